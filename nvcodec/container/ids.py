@@ -1,0 +1,73 @@
+"""Every number and name a file is made of: the code twin of the id tables in bitstream_spec.md.
+
+A test compares the two. Ids are never reused and never derived from an order in the code.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from nvcodec.types import Domain as Domain  # defined with the pictures it is about; numbered here
+
+SIGNATURE: Final = b"\x89NVC\r\n\x1a\n"
+"""First eight bytes. The high bit and the line ends show a transfer that was not binary, as in PNG."""
+
+VERSION: Final = (1, 0)
+"""(major, minor) that this program writes, and the newest it reads."""
+
+UPGRADE_HINT: Final = "Upgrade with: pip install -U neural-video-codec"
+"""Remedy for every file that uses something this version has no number for."""
+
+HEAD: Final = "HEAD"
+BASE: Final = "BASE"
+KEYF: Final = "KEYF"
+PACK: Final = "pACK"
+DGST: Final = "dGST"
+INDX: Final = "iNDX"
+META: Final = "mETA"
+
+CHUNK_TYPES: Final = {
+    HEAD: "sequence header",
+    BASE: "base layer of one segment",
+    KEYF: "key frames",
+    PACK: "enhancement pack",
+    DGST: "digest of one segment",
+    INDX: "index",
+    META: "metadata",
+}
+"""All public chunk types. ``KEYF`` and ``pACK`` are reserved: version 1.0 does not say what they hold."""
+
+
+class ModelId(IntEnum):
+    """Which representation the coded parameters belong to."""
+
+    MSNERV = 1
+    TENERV = 2
+    QSNERV = 3
+    DNERV = 4
+
+
+class PriorId(IntEnum):
+    """What the parameters are coded relative to."""
+
+    NONE = 0
+
+
+class RenderProfile(IntEnum):
+    """How exactly the pictures are determined by the integers of the file."""
+
+    FLOAT32 = 0
+    """Float arithmetic; every sample within 1 code value of the reference renderer."""
+
+
+class IndexKind(IntEnum):
+    """Which type of chunk an index entry points at."""
+
+    BASE = 0
+    PACK = 1
+
+
+def is_critical(chunk_type: str) -> bool:
+    """Whether a reader that does not know this chunk type has to refuse the file."""
+    return chunk_type[0].isupper()

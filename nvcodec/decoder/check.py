@@ -1,0 +1,66 @@
+"""Digests: what a segment must decode to, exactly for integers, within one code value for pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nvcodec.container import SegmentDigest
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.errors import BitstreamError
+from nvcodec.quant.tensors import digest
+from nvcodec.types import Planes, VideoFormat
+
+SAMPLED_FRAMES = 8
+SAMPLES_PER_PLANE = 4
+TOLERANCE = 1
+
+
+def sampled_frames(frames: int) -> list[int]:
+    """The frames of a segment whose samples its digest holds: eight, evenly spread, or all of fewer."""
+    count = min(SAMPLED_FRAMES, frames)
+    return [index * frames // count for index in range(count)]
+
+
+def sample(drawn: Callable[[int], Planes], video: VideoFormat, frames: int) -> tuple[int, ...]:
+    """Code values at the places the specification names.
+
+    Args:
+        drawn: Planes of a frame of the segment.
+        video: Format of the planes.
+        frames: Frames of the segment.
+    """
+    values = []
+    for frame in sampled_frames(frames):
+        planes = drawn(frame)
+        for plane, (rows, columns) in zip(planes, video.plane_shapes, strict=True):
+            for index in range(SAMPLES_PER_PLANE):
+                place = (2654435761 * (frame * SAMPLES_PER_PLANE + index + 1)) % (1 << 32)  # Knuth's hash
+                values.append(int(plane[(place >> 16) % rows, place % columns]))
+    return tuple(values)
+
+
+def check_segment(reader: VideoReader, ordinal: int) -> None:
+    """Compare a segment with its digest; a segment without one passes.
+
+    Raises:
+        BitstreamError: The integers differ, or a picture is more than one code value off.
+    """
+    session = reader.session
+    expected: SegmentDigest | None = session.container.digests.get(ordinal)
+    if expected is None:
+        return
+    if digest(session.integers(ordinal)) != expected.integers:
+        raise BitstreamError(
+            f"segment {ordinal} decodes to other integers than it was written from",
+            "This must not happen on any machine: please report it with the file",
+        )
+    segment = session.container.segments[ordinal]
+    samples = sample(lambda frame: reader.planes(segment.first_frame + frame), reader.format, segment.frames)
+    if len(samples) != len(expected.samples):
+        raise BitstreamError(f"the digest of segment {ordinal} holds {len(expected.samples)} samples, not {len(samples)}")
+    worst = max(abs(ours - theirs) for ours, theirs in zip(samples, expected.samples, strict=True))
+    if worst > TOLERANCE:
+        raise BitstreamError(
+            f"pictures of segment {ordinal} are {worst} code values from the stored digest; {TOLERANCE} is allowed",
+            "Only --precision fp32 is conformant",
+        )

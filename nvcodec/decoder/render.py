@@ -1,0 +1,42 @@
+"""A field and frame indices to code values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from nvcodec.models.base import VideoField
+from nvcodec.types import Planes, VideoFormat
+
+_BATCH_SAMPLES = 1 << 22
+"""Luma samples drawn at once by default: about a dozen CIF frames, or two of 1080p."""
+
+
+def default_batch(video: VideoFormat) -> int:
+    """Frames per forward pass that keep memory moderate."""
+    return max(1, min(16, _BATCH_SAMPLES // (video.width * video.height)))
+
+
+@torch.inference_mode()
+def render(field: VideoField, frames: Sequence[int], video: VideoFormat, batch: int) -> Iterator[Planes]:
+    """Draw frames one after another, in the order given.
+
+    Args:
+        field: A field with decoded parameters.
+        frames: Indices within the segment.
+        video: Format of the planes drawn.
+        batch: Frames per forward pass; has no influence on the integers decoded, and on pictures only by rounding.
+
+    Yields:
+        Code values, rounded to the nearest integer and clamped to the format's range.
+    """
+    device = next(field.parameters()).device
+    for start in range(0, len(frames), batch):
+        chosen = torch.tensor(frames[start : start + batch], device=device)
+        planes = [
+            (plane.float() * video.peak).round().clamp(0, video.peak).cpu().numpy().astype(video.dtype)
+            for plane in field(chosen).planes
+        ]
+        for index in range(len(chosen)):
+            yield planes[0][index], planes[1][index], planes[2][index]

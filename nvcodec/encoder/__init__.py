@@ -1,0 +1,1 @@
+"""Everything that only an encoder needs: fitting, rate control, packing."""

@@ -1,0 +1,93 @@
+"""Resume files: one folder per encode with the job, the finished segments and the state of the running fit.
+
+Arrays are stored as .npz without pickles; every file is written under another name and renamed, so that a crash leaves
+the file before it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nvcodec.encoder.job import Job
+from nvcodec.errors import InputError
+
+State = dict[str, npt.NDArray[np.generic]]
+
+
+class Checkpoint:
+    """The folder of one encode.
+
+    Args:
+        folder: Created when something is first saved.
+        job: What is being encoded.
+        source_digest: SHA-256 of the source's frames, hexadecimal.
+    """
+
+    def __init__(self, folder: Path, job: Job, source_digest: str) -> None:
+        self.folder, self.job, self.source_digest = folder, job, source_digest
+
+    def verify(self) -> None:
+        """Refuse to continue with another source than the one the fit saw.
+
+        Raises:
+            InputError: The source has changed since.
+        """
+        path = self.folder / "source.sha256"
+        if path.exists() and path.read_text() != self.source_digest:
+            raise InputError(
+                f"{self.job.source} has changed since this encode began",
+                f"Start again without --resume, or delete {self.folder}",
+            )
+
+    def save_state(self, segment: int, state: State) -> None:
+        """Keep the state of a running fit."""
+        self._prepare()
+        temporary = self.folder / "state.tmp.npz"
+        np.savez(temporary, segment=np.int64(segment), **state)  # type: ignore[arg-type]
+        os.replace(temporary, self.folder / "state.npz")
+
+    def load_state(self, segment: int) -> State | None:
+        """The state of a segment's fit; None when there is none.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        path = self.folder / "state.npz"
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                state = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{path} is damaged ({error})", f"Delete {self.folder} and start again") from None
+        return state if int(state.pop("segment")) == segment else None
+
+    def save_segment(self, segment: int, payload: bytes) -> None:
+        """Keep the coded parameters of a finished segment."""
+        self._prepare()
+        temporary = self.folder / "segment.tmp"
+        temporary.write_bytes(payload)
+        os.replace(temporary, self._segment_path(segment))
+
+    def load_segment(self, segment: int) -> bytes | None:
+        """The coded parameters of a segment that was finished before."""
+        path = self._segment_path(segment)
+        return path.read_bytes() if path.exists() else None
+
+    def remove(self) -> None:
+        """Delete the folder: the encode is done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _segment_path(self, segment: int) -> Path:
+        return self.folder / f"segment-{segment:05d}"
+
+    def _prepare(self) -> None:
+        if not (self.folder / "job.json").exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.job.save(self.folder / "job.json")
+            (self.folder / "source.sha256").write_text(self.source_digest)

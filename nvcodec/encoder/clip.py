@@ -1,0 +1,114 @@
+"""The video being encoded, in memory as code values."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nvcodec.color import yuv_to_rgb
+from nvcodec.errors import InputError
+from nvcodec.types import Domain, Planes, VideoFormat
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames of one stream in the coding domain.
+
+    Code values stay integers (a quarter of the memory of floats) until a frame is drawn against.
+    """
+
+    format: VideoFormat
+    """Format of the planes: 4:2:0 in the domain ``yuv420``, RGB in the domain ``rgb``."""
+    planes: tuple[Tensor, Tensor, Tensor]
+    """uint8 (8 bit) or int16 (10 bit) [T, rows, columns], code values."""
+
+    @classmethod
+    def load(cls, source: Iterable[Planes], format: VideoFormat, frames: int | None) -> Clip:
+        """Read a video into memory.
+
+        Args:
+            source: Its pictures, planes of ``format``.
+            format: Their format.
+            frames: Their number, so that memory is taken once; None when unknown.
+
+        Raises:
+            InputError: There is no picture.
+        """
+        arrays = None if frames is None else _empty(format, frames)
+        pictures, count = [], 0
+        for planes in source:
+            if arrays is None:
+                pictures.append(planes)
+            else:
+                for array, plane in zip(arrays, planes, strict=True):
+                    array[count] = plane
+            count += 1
+        if count == 0:
+            raise InputError("the video holds no frame")
+        if arrays is None:
+            arrays = _empty(format, count)
+            for index, planes in enumerate(pictures):
+                for array, plane in zip(arrays, planes, strict=True):
+                    array[index] = plane
+        first, second, third = (torch.from_numpy(array[:count]) for array in arrays)
+        return cls(format, (first, second, third))
+
+    def __len__(self) -> int:
+        return len(self.planes[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the code values."""
+        return sum(plane.nbytes for plane in self.planes)
+
+    def to(self, device: torch.device) -> Clip:
+        """The same clip with its code values on ``device``."""
+        first, second, third = self.planes
+        return Clip(self.format, (first.to(device), second.to(device), third.to(device)))
+
+    def part(self, first_frame: int, frames: int) -> Clip:
+        """A range of frames; shares memory."""
+        chosen = slice(first_frame, first_frame + frames)
+        first, second, third = self.planes
+        return Clip(self.format, (first[chosen], second[chosen], third[chosen]))
+
+    def targets(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Planes of the frames int64 [B] as float32 [B, rows, columns] in units of the largest code value."""
+        scale = 1 / self.format.peak
+        first, second, third = self.planes
+        return first[frames] * scale, second[frames] * scale, third[frames] * scale
+
+    def frame(self, index: int) -> Planes:
+        """One frame as numpy planes of code values."""
+        first, second, third = (plane[index].cpu().numpy().astype(self.format.dtype) for plane in self.planes)
+        return first, second, third
+
+    def frames(self) -> Iterator[Planes]:
+        """All frames as numpy planes."""
+        return (self.frame(index) for index in range(len(self)))
+
+    def converted(self, domain: Domain) -> Clip:
+        """The clip in a coding domain; itself when it already is."""
+        if self.format.chroma is domain.chroma:
+            return self
+        target = replace(self.format, chroma=domain.chroma)
+        return Clip.load((yuv_to_rgb(planes, self.format) for planes in self.frames()), target, len(self))
+
+    def digest(self) -> str:
+        """SHA-256 of all code values, hexadecimal."""
+        sha = hashlib.sha256()
+        for plane in self.planes:
+            sha.update(plane.cpu().numpy().data)
+        return sha.hexdigest()
+
+
+def _empty(format: VideoFormat, frames: int) -> list[npt.NDArray[np.generic]]:
+    """Room for ``frames`` frames; int16 holds 10 bit values and, unlike uint16, is known to every torch device."""
+    dtype = np.uint8 if format.bit_depth == 8 else np.int16
+    return [np.empty((frames, *shape), dtype) for shape in format.plane_shapes]

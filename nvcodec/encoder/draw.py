@@ -1,0 +1,111 @@
+"""Drawing inside a fit: autocast and compilation on CUDA, plain float32 on a CPU, tiles where memory is short."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.events import EventHandler, Notice
+from nvcodec.encoder.loss import PlaneTensors, picture_error
+from nvcodec.encoder.parameters import FlatField
+from nvcodec.models.base import CellWindow, Drawing, region
+
+TILE_MARGIN_CELLS = 4
+"""Base cells around a tile that convolutions see; only training pictures are tiled, so a narrow margin suffices."""
+
+
+class Painter:
+    """Runs a field on a parameter vector.
+
+    Args:
+        flat: The field.
+        tiles: Windows to train on one at a time; empty = whole frames.
+        on_event: Hears of fallbacks.
+    """
+
+    def __init__(self, flat: FlatField, tiles: list[CellWindow], on_event: EventHandler) -> None:
+        self.flat, self.tiles, self.on_event = flat, tiles, on_event
+        self.on_cuda = flat.vector.device.type == "cuda"
+        self._call: Callable[..., Drawing] = self._eager
+        if self.on_cuda and not tiles:
+            self._call = self._compiled_or_eager(torch.compile(self._eager))
+
+    def train(self, vector: Tensor, clip: Clip, frames: Tensor) -> tuple[Drawing, PlaneTensors]:
+        """Draw frames int64 [B] for a training step, with their targets."""
+        targets = clip.targets(frames)
+        if not self.tiles:
+            with self._autocast():
+                drawing = self._call(vector, frames, None)
+            return _as_float(drawing), targets
+        tile = self.tiles[int(torch.randint(len(self.tiles), ()))]
+        with self._autocast():
+            drawing = self._call(vector, frames, tile)
+        inside = region(self.flat.field.geometry, self.flat.field.scale, tile)
+        first, second, third = (
+            target[:, rows, columns] for target, (rows, columns) in zip(targets, inside, strict=True)
+        )
+        return _as_float(drawing), (first, second, third)
+
+    @torch.no_grad()
+    def error(self, vector: Tensor, clip: Clip, frames: int) -> float:
+        """Mean error of about ``frames`` frames spread over the clip, drawn whole and clamped."""
+        spread = range(0, len(clip), max(1, len(clip) // frames))
+        return sum(self._errors(vector, clip, spread)) / len(spread)
+
+    @torch.no_grad()
+    def psnr_db(self, vector: Tensor, clip: Clip) -> float:
+        """Mean PSNR over all frames, in the sense of the coding domain."""
+        errors = self._errors(vector, clip, range(len(clip)))
+        return sum(-10 * math.log10(max(error, 1e-10)) for error in errors) / len(clip)
+
+    def _errors(self, vector: Tensor, clip: Clip, indices: range) -> list[float]:
+        domain, errors, peak = self.flat.field.geometry.domain, [], clip.format.peak
+        for index in indices:
+            chosen = torch.tensor([index], device=vector.device)
+            planes = self._eager(vector, chosen, None).planes
+            first, second, third = ((plane * peak).round().clamp(0, peak) / peak for plane in planes)
+            errors.append(picture_error((first, second, third), clip.targets(chosen), domain).item())
+        return errors
+
+    def _eager(self, vector: Tensor, frames: Tensor, window: CellWindow | None) -> Drawing:
+        drawing: Drawing = functional_call(self.flat.field, self.flat.split(vector), (frames, window))
+        return drawing
+
+    def _compiled_or_eager(self, compiled: Callable[..., Drawing]) -> Callable[..., Drawing]:
+        def call(vector: Tensor, frames: Tensor, window: CellWindow | None) -> Drawing:
+            try:
+                return compiled(vector, frames, window)
+            except Exception as error:  # any failure of the compiler: its toolchain may be missing
+                self.on_event(Notice(f"torch.compile is not available ({type(error).__name__}); running eagerly"))
+                self._call = self._eager
+                return self._eager(vector, frames, window)
+
+        return call
+
+    def _autocast(self) -> contextlib.AbstractContextManager[object]:
+        if self.on_cuda and torch.cuda.is_bf16_supported():
+            return torch.autocast("cuda", dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+
+def _as_float(drawing: Drawing) -> Drawing:
+    first, second, third = (plane.float() for plane in drawing.planes)
+    return Drawing((first, second, third), [feature.float() for feature in drawing.features])
+
+
+def tiles(cells: tuple[int, int] | None, base: tuple[int, int]) -> list[CellWindow]:
+    """Windows of ``cells`` base cells that cover a picture of ``base`` cells; none for whole frames."""
+    if cells is None:
+        return []
+    rows, columns = cells
+    return [
+        CellWindow(top, left, min(rows, base[0] - top), min(columns, base[1] - left), TILE_MARGIN_CELLS)
+        for top in range(0, base[0], rows)
+        for left in range(0, base[1], columns)
+    ]

@@ -1,0 +1,340 @@
+"""A whole encode: plan, fit every segment, pack, write, decode what was written, measure.
+
+    source -> Clip -> Plan -> Fit -> integers -> chunks -> file -> VideoReader -> Measurement
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+
+import numpy as np
+import torch
+
+from nvcodec import __version__
+from nvcodec.container import (
+    BaseSegment,
+    ModelId,
+    SegmentDigest,
+    SequenceHeader,
+    StreamHeader,
+    write_container,
+)
+from nvcodec.decoder.check import check_segment, sample
+from nvcodec.decoder.reader import VideoReader, pick_device
+from nvcodec.encoder.checkpoint import Checkpoint
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.events import Event, EventHandler, Forecast, Step, ignore
+from nvcodec.encoder.fit import StopRequested
+from nvcodec.encoder.job import Job
+from nvcodec.encoder.plan import Plan, make_plan
+from nvcodec.encoder.result import EncodeResult
+from nvcodec.encoder.segment import FittedSegment, SegmentFit
+from nvcodec.encoder.target import TargetKind
+from nvcodec.entropy.payload import encode_tensors
+from nvcodec.errors import DeviceError, InputError, InterruptedEncodeError, UsageError
+from nvcodec.io.source import open_source
+from nvcodec.metrics.measure import Measurement, measure
+from nvcodec.models import registry
+from nvcodec.quant.tensors import digest
+from nvcodec.types import Planes
+
+_MODEL = "msnerv"
+_CHECKPOINT_SPACING_S = 60.0
+
+
+def encode(
+    job: Job,
+    *,
+    work_dir: Path | None,
+    overwrite: bool = False,
+    verify: bool = True,
+    on_event: EventHandler = ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> EncodeResult:
+    """Encode a video.
+
+    Args:
+        job: What to encode and how.
+        work_dir: Folder for resume files; continues from it when it exists. None = keep none.
+        overwrite: Replace an existing output.
+        verify: Check the written file against its digests.
+        on_event: Hears of progress.
+        should_stop: Asked between steps; true ends the encode, resumably.
+
+    Returns:
+        Numbers measured on the file as written and decoded again.
+
+    Raises:
+        InputError: The source cannot be read.
+        UsageError: Output exists, or options contradict the source.
+        DeviceError: The device is missing or out of memory.
+        InterruptedEncodeError: ``should_stop`` returned true.
+    """
+    started = time.monotonic()
+    if not overwrite and os.path.exists(job.output):
+        raise UsageError(f"{job.output} exists", "Replace it with -y")
+    device = pick_device(job.config.device)
+    torch.set_num_threads(job.config.threads)
+    torch.manual_seed(job.config.seed)
+    source = _read_source(job)
+    try:
+        return _Encode(job, source, device, work_dir, started, on_event, should_stop).run(verify)
+    except torch.OutOfMemoryError:
+        raise DeviceError(
+            f"{device} ran out of memory", "Choose a smaller preset, or fewer frames at once with --segment"
+        ) from None
+
+
+class _Encode:
+    """The state of one encode."""
+
+    def __init__(
+        self,
+        job: Job,
+        source: Clip,
+        device: str,
+        work_dir: Path | None,
+        started: float,
+        on_event: EventHandler,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.job, self.source, self.device, self.started = job, source, torch.device(device), started
+        self.on_event, self.should_stop = on_event, should_stop
+        self.plan: Plan = make_plan(source.format, len(source), job.target, job.config)
+        self.clip = source.converted(self.plan.domain)
+        self.checkpoint: Checkpoint | None = None
+        if work_dir is not None:
+            self.checkpoint = Checkpoint(work_dir, job, source.digest())
+            self.checkpoint.verify()
+        self.header = SequenceHeader(
+            model_id=ModelId(registry.by_name(_MODEL).id),
+            domain=self.plan.domain,
+            streams=(StreamHeader(source.format, len(source), _stream_name(job.source)),),
+            model_config=self.plan.network.to_bytes(),
+        )
+        self.metadata = {"creator": f"nvc {__version__}", "preset": job.config.preset, "seed": job.config.seed}
+
+    def run(self, verify: bool) -> EncodeResult:
+        """Fit, write, decode, measure."""
+        limit = self.job.target.file_bytes(self.source.format, len(self.source))
+        room = None if limit is None else limit - self._overhead()
+        if room is not None and room <= 0:
+            raise UsageError(
+                f"{limit:,} bytes hold no more than the file's own structure ({self._overhead():,} bytes)",
+                "Ask for a larger size, or fewer but longer segments",
+            )
+        fitted = []
+        for index in range(len(self.plan.segments)):
+            fitted.append(self._fit(index, room, self._seconds(index)))
+        self._write(fitted)
+        result = self._measure(fitted, verify, limit)
+        if self.checkpoint is not None:
+            self.checkpoint.remove()
+        return result
+
+    def _fit(self, index: int, room: int | None, seconds: float | None) -> FittedSegment:
+        """Fit one segment, or take it from the checkpoint."""
+        first, frames = self.plan.segments[index]
+        clip = self.clip.part(first, frames).to(self.device)
+        share = None if room is None else room * frames // len(self.clip)
+        fit = SegmentFit(self.job, self.plan, index, clip, share, seconds, self.on_event)
+        if index == 0:
+            self._forecast(fit, seconds)
+        if self.checkpoint is not None:
+            if (done := self.checkpoint.load_segment(index)) is not None:
+                return fit.finished(done)
+            if (state := self.checkpoint.load_state(index)) is not None:
+                fit.load(state)
+        saved = time.monotonic()
+
+        def tick(event: Event) -> None:
+            nonlocal saved
+            self.on_event(self._over_all_segments(event, index))
+            if self.checkpoint is not None and time.monotonic() - saved > _CHECKPOINT_SPACING_S:
+                self.checkpoint.save_state(index, fit.state())
+                saved = time.monotonic()
+
+        try:
+            result = fit.run(tick, self.should_stop)
+        except StopRequested:
+            raise self._interrupted(fit, index) from None
+        if self.checkpoint is not None and len(self.plan.segments) > 1:
+            self.checkpoint.save_segment(index, encode_tensors(result.tensors))
+        return result
+
+    def _interrupted(self, fit: SegmentFit, index: int) -> InterruptedEncodeError:
+        if self.checkpoint is None or self.job.source == "-":
+            return InterruptedEncodeError("stopped; nothing was written", "Only encodes of files can be resumed")
+        self.checkpoint.save_state(index, fit.state())
+        return InterruptedEncodeError(
+            f"stopped at step {fit.steps_done:,}; the state is saved",
+            f"Go on with:  nvc encode --resume {self.checkpoint.folder}",
+        )
+
+    def _forecast(self, fit: SegmentFit, seconds: float | None) -> None:
+        steps = None if seconds is not None else sum(self.plan.steps)
+        duration = fit.probe() * sum(self.plan.steps) if seconds is None else seconds * len(self.plan.segments)
+        self.on_event(
+            Forecast(
+                model=_MODEL,
+                preset=self.job.config.preset,
+                device=str(self.device),
+                parameters=fit.parameters,
+                target_bytes=self.job.target.file_bytes(self.source.format, len(self.source)),
+                memory_bytes=fit.memory_bytes,
+                steps=steps,
+                seconds=duration,
+            )
+        )
+
+    def _over_all_segments(self, event: Event, index: int) -> Event:
+        """Progress of the whole encode instead of one segment's."""
+        count = len(self.plan.segments)
+        if count == 1 or not isinstance(event, Step):
+            return event
+        remaining = (count - index - 1) * event.eta_s / max(1 - event.progress, 1e-6)
+        stage = f"{event.stage} {index + 1}/{count}"
+        return replace(event, stage=stage, progress=(index + event.progress) / count, eta_s=event.eta_s + remaining)
+
+    def _seconds(self, index: int) -> float | None:
+        """Seconds for the fit of a segment when the encode must end on time: what is left, shared by frames."""
+        limit = self.job.config.max_time_s
+        if limit is None:
+            return None
+        frame = self.source.frame(0)
+        began = time.monotonic()
+        measure([frame], self.source.format, [frame], self.source.format)
+        per_frame = 2 * (time.monotonic() - began)  # drawing costs about as much as measuring
+        reserve = 1.0 + per_frame * len(self.source) + 0.02 * limit
+        left = limit - (time.monotonic() - self.started) - reserve
+        frames_left = sum(frames for _, frames in self.plan.segments[index:])
+        return max(left, 1.0) * self.plan.segments[index][1] / frames_left
+
+    def _overhead(self) -> int:
+        """Bytes of the file that are not coded parameters."""
+        return len(self._assemble([b""] * len(self.plan.segments), None)) + 8
+
+    def _assemble(self, payloads: list[bytes], digests: list[SegmentDigest] | None) -> bytes:
+        if digests is None:
+            video = self.clip.format
+            samples = [
+                sample(lambda _: self.clip.frame(0), video, frames) for _, frames in self.plan.segments
+            ]
+            digests = [SegmentDigest(index, bytes(16), values) for index, values in enumerate(samples)]
+        segments = [
+            BaseSegment(0, first, frames, payload)
+            for (first, frames), payload in zip(self.plan.segments, payloads, strict=True)
+        ]
+        return write_container(self.header, segments, digests, self.metadata)
+
+    def _write(self, fitted: list[FittedSegment]) -> None:
+        digests = [
+            SegmentDigest(index, digest(part.tensors), part.samples(self.clip.format))
+            for index, part in enumerate(fitted)
+        ]
+        data = self._assemble([encode_tensors(part.tensors) for part in fitted], digests)
+        temporary = f"{self.job.output}.part"
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+            os.replace(temporary, self.job.output)
+        except OSError as error:
+            Path(temporary).unlink(missing_ok=True)
+            raise InputError(f"cannot write {self.job.output}: {error.strerror}", "Choose another --output") from None
+
+    def _measure(self, fitted: list[FittedSegment], verify: bool, limit: int | None) -> EncodeResult:
+        """Decode the file from disk and report what it is worth."""
+        reader = VideoReader(self.job.output, device=str(self.device))
+        size = os.path.getsize(self.job.output)
+        if verify:
+            for ordinal in range(len(fitted)):
+                check_segment(reader, ordinal)
+        drawn = _Timed(reader.frames())
+        quality = measure(self.source.frames(), self.source.format, drawn, reader.format)
+        video, count = self.source.format, len(self.source)
+        pixels = video.width * video.height * count
+        parameters = sum(part.parameters for part in fitted)
+        estimates = [part.estimated_bits for part in fitted]
+        return EncodeResult(
+            file=self.job.output,
+            bytes=size,
+            bpp=8 * size / pixels,
+            estimated_bpp=None if None in estimates else sum(e for e in estimates if e is not None) / pixels,
+            kbps=None if video.fps is None else float(8 * size * video.fps / count / 1000),
+            frames=count,
+            width=video.width,
+            height=video.height,
+            model=_MODEL,
+            parameters=parameters,
+            bits_per_parameter=8 * size / parameters,
+            psnr=quality.psnr,
+            ms_ssim_y=quality.ms_ssim_y,
+            worst_frame=quality.worst_frame,
+            encode_s=time.monotonic() - self.started,
+            fit_steps=sum(part.steps for part in fitted),
+            decode_fps=count / max(drawn.seconds, 1e-9),
+            layers=1,
+            device=str(self.device),
+            seed=self.job.config.seed,
+            versions=versions(),
+            config={**self.job.to_dict(), "network": self.plan.network.to_dict()},
+            video=video,
+            shortfall=self._shortfall(size, limit, quality),
+        )
+
+    def _shortfall(self, size: int, limit: int | None, quality: Measurement) -> str | None:
+        """Why the target was not reached; None when it was."""
+        if limit is not None and size > limit:
+            return f"the file has {size:,} bytes; {limit:,} were asked for and this network has no smaller form"
+        target = self.job.target
+        reached = quality.psnr["yuv_611" if self.plan.domain.name == "YUV420" else "rgb"]
+        if target.kind is TargetKind.PSNR and reached < target.value:
+            return f"the file has {reached:.2f} dB; {target.value:g} dB were asked for"
+        return None
+
+
+class _Timed:
+    """An iterator that knows how long its frames took."""
+
+    def __init__(self, frames: Iterator[Planes]) -> None:
+        self._frames, self.seconds = frames, 0.0
+
+    def __iter__(self) -> Iterator[Planes]:
+        return self
+
+    def __next__(self) -> Planes:
+        began = time.monotonic()
+        try:
+            return next(self._frames)
+        finally:
+            self.seconds += time.monotonic() - began
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that shapes a file."""
+    return {
+        "nvc": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "constriction": version("constriction"),
+    }
+
+
+def _read_source(job: Job) -> Clip:
+    options = {"size": job.size, "fps": job.fps, "pix_fmt": job.pix_fmt, "seek": job.seek, "frames": job.frames}
+    with open_source(job.source, **options) as source:  # type: ignore[arg-type]
+        return Clip.load(source, source.format, source.frame_count)
+
+
+def _stream_name(source: str) -> str:
+    """The source's file name without folder and suffix, as far as a file may hold it."""
+    name = "".join(c for c in Path(source).stem if c.isprintable()) if source != "-" else ""
+    return name.encode("utf-8", "ignore")[:64].decode("utf-8", "ignore")

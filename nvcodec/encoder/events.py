@@ -1,0 +1,57 @@
+"""What a fit reports while it runs; progress bars, logs and scripts consume these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the encode is about to do, known before the first epoch."""
+
+    model: str
+    preset: str
+    device: str
+    parameters: int
+    target_bytes: int | None
+    """Size to stay under; None when quality is constant."""
+    memory_bytes: int
+    """Peak memory expected for the fit."""
+    steps: int | None
+    """Planned steps; None when time is the budget."""
+    seconds: float
+    """Planned or probed duration of the fit."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sample of the running fit, sent about twice a second."""
+
+    stage: str
+    progress: float
+    """Share of the schedule that is done, 0..1."""
+    epoch: float
+    epochs: float
+    psnr_db: float
+    """Running PSNR of the training pictures in the coding domain (YUV 6:1:1 or RGB)."""
+    best_psnr_db: float
+    estimated_bpp: float | None
+    """None until the rate is part of the loss."""
+    steps_per_s: float
+    eta_s: float
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know: a roll-back, a fallback, a guess."""
+
+    message: str
+
+
+Event = Forecast | Step | Notice
+EventHandler = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """The handler that drops every event."""

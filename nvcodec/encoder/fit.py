@@ -1,0 +1,292 @@
+"""The loop: one field, one clip, one schedule. No files, no printing; progress goes out as events."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nvcodec.encoder.checkpoint import State
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.config import FitConfig, LossConfig, Rounding
+from nvcodec.encoder.draw import Painter
+from nvcodec.encoder.events import EventHandler, Notice, Step
+from nvcodec.encoder.loss import Distortion, picture_error
+from nvcodec.encoder.pack import real_bits
+from nvcodec.encoder.rate import Quantiser, RateWeight
+from nvcodec.encoder.schedule import Budget, learning_rate, rate_ramp, stage_at
+
+_CALIBRATIONS = 40
+"""How often over a fit real bits are compared with estimated ones."""
+_JUDGED_FROM, _JUDGEMENTS, _JUDGED_FRAMES = 0.8, 8, 12
+"""Keep-best: from this progress on, that many times, on that many frames."""
+_EVENT_SPACING_S = 0.5
+_COLLAPSE_RATIO = 4.0
+"""A running error this many times the best (6 dB) is a collapse."""
+
+
+class StopRequested(Exception):
+    """Raised out of the loop when the caller asked it to stop; the fit's state stays valid."""
+
+
+@dataclass
+class Best:
+    """The best hard-rounded state seen so far."""
+
+    vector: Tensor
+    log2_steps: Tensor
+    error: float
+    bits: float
+
+
+class Fit:
+    """A fit that can be run, stopped, saved and continued.
+
+    Args:
+        painter: Draws the field to fit; the field's vector is trained in place.
+        clip: The source, in the field's coding domain, on the field's device.
+        config: Optimiser and schedule.
+        loss: Distortion.
+        rate: Weight of the rate.
+        budget: How long.
+    """
+
+    def __init__(
+        self,
+        painter: Painter,
+        clip: Clip,
+        config: FitConfig,
+        loss: LossConfig,
+        rate: RateWeight,
+        budget: Budget,
+    ) -> None:
+        self.clip, self.config, self.rate, self.budget = clip, config, rate, budget
+        self.flat = flat = painter.flat
+        self.geometry = flat.field.geometry
+        self.pixels = self.geometry.frames * self.geometry.height * self.geometry.width
+        self.quantiser = Quantiser(flat, config.first_step_log2)
+        self.painter = painter
+        self.distortion = Distortion(loss, flat.field).to(flat.vector.device)
+        self.optimiser = torch.optim.Adam(
+            [
+                {"params": [flat.vector], "factor": 1.0},
+                {"params": [self.quantiser.log2_steps], "factor": config.step_rate_factor},
+                *([{"params": list(self.distortion.parameters()), "factor": 1.0}] if self.distortion.heads else []),
+            ],
+            lr=config.learning_rate,
+            betas=(0.9, 0.99),
+            fused=True,
+        )
+        self.queue: list[int] = []
+        self.running_error: float | None = None
+        self.estimated_bits: float | None = None
+        self.best: Best | None = None
+        self.calibrated = self.judged = 0
+        self.safe: tuple[float, Tensor, Tensor] | None = None
+        self.learning_rate_factor = 1.0
+        self._last_event = -math.inf
+
+    def run(self, on_event: EventHandler, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Fit to the end of the budget; the result is in :attr:`best`.
+
+        Raises:
+            StopRequested: ``should_stop`` returned true between two steps.
+        """
+        while (progress := self.budget.progress) < 1:
+            if should_stop():
+                raise StopRequested
+            self._step(progress)
+            self._guard(on_event)
+            if progress >= (self.calibrated + 1) / _CALIBRATIONS:
+                self._calibrate(progress)
+            if progress >= _JUDGED_FROM + self.judged * (1 - _JUDGED_FROM) / _JUDGEMENTS:
+                self._judge()
+            if self.budget.elapsed - self._last_event >= _EVENT_SPACING_S:
+                self._report(progress, on_event)
+        self._judge()
+        self._report(1.0, on_event)
+
+    def probe(self, steps: int) -> float:
+        """Seconds per step, measured without moving anything (and without using up random numbers)."""
+        random = torch.get_rng_state()
+        frames = torch.zeros(self.config.batch, dtype=torch.int64, device=self.flat.vector.device)
+        times = []
+        for _ in range(steps + 1):
+            began = time.perf_counter()
+            vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)
+            (planes, features), targets = self.painter.train(vector, self.clip, frames)
+            self.distortion(planes, targets, features, 0.0).backward()
+            self.optimiser.zero_grad()
+            times.append(time.perf_counter() - began)
+        torch.set_rng_state(random)
+        return 1.2 * min(times[1:])  # the optimiser and the rate come on top
+
+    def _step(self, progress: float) -> None:
+        config, flat = self.config, self.flat
+        rate = learning_rate(progress, config) * self.learning_rate_factor
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["factor"]
+        frames = self._next_frames()
+        vector = self.quantiser.apply(flat.vector, stage_at(progress, config.stages).rounding)
+        (planes, features), targets = self.painter.train(vector, self.clip, frames)
+        loss = self.distortion(planes, targets, features, progress)
+        if progress >= config.rate_from and self.budget.done_steps % config.rate_every == 0:
+            bits = self.quantiser.bits(flat.vector)
+            self.estimated_bits = bits.item()
+            self.rate.update(self.estimated_bits, rate_ramp(progress, config), config.rate_every)
+            loss = loss + (self.rate.value * config.rate_every / self.pixels) * bits
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([flat.vector], config.clip_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.quantiser.clamp()
+        self.budget.done_steps += 1
+        with torch.no_grad():
+            error = picture_error(planes, targets, self.geometry.domain).mean().item()
+        share = max(0.02, 1 / self.budget.done_steps)
+        self.running_error = error if self.running_error is None else self.running_error * (1 - share) + error * share
+
+    def _next_frames(self) -> Tensor:
+        """Frames of one step, int64 [batch], from a new permutation every epoch."""
+        while len(self.queue) < self.config.batch:
+            self.queue += torch.randperm(self.geometry.frames).tolist()
+        taken, self.queue = self.queue[: self.config.batch], self.queue[self.config.batch :]
+        return torch.tensor(taken, device=self.flat.vector.device)
+
+    def _guard(self, on_event: EventHandler) -> None:
+        """Collapse detection: go back to the last good state, with half the learning rate.
+
+        Networks of this family sometimes lose all they learned within a few steps; waiting does not help.
+        """
+        error, steps = self.running_error, self.budget.done_steps
+        assert error is not None
+        if steps % 100 == 0 and (self.safe is None or error < 1.5 * self.safe[0]) and math.isfinite(error):
+            self.safe = error, self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone()
+        if self.safe is None or error < _COLLAPSE_RATIO * self.safe[0]:
+            return
+        best, vector, log2_steps = self.safe
+        with torch.no_grad():
+            self.flat.vector.copy_(vector)
+            self.quantiser.log2_steps.copy_(log2_steps)
+        for state in self.optimiser.state.values():
+            state["exp_avg"].zero_()
+            state["exp_avg_sq"].zero_()
+        self.running_error = best
+        self.learning_rate_factor *= 0.5
+        on_event(Notice(f"the fit collapsed at step {steps}; went back to the last good state at half the learning rate"))
+
+    def _calibrate(self, progress: float) -> None:
+        self.calibrated = int(progress * _CALIBRATIONS)
+        if self.estimated_bits is not None:
+            with torch.no_grad():
+                estimated = self.quantiser.bits(self.flat.vector).item()
+            self.rate.calibrate(real_bits(self.flat, self.flat.vector, self.quantiser.codes()), estimated)
+
+    def _judge(self) -> None:
+        """Keep the best: compare the hard-rounded state with the best one so far, at today's price of a bit."""
+        self.judged += 1
+        with torch.no_grad():
+            error = self.painter.error(self.quantiser.apply(self.flat.vector, Rounding.HARD), self.clip, _JUDGED_FRAMES)
+        bits = real_bits(self.flat, self.flat.vector, self.quantiser.codes())
+        price = self.rate.value / self.pixels
+        if self.best is None or error + price * bits <= self.best.error + price * self.best.bits:
+            self.best = Best(
+                self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone(), error, bits
+            )
+
+    def _report(self, progress: float, on_event: EventHandler) -> None:
+        budget, frames = self.budget, self.geometry.frames
+        self._last_event = budget.elapsed
+        epoch = budget.done_steps * self.config.batch / frames
+        on_event(
+            Step(
+                stage=stage_at(progress, self.config.stages).name,
+                progress=progress,
+                epoch=epoch,
+                epochs=epoch / progress if progress > 0 else 0.0,
+                psnr_db=-10 * math.log10(max(self.running_error or 1.0, 1e-10)),
+                best_psnr_db=-10 * math.log10(max(self.best.error if self.best else (self.running_error or 1.0), 1e-10)),
+                estimated_bpp=None if self.estimated_bits is None else self.estimated_bits / self.pixels,
+                steps_per_s=budget.done_steps / max(budget.elapsed, 1e-9),
+                eta_s=budget.remaining_s,
+            )
+        )
+
+    def state(self) -> State:
+        """Everything needed to continue, as arrays."""
+        flat = {
+            "vector": self.flat.vector.detach(),
+            "log2_steps": self.quantiser.log2_steps.detach(),
+            "random": torch.get_rng_state(),
+            "queue": torch.tensor(self.queue, dtype=torch.int64),
+        }
+        for index, parameter in enumerate(self.distortion.parameters()):
+            flat[f"head.{index}"] = parameter.detach()
+        for index, moments in enumerate(self._moments()):
+            flat.update({f"adam.{index}.{name}": value for name, value in moments.items()})
+        if self.best is not None:
+            flat.update({"best.vector": self.best.vector, "best.log2_steps": self.best.log2_steps})
+        arrays: State = {name: value.cpu().numpy() for name, value in flat.items()}
+        best = (self.best.error, self.best.bits) if self.best else (math.nan, math.nan)
+        arrays["numbers"] = np.array(
+            [
+                self.budget.done_steps, self.budget.elapsed, self.calibrated, self.judged, self.learning_rate_factor,
+                _or_nan(self.running_error), _or_nan(self.estimated_bits), *best, *self.rate.state(),
+            ]
+        )  # fmt: skip
+        return arrays
+
+    def load(self, arrays: State) -> None:
+        """Continue from :meth:`state`.
+
+        Raises:
+            KeyError, RuntimeError: The arrays belong to another fit.
+        """
+        tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items() if name != "numbers"}
+        device = self.flat.vector.device
+        with torch.no_grad():
+            self.flat.vector.copy_(tensors["vector"])
+            self.quantiser.log2_steps.copy_(tensors["log2_steps"])
+            for index, parameter in enumerate(self.distortion.parameters()):
+                parameter.copy_(tensors[f"head.{index}"])
+        self._prime_optimiser()
+        for index, moments in enumerate(self._moments()):
+            for name, value in moments.items():
+                value.copy_(tensors[f"adam.{index}.{name}"])
+        self.queue = tensors["queue"].tolist()
+        numbers = [float(number) for number in arrays["numbers"]]
+        self.budget.done_steps, self.budget.done_seconds = int(numbers[0]), numbers[1]
+        self.calibrated, self.judged, self.learning_rate_factor = int(numbers[2]), int(numbers[3]), numbers[4]
+        self.running_error, self.estimated_bits = _or_none(numbers[5]), _or_none(numbers[6])
+        if "best.vector" in tensors:
+            vector, steps = tensors["best.vector"].to(device), tensors["best.log2_steps"].to(device)
+            self.best = Best(vector, steps, numbers[7], numbers[8])
+        self.rate.load(numbers[9:])
+        torch.set_rng_state(tensors["random"])
+
+    def _moments(self) -> list[dict[str, Tensor]]:
+        """The optimiser's state, one dictionary per parameter, in a fixed order."""
+        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        return [dict(self.optimiser.state.get(parameter, {})) for parameter in parameters]
+
+    def _prime_optimiser(self) -> None:
+        """Make the optimiser create its state without moving anything."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = 0.0
+            for parameter in group["params"]:
+                parameter.grad = torch.zeros_like(parameter)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,75 @@
+"""How much memory a fit takes, and how to cut pictures into tiles where that is too much. No torch."""
+
+from __future__ import annotations
+
+import os
+from math import ceil
+
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.msnerv_config import MSNeRVConfig
+
+_FLOAT_BYTES = 4
+_ASSUMED_FREE_BYTES = 8 << 30
+_STATE_COPIES = 8
+"""Vector, gradient, two moments, quantised twin and its gradient, safe and best copies."""
+
+
+def activation_bytes(config: MSNeRVConfig, geometry: FieldGeometry, cells: tuple[int, int] | None = None) -> int:
+    """Activations that a training step on one frame keeps for its backward pass.
+
+    Args:
+        config: The network.
+        geometry: What it draws.
+        cells: Rows and columns of base cells of a tile; None = the whole frame.
+    """
+    rows, columns = cells or config.base_size(geometry)
+    floats, incoming, pixels = 0, config.channels[0], rows * columns
+    for stride, outgoing, depth, expansion in zip(
+        config.strides, config.channels, config.depths, config.expansions, strict=True
+    ):
+        pixels *= stride**2
+        floats += pixels * incoming * 3
+        for layer in range(depth):
+            width = incoming if layer == 0 else outgoing
+            floats += pixels * (4 * width + 2 * outgoing + 3 * expansion * width)
+        incoming = outgoing
+    floats += pixels * config.shuffle**2 * 16
+    return floats * _FLOAT_BYTES
+
+
+def fit_bytes(config: MSNeRVConfig, geometry: FieldGeometry, clip_bytes: int, cells: tuple[int, int] | None) -> int:
+    """Peak memory of a whole fit, the program itself (torch: 0.4 GB) included."""
+    parameters = sum(spec.size for spec in config.tensor_specs(geometry))
+    activations = activation_bytes(config, geometry, cells)
+    return 400_000_000 + clip_bytes + parameters * _STATE_COPIES * _FLOAT_BYTES + activations
+
+
+def tile_cells(config: MSNeRVConfig, geometry: FieldGeometry, margin: int, available: int) -> tuple[int, int] | None:
+    """Base cells per tile, margins not counted, so that activations fit; None when the whole frame does.
+
+    Halves the longer side until a tile with its margins fits, but never below 4 cells.
+    """
+    if activation_bytes(config, geometry) <= available:
+        return None
+    rows, columns = config.base_size(geometry)
+    while activation_bytes(config, geometry, (rows + 2 * margin, columns + 2 * margin)) > available:
+        if max(rows, columns) <= 4:
+            break
+        if rows >= columns:
+            rows = ceil(rows / 2)
+        else:
+            columns = ceil(columns / 2)
+    return rows, columns
+
+
+def available_bytes(device: str) -> int:
+    """Memory that activations may take: half of what is free, so that other programs live too."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0] // 2)
+    try:
+        pages = os.sysconf("SC_AVPHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not every system tells
+        return _ASSUMED_FREE_BYTES // 2
+    return pages * os.sysconf("SC_PAGE_SIZE") // 2

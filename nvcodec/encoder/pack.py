@@ -1,0 +1,109 @@
+"""A fitted field to integers, and the last few per cent to a target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nvcodec.encoder.parameters import FlatField
+from nvcodec.entropy.payload import encode_tensors, estimate_bytes
+from nvcodec.models.base import VideoField
+from nvcodec.quant.steps import dequantise, step_values
+from nvcodec.quant.tensors import MAX_STEP_CODE, MAX_SYMBOL, MIN_STEP_CODE, IntegerTensor
+
+_DEAD_ZONES = np.linspace(0.0, 0.3, 61).tolist()
+"""Amounts by which rounding may lean towards zero; from one to the next, less than one per cent of the file."""
+_MAX_SHIFT = 96
+
+_Knob = TypeVar("_Knob", int, float)
+
+
+def integers(flat: FlatField, vector: Tensor, codes: Tensor, dead_zone: float = 0.0) -> list[IntegerTensor]:
+    """Quantise a parameter vector.
+
+    Args:
+        flat: The field the vector belongs to.
+        vector: float32 [P].
+        codes: Step codes, int64 [steps].
+        dead_zone: By how much the half-way point between symbols lies further out, 0..0.5. Leaning towards zero costs
+            some quality and, up to a point, saves more bits than a coarser step does.
+    """
+    codes_np = codes.cpu().numpy()
+    steps = step_values(codes_np)[flat.step_of.cpu().numpy()].astype(np.float64)
+    scaled = vector.detach().cpu().numpy() / steps
+    magnitude = np.minimum(np.rint(np.maximum(np.abs(scaled) - dead_zone, 0)), MAX_SYMBOL)
+    symbols = np.copysign(magnitude, scaled).astype(np.int32)
+    tensors, at, step_at = [], 0, 0
+    for spec in flat.specs:
+        part = symbols[at : at + spec.size].reshape(spec.shape)
+        step_codes = codes_np[step_at : step_at + spec.n_steps].astype(np.int16)
+        tensors.append(IntegerTensor(spec, part, step_codes))
+        at, step_at = at + spec.size, step_at + spec.n_steps
+    return tensors
+
+
+def real_bits(flat: FlatField, vector: Tensor, codes: Tensor) -> float:
+    """Bits that parameters cost in a file, to about the byte."""
+    return 8.0 * estimate_bytes(integers(flat, vector, codes))
+
+
+def load_integers(field: VideoField, tensors: list[IntegerTensor]) -> None:
+    """Give a field the parameters that a decoder would give it."""
+    named = dict(field.named_parameters())
+    with torch.no_grad():
+        for tensor in tensors:
+            named[tensor.spec.name].copy_(torch.from_numpy(dequantise(tensor)))
+
+
+class Search:
+    """Integers near a fitted state, from fine to coarse.
+
+    Two knobs are turned, for all tensors together: a shift of every step by eighths of an octave, and the dead zone,
+    which closes the gaps between shifts. The payload shrinks as either grows.
+    """
+
+    def __init__(self, flat: FlatField, vector: Tensor, log2_steps: Tensor) -> None:
+        self.flat, self.vector = flat, vector
+        self.codes = torch.round(log2_steps.detach() * 8).long()
+
+    def candidate(self, shift: int, dead_zone: float) -> list[IntegerTensor]:
+        """The integers for one position of the knobs."""
+        codes = (self.codes + shift).clamp(MIN_STEP_CODE, MAX_STEP_CODE)
+        return integers(self.flat, self.vector, codes, dead_zone)
+
+    def largest(self, room: int) -> list[IntegerTensor]:
+        """The best integers whose payload has at most ``room`` bytes; the coarsest when none does."""
+
+        def fits(shift: int, dead_zone: float) -> bool:
+            return len(encode_tensors(self.candidate(shift, dead_zone))) <= room
+
+        shift = _first(range(-_MAX_SHIFT, _MAX_SHIFT + 1), lambda shift: fits(shift, 0.0))
+        if shift is None:
+            return self.candidate(_MAX_SHIFT, _DEAD_ZONES[-1])
+        # one shift finer is too large as it is, but may fit with a dead zone, and then is the better use of the room
+        zone = _first(_DEAD_ZONES, lambda zone: fits(shift - 1, zone)) if shift > -_MAX_SHIFT else None
+        return self.candidate(shift, 0.0) if zone is None else self.candidate(shift - 1, zone)
+
+    def smallest(self, good_enough: Callable[[list[IntegerTensor]], bool]) -> list[IntegerTensor]:
+        """The coarsest integers that are good enough; the finest when none are."""
+        shift = _first(range(_MAX_SHIFT, -_MAX_SHIFT - 1, -1), lambda shift: good_enough(self.candidate(shift, 0.0)))
+        if shift is None:
+            return self.candidate(-_MAX_SHIFT, 0.0)
+        zones = _DEAD_ZONES[::-1]
+        zone = _first(zones, lambda zone: good_enough(self.candidate(shift, zone)))
+        return self.candidate(shift, zone or 0.0)
+
+
+def _first(values: Sequence[_Knob], accepted: Callable[[_Knob], bool]) -> _Knob | None:
+    """The first value that is accepted, by bisection: once one is, so are all behind it."""
+    if not accepted(values[-1]):
+        return None
+    low, high = 0, len(values) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if accepted(values[middle]) else (middle + 1, high)
+    return values[high]

@@ -1,0 +1,85 @@
+"""From what was asked to what will be fitted: segments, network, size of every part. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+from nvcodec.encoder.config import EncodeConfig
+from nvcodec.encoder.presets import PRESETS, bpp_for_crf, parameters_for, plan_network, schedule_steps
+from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.errors import UsageError
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.msnerv_config import MSNeRVConfig
+from nvcodec.types import ChromaFormat, Domain, VideoFormat
+
+_CRF_AT_35_DB = 32.0
+"""Where a target in dB starts from: 35 dB is about crf 32, and a decibel about one step."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One network shape, fitted to every segment."""
+
+    domain: Domain
+    network: MSNeRVConfig
+    segments: tuple[tuple[int, int], ...]
+    """(first frame, frames), in order."""
+    steps: tuple[int, ...]
+    """Steps of each segment's fit when the schedule is not planned in time."""
+    crf: float
+    """The weight of the rate when quality decides; also what sized the network then."""
+
+    def geometry(self, segment: int, video: VideoFormat) -> FieldGeometry:
+        """What the field of a segment draws."""
+        return FieldGeometry(self.segments[segment][1], video.height, video.width, self.domain)
+
+
+def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: EncodeConfig) -> Plan:
+    """Choose domain, segments and network.
+
+    Raises:
+        UsageError: The domain does not suit the source, or the settings describe no network.
+    """
+    domain = choose_domain(video, config.domain)
+    segments = split(frames, config.segment)
+    longest = max(count for _, count in segments)
+    geometry = FieldGeometry(longest, video.height, video.width, domain)
+    crf = target.value if target.kind is TargetKind.CRF else _CRF_AT_35_DB
+    if target.kind is TargetKind.PSNR:
+        crf = min(max(_CRF_AT_35_DB + 35 - target.value, 0), 63)
+    size = target.file_bytes(video, frames)
+    bits = bpp_for_crf(crf) * video.width * video.height * frames if size is None else 8 * size
+    parameters = config.parameters or parameters_for(bits * longest / frames)
+    preset = PRESETS[config.preset]
+    try:
+        network = plan_network(preset, geometry, parameters, config.model)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    steps = tuple(schedule_steps(preset, config.fit.batch, count, config.epochs) for _, count in segments)
+    return Plan(domain, network, segments, steps, crf)
+
+
+def choose_domain(video: VideoFormat, asked: Domain | None) -> Domain:
+    """The coding domain: the source's own unless RGB is asked for.
+
+    Raises:
+        UsageError: 4:2:0 is asked for but the source is RGB.
+    """
+    if video.chroma is ChromaFormat.RGB:
+        if asked is Domain.YUV420:
+            raise UsageError("--domain yuv420 needs a 4:2:0 source, and this one is RGB", "Leave --domain out")
+        return Domain.RGB
+    return asked or Domain.YUV420
+
+
+def split(frames: int, longest: int | None) -> tuple[tuple[int, int], ...]:
+    """Cut a clip into segments of nearly equal length, none longer than asked."""
+    count = ceil(frames / longest) if longest else 1
+    edges = [index * frames // count for index in range(count + 1)]
+    return tuple((first, last - first) for first, last in zip(edges, edges[1:], strict=False))
+
+
+def drawn_format(video: VideoFormat, domain: Domain) -> VideoFormat:
+    """Format of the planes that a field draws."""
+    return replace(video, chroma=domain.chroma)

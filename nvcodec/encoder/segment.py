@@ -1,0 +1,146 @@
+"""One segment: build the field, fit it, turn it into integers of the right size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nvcodec.decoder.check import sample
+from nvcodec.decoder.render import render
+from nvcodec.encoder.checkpoint import State
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.draw import TILE_MARGIN_CELLS, Painter, tiles
+from nvcodec.encoder.events import EventHandler
+from nvcodec.encoder.fit import Fit
+from nvcodec.encoder.job import Job
+from nvcodec.encoder.memory import available_bytes, fit_bytes, tile_cells
+from nvcodec.encoder.pack import Search, load_integers
+from nvcodec.encoder.parameters import FlatField
+from nvcodec.encoder.plan import Plan
+from nvcodec.encoder.presets import weight_for_crf
+from nvcodec.encoder.rate import ConstantWeight, RateWeight, TargetWeight
+from nvcodec.encoder.schedule import Budget
+from nvcodec.encoder.target import TargetKind
+from nvcodec.entropy.payload import decode_tensors
+from nvcodec.models.base import VideoField
+from nvcodec.models.msnerv import MSNeRV
+from nvcodec.quant.tensors import IntegerTensor
+from nvcodec.types import Planes, VideoFormat
+
+_AIM = 0.99
+"""Share of the room that the feedback aims at; the search over steps takes up the rest."""
+_PROBE_STEPS = 3
+
+
+@dataclass(frozen=True)
+class FittedSegment:
+    """A segment ready to be written."""
+
+    field: VideoField
+    """Holds the parameters exactly as a decoder will have them."""
+    tensors: list[IntegerTensor]
+    steps: int
+    estimated_bits: float | None
+
+    @property
+    def parameters(self) -> int:
+        """Coded parameters."""
+        return sum(tensor.spec.size for tensor in self.tensors)
+
+    def samples(self, video: VideoFormat) -> tuple[int, ...]:
+        """The picture samples of the segment's digest."""
+
+        def drawn(frame: int) -> Planes:
+            return next(render(self.field, [frame], video, 1))
+
+        return sample(drawn, video, self.field.geometry.frames)
+
+
+class SegmentFit:
+    """The fit of one segment and what follows it.
+
+    Args:
+        job: What was asked for.
+        plan: The network.
+        index: Which segment of the plan.
+        clip: The segment's frames, on the device that fits.
+        room: Largest payload in bytes; None when quality decides.
+        seconds: Length of the fit; None = the plan's steps.
+        on_event: Hears of fallbacks.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        plan: Plan,
+        index: int,
+        clip: Clip,
+        room: int | None,
+        seconds: float | None,
+        on_event: EventHandler,
+    ) -> None:
+        self.job, self.clip, self.room = job, clip, room
+        geometry = plan.geometry(index, clip.format)
+        self.field = MSNeRV(plan.network, geometry).to(clip.planes[0].device)
+        self.flat = FlatField(self.field)
+        cells = tile_cells(plan.network, geometry, TILE_MARGIN_CELLS, available_bytes(str(clip.planes[0].device)))
+        painter = Painter(self.flat, tiles(cells, plan.network.base_size(geometry)), on_event)
+        self.memory_bytes = fit_bytes(plan.network, geometry, clip.nbytes, cells)
+        self.parameters = self.flat.vector.numel()
+        rate: RateWeight = (
+            ConstantWeight(weight_for_crf(plan.crf)) if room is None else TargetWeight(8 * room * _AIM)
+        )
+        budget = Budget(plan.steps[index], seconds)
+        self.fit = Fit(painter, clip, job.config.fit, job.config.loss, rate, budget)
+
+    @property
+    def steps_done(self) -> int:
+        """Steps taken so far."""
+        return self.fit.budget.done_steps
+
+    def probe(self) -> float:
+        """Seconds per step, measured without moving the fit."""
+        return self.fit.probe(_PROBE_STEPS)
+
+    def state(self) -> State:
+        """See :meth:`Fit.state`."""
+        return self.fit.state()
+
+    def load(self, state: State) -> None:
+        """See :meth:`Fit.load`."""
+        self.fit.load(state)
+
+    def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> FittedSegment:
+        """Fit to the end, then find the integers.
+
+        Raises:
+            StopRequested: ``should_stop`` returned true.
+        """
+        self.fit.run(on_event, should_stop)
+        best = self.fit.best
+        assert best is not None
+        search = Search(self.flat, best.vector, best.log2_steps)
+        if self.room is not None:
+            tensors = search.largest(self.room)
+        elif self.job.target.kind is TargetKind.PSNR:
+            tensors = search.smallest(self._reaches(self.job.target.value))
+        else:
+            tensors = search.candidate(0, 0.0)
+        return self._fitted(tensors)
+
+    def finished(self, payload: bytes) -> FittedSegment:
+        """The segment from its coded parameters, as an earlier run left them."""
+        return self._fitted(decode_tensors(payload, self.flat.specs))
+
+    def _fitted(self, tensors: list[IntegerTensor]) -> FittedSegment:
+        load_integers(self.field, tensors)
+        return FittedSegment(self.field, tensors, self.steps_done, self.fit.estimated_bits)
+
+    def _reaches(self, target_db: float) -> Callable[[list[IntegerTensor]], bool]:
+        """Whether integers reach a PSNR over all frames of the segment."""
+
+        def reaches(tensors: list[IntegerTensor]) -> bool:
+            return self.fit.painter.psnr_db(self.flat.vector_of(tensors), self.clip) >= target_db
+
+        return reaches

@@ -1,0 +1,1 @@
+"""Integers to bytes and back: one range coder, integer entropy models, the payload of a segment."""

@@ -1,0 +1,65 @@
+"""Errors a user can meet. Each type carries the exit code the command line ends with.
+
+A message says what is wrong, names the offending value, and (in ``hint``) what to do about it.
+Programmer errors are plain assertions and end with exit code 1.
+"""
+
+from __future__ import annotations
+
+
+class NvcError(Exception):
+    """Base of every error that is not a bug of ours.
+
+    Args:
+        message: What is wrong, with the offending value; one line, no full stop.
+        hint: What to do about it; may span several lines.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(NvcError):
+    """An option or argument makes no sense (exit code 2)."""
+
+    exit_code = 2
+
+
+class InputError(NvcError):
+    """A source video cannot be read (exit code 3)."""
+
+    exit_code = 3
+
+
+class BitstreamError(NvcError):
+    """A bitstream is damaged, or a check of its content failed (exit code 4)."""
+
+    exit_code = 4
+
+
+class UnsupportedError(NvcError):
+    """A bitstream needs a version or feature this program does not have (exit code 5)."""
+
+    exit_code = 5
+
+
+class TargetNotReachedError(NvcError):
+    """The rate or quality asked for was not reached; the best file was written all the same (exit code 6)."""
+
+    exit_code = 6
+
+
+class DeviceError(NvcError):
+    """A compute device is missing or memory does not suffice (exit code 7)."""
+
+    exit_code = 7
+
+
+class InterruptedEncodeError(NvcError):
+    """The user stopped an encode; its state was saved and it can be resumed (exit code 130)."""
+
+    exit_code = 130

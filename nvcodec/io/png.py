@@ -1,0 +1,118 @@
+"""PNG pictures, one or a folder of them: 8-bit RGB, the habit of those who train neural representations."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import final
+
+from nvcodec.errors import InputError, UsageError
+from nvcodec.io.geometry import checked_size, describe
+from nvcodec.io.pyav import decode_png, encode_png
+from nvcodec.types import ChromaFormat, Colour, Planes, VideoFormat
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_TRUE_COLOUR = 2
+# A PNG without further notice is sRGB.
+_SRGB = Colour(primaries=1, transfer=13, matrix=0, full_range=True)
+
+
+@final
+class PngReader:
+    """Pictures of one file, or of a folder in the natural order of their names (``f2.png`` before ``f10.png``).
+
+    Raises:
+        InputError: The folder holds no .png, or a file is not 8-bit RGB of the same size as the first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._paths = _folder_pictures(path) if path.is_dir() else [path]
+        width, height = _read_size(self._paths[0])
+        for other in self._paths[1:]:
+            if (size := _read_size(other)) != (width, height):
+                raise InputError(
+                    f"{other} is {size[0]}x{size[1]}, but {self._paths[0].name} is {width}x{height}",
+                    "All pictures of a folder must have the same size.",
+                )
+        self.format = VideoFormat(width, height, chroma=ChromaFormat.RGB, colour=_SRGB)
+        self.frame_count: int | None = len(self._paths)
+        self.origin = f"geometry {describe(self.format)} (from {self._paths[0].name})"
+
+    def pictures(self, first: int) -> Iterator[Planes]:
+        """Yield the pictures from number ``first`` on.
+
+        Raises:
+            InputError: A file is damaged or has changed since it was opened.
+        """
+        for path in self._paths[first:]:
+            planes = decode_png(path.read_bytes(), str(path))
+            if planes[0].shape != (self.format.height, self.format.width):
+                raise InputError(f"{path} has changed while being read", "Start again.")
+            yield planes
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+@final
+class PngWriter:
+    """Writes 8-bit RGB pictures into a folder.
+
+    Args:
+        folder: Where the files go.
+        name: File name; with ``%d`` or ``%05d`` for the number of the picture, counted from 1, if ``numbered``.
+        numbered: False: there will be only one picture.
+    """
+
+    def __init__(self, folder: Path, name: str, numbered: bool) -> None:
+        self._folder = folder
+        self._name = name
+        self._numbered = numbered
+        self._written = 0
+
+    def write(self, planes: Planes) -> None:
+        """Write one picture.
+
+        Raises:
+            UsageError: It is the second one and they are not numbered.
+        """
+        self._written += 1
+        if self._written > 1 and not self._numbered:
+            raise UsageError(
+                f"{self._name} holds one picture, but there are more",
+                f"Number them, as in {Path(self._name).stem}_%05d.png, or write to a folder: name/",
+            )
+        name = self._name % self._written if self._numbered else self._name
+        (self._folder / name).write_bytes(encode_png(planes))
+
+    def close(self) -> None:
+        """Every file is complete already."""
+
+
+def _folder_pictures(folder: Path) -> list[Path]:
+    paths = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
+    if not paths:
+        raise InputError(f"{folder} holds no .png pictures", "Give a folder of 8-bit RGB PNG files, or a video file.")
+    return sorted(paths, key=_natural_order)
+
+
+def _natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
+    words = re.findall(r"[0-9]+|[^0-9]+", path.name)
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in words], path.name
+
+
+def _read_size(path: Path) -> tuple[int, int]:
+    """Read width and height from the first chunk of a PNG file, which must be 8-bit RGB."""
+    with path.open("rb") as stream:
+        header = stream.read(26)
+    if len(header) < 26 or header[:8] != _SIGNATURE or header[12:16] != b"IHDR":
+        raise InputError(f"{path} is not a PNG file", "Take it out of the folder, or convert it with ffmpeg.")
+    width, height, bit_depth, colour_type = struct.unpack(">IIBB", header[16:26])
+    if (bit_depth, colour_type) != (8, _TRUE_COLOUR):
+        raise InputError(
+            f"{path} is not 8-bit RGB (bit depth {bit_depth}, colour type {colour_type})",
+            f"Convert it:  ffmpeg -i {path.name} -pix_fmt rgb24 OUTPUT.png",
+        )
+    return checked_size(width, height, str(path))

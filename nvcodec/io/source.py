@@ -1,0 +1,194 @@
+"""Where pictures come from: one way to open every kind of video."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol, final
+
+from nvcodec.errors import InputError, UsageError
+from nvcodec.io.geometry import PIXEL_FORMATS, check_options
+from nvcodec.io.y4m import MAGIC, Y4mReader
+from nvcodec.io.yuv import YuvReader
+from nvcodec.types import Planes, VideoFormat
+
+_RAW_SUFFIXES = {".yuv", ".raw"}
+
+
+class VideoSource(ABC):
+    """A video that can be gone through once, picture by picture; a context manager."""
+
+    format: VideoFormat
+    """Size, depth, rate and colour of every picture."""
+    frame_count: int | None
+    """Number of pictures iteration will yield; None while unknown, as with a pipe."""
+    origin: str
+    """What was inferred and from where, as in ``geometry 1920x1080 8-bit 120 fps (from the file name)``."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Planes]:
+        """Yield each picture as writable planes of ``format``, once.
+
+        Raises:
+            InputError: The video is damaged, or ends before the frames asked for.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the file; may be called again."""
+
+    def __enter__(self) -> VideoSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Reader(Protocol):
+    """One kind of video file, whole."""
+
+    format: VideoFormat
+    frame_count: int | None
+    origin: str
+
+    def pictures(self, first: int) -> Iterator[Planes]: ...
+
+    def close(self) -> None: ...
+
+
+@final
+class _FrameRange(VideoSource):
+    """The frames of a file that were asked for."""
+
+    def __init__(self, reader: _Reader, name: str, fps: Fraction | None, seek: int, frames: int | None) -> None:
+        self._reader = reader
+        self._name = name
+        self._seek = seek
+        self._frames = frames
+        self._started = False
+        self.format, self.origin = reader.format, reader.origin
+        if fps and fps != reader.format.fps:
+            self.format = replace(reader.format, fps=fps)
+            self.origin += f"; {fps} fps from the options"
+        total = reader.frame_count
+        if total is not None:
+            self._check_end(total)
+        self.frame_count = frames if frames or total is None else total - seek
+
+    def __iter__(self) -> Iterator[Planes]:
+        assert not self._started, "a VideoSource can be gone through once"
+        self._started = True
+        taken = 0
+        try:
+            for planes in islice(self._reader.pictures(self._seek), self._frames):
+                taken += 1
+                yield planes
+        except OSError as error:
+            raise InputError(f"cannot read on in {self._name}: {error.strerror}", "Is the disk still there?") from error
+        if taken < (self._frames or 1):
+            self._check_end(self._reader.frame_count or 0)
+        self.frame_count = taken
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _check_end(self, total: int) -> None:
+        wanted = self._seek + (self._frames or 1)
+        if wanted > total:
+            asked = f"frames {self._seek} to {wanted - 1} were" if self._frames else f"frame {self._seek} was"
+            raise InputError(
+                f"{self._name} holds {total} frame{'' if total == 1 else 's'}, but {asked} asked for",
+                "Frames count from 0. Lower --seek or --frames.",
+            )
+
+
+def open_source(
+    path: str | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    fps: Fraction | None = None,
+    pix_fmt: str | None = None,
+    seek: int = 0,
+    frames: int | None = None,
+) -> VideoSource:
+    """Open a video: Y4M by its first bytes, a folder of PNG pictures, raw .yuv, else anything FFmpeg reads.
+
+    Args:
+        path: File or folder, or ``-`` for Y4M on standard input.
+        size: (width, height) of raw video in luma samples; None takes it from the file name.
+        fps: Frames per second; wins over what the file says.
+        pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video; None takes it from the file name, else 8 bit.
+        seek: Number of the first frame to take, from 0.
+        frames: How many frames to take; None takes all to the end.
+
+    Raises:
+        InputError: The video is missing, damaged, not supported, or shorter than the frames asked for.
+        UsageError: An option makes no sense or contradicts the file.
+    """
+    _check_arguments(fps, pix_fmt, seek, frames)
+    name = "standard input" if str(path) == "-" else str(path)
+    try:
+        reader = _open_reader(path, name, size, fps, pix_fmt)
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror}", "Check the path and its permissions.") from error
+    try:
+        check_options(reader.format, name, size, pix_fmt)
+        return _FrameRange(reader, name, fps, seek, frames)
+    except BaseException:
+        reader.close()
+        raise
+
+
+def _check_arguments(fps: Fraction | None, pix_fmt: str | None, seek: int, frames: int | None) -> None:
+    if pix_fmt is not None and pix_fmt not in PIXEL_FORMATS:
+        raise UsageError(f"pixel format {pix_fmt} is not supported", f"Choose one of {', '.join(PIXEL_FORMATS)}.")
+    if fps is not None and fps <= 0:
+        raise UsageError(f"a frame rate of {fps} is impossible", "Give frames per second, as in 30 or 30000/1001.")
+    if seek < 0:
+        raise UsageError(f"cannot start at frame {seek}", "Frames count from 0.")
+    if frames is not None and frames < 1:
+        raise UsageError(f"cannot take {frames} frames", "Take at least one, or leave the option out for all.")
+
+
+def _open_reader(
+    path: str | Path, name: str, size: tuple[int, int] | None, fps: Fraction | None, pix_fmt: str | None
+) -> _Reader:
+    if str(path) == "-":
+        if sys.stdin.isatty():
+            raise InputError("standard input is a terminal", "Pipe Y4M in:  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | nvc")
+        return _y4m_reader(sys.stdin.buffer, name)
+    path = Path(path)
+    mode = path.stat().st_mode
+    if not stat.S_ISDIR(mode):
+        stream = path.open("rb")
+        # A named pipe cannot be read twice: like standard input, it carries Y4M.
+        if not stat.S_ISREG(mode) or stream.peek(len(MAGIC)).startswith(MAGIC):
+            return _y4m_reader(stream, name)
+        stream.close()
+        if path.suffix.lower() in _RAW_SUFFIXES:
+            return YuvReader(path, size, fps, pix_fmt)
+    try:
+        from nvcodec.io import png, pyav
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{name} can only be read with PyAV, which is not installed",
+            f"pip install av   (or convert:  ffmpeg -i {name} clip.y4m)",
+        ) from error
+    return png.PngReader(path) if path.is_dir() or path.suffix.lower() == ".png" else pyav.PyavReader(path)
+
+
+def _y4m_reader(stream: BinaryIO, name: str) -> Y4mReader:
+    try:
+        return Y4mReader(stream, name)
+    except BaseException:
+        stream.close()
+        raise

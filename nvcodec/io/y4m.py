@@ -1,0 +1,171 @@
+"""YUV4MPEG2 (Y4M): raw pictures behind one line of header, the pipe format of video tools.
+
+Source: the yuv4mpeg(5) manual page of mjpegtools; ``C420p10`` and ``XCOLORRANGE`` as FFmpeg writes them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import BinaryIO, final
+
+from nvcodec.errors import InputError
+from nvcodec.io.geometry import checked_size, describe
+from nvcodec.io.yuv import split_planes, write_planes
+from nvcodec.types import Colour, Planes, VideoFormat
+
+MAGIC = b"YUV4MPEG2"
+"""First bytes of every Y4M stream."""
+
+_FRAME = b"FRAME"
+_MAX_LINE_BYTES = 1024
+_BIT_DEPTHS = {"420": 8, "420jpeg": 8, "420mpeg2": 8, "420paldv": 8, "420p10": 10}
+_CONVERT = "Convert it:  ffmpeg -i INPUT {} -f yuv4mpegpipe OUTPUT.y4m"
+
+
+@final
+class Y4mReader:
+    """Pictures of a Y4M stream; a file is reached by byte offset, a pipe is read through.
+
+    Args:
+        stream: Binary stream at its start; closed with the reader.
+        name: What messages call it.
+
+    Raises:
+        InputError: The header is not Y4M, is damaged or says something unsupported; a file holds no frames.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self.format = parse_header(_read_line(stream, name), name)
+        self.origin = f"geometry {describe(self.format)} (from the Y4M header)"
+        self._offsets = self._frame_offsets() if stream.seekable() else []
+        self.frame_count: int | None = len(self._offsets) if stream.seekable() else None
+        if self.frame_count == 0:
+            raise self._no_frames()
+
+    def pictures(self, first: int) -> Iterator[Planes]:
+        """Yield the pictures from number ``first`` on.
+
+        Raises:
+            InputError: A frame is damaged or cut off, or a pipe held none.
+        """
+        if self._offsets:
+            self._stream.seek(self._offsets[first])
+        index = first if self._offsets else 0
+        while _next_frame(self._stream, self._name, index):
+            data = self._stream.read(self.format.frame_bytes)
+            if index >= first:
+                yield split_planes(data, self.format, f"{self._name}: frame {index}")
+            index += 1
+        if index == 0:
+            raise self._no_frames()
+        self.frame_count = index
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+
+    def _frame_offsets(self) -> list[int]:
+        """Byte offset of each frame header. They are walked, since a header may carry parameters."""
+        offset = self._stream.tell()
+        end = self._stream.seek(0, os.SEEK_END)
+        offsets: list[int] = []
+        while offset < end:
+            self._stream.seek(offset)
+            _next_frame(self._stream, self._name, len(offsets))
+            offsets.append(offset)
+            offset = self._stream.tell() + self.format.frame_bytes
+        return offsets
+
+    def _no_frames(self) -> InputError:
+        return InputError(f"{self._name} holds no frames", "It ends after the Y4M header; did its writer fail?")
+
+
+@final
+class Y4mWriter:
+    """Writes 4:2:0 pictures to a binary stream, which it closes in the end.
+
+    An unknown frame rate is written as ``F0:0``, which other programs read as unknown too, never as a made-up one.
+    """
+
+    def __init__(self, stream: BinaryIO, format: VideoFormat) -> None:
+        rate = f"{format.fps.numerator}:{format.fps.denominator}" if format.fps else "0:0"
+        chroma = "420mpeg2" if format.bit_depth == 8 else "420p10"
+        levels = "FULL" if format.colour.full_range else "LIMITED"
+        header = f" W{format.width} H{format.height} F{rate} Ip A0:0 C{chroma} XCOLORRANGE={levels}\n"
+        self._stream = stream
+        self._stream.write(MAGIC + header.encode())
+
+    def write(self, planes: Planes) -> None:
+        """Append one picture."""
+        self._stream.write(_FRAME + b"\n")
+        write_planes(self._stream, planes)
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+
+
+def parse_header(line: bytes, name: str) -> VideoFormat:
+    """Read the header line of a Y4M stream.
+
+    Raises:
+        InputError: It is not one, or says a size, rate, chroma format or interlacing that cannot be read.
+    """
+    if line.split(b" ")[0].rstrip() != MAGIC:
+        raise InputError(f"{name} is not Y4M: it does not begin with {MAGIC.decode()}", _CONVERT.format(""))
+    words = line.decode("ascii", "replace").split()[1:]
+    tags = {word[0]: word[1:] for word in words if word[0] != "X"}
+    extensions = [word[1:].upper() for word in words if word[0] == "X"]
+    interlacing = tags.get("I", "?")
+    if interlacing not in ("p", "?"):
+        raise InputError(f"{name} is interlaced (I{interlacing})", _CONVERT.format("-vf bwdif"))
+    chroma = tags.get("C", "420")
+    if chroma not in _BIT_DEPTHS:
+        remedy = _CONVERT.format("-pix_fmt yuv420p") + "\n(10 bit: -pix_fmt yuv420p10le -strict -1)"
+        raise InputError(f"{name} has chroma format C{chroma}; only 8 and 10-bit 4:2:0 can be read", remedy)
+    width, height = checked_size(_number(tags, "W", name), _number(tags, "H", name), name)
+    colour = Colour(full_range="COLORRANGE=FULL" in extensions)
+    return VideoFormat(width, height, _rate(tags.get("F", "0:0"), name), _BIT_DEPTHS[chroma], colour=colour)
+
+
+def _number(tags: dict[str, str], tag: str, name: str) -> int:
+    text = tags.get(tag, "")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
+        raise InputError(f"{name}: the Y4M header has no valid {tag} tag ({tag}{text})", _CONVERT.format(""))
+    return int(text)
+
+
+def _rate(text: str, name: str) -> Fraction | None:
+    """Frame rate of an F tag; 0:0 means unknown."""
+    numerator, _, denominator = text.partition(":")
+    parts = {"F numerator": numerator, "F denominator": denominator}
+    frames, seconds = (_number(parts, part, name) for part in parts)
+    if frames == seconds == 0:
+        return None
+    if frames == 0 or seconds == 0:
+        raise InputError(f"{name}: the Y4M header has the frame rate F{text}", _CONVERT.format(""))
+    return Fraction(frames, seconds)
+
+
+def _read_line(stream: BinaryIO, name: str) -> bytes:
+    line = stream.readline(_MAX_LINE_BYTES)
+    if not line.endswith(b"\n") and line.startswith(MAGIC):
+        raise InputError(f"{name}: the Y4M header does not end within {_MAX_LINE_BYTES} bytes", _CONVERT.format(""))
+    return line
+
+
+def _next_frame(stream: BinaryIO, name: str, index: int) -> bool:
+    """Read a frame header; False at the end of the stream."""
+    line = stream.readline(_MAX_LINE_BYTES)
+    if not line:
+        return False
+    if not line.endswith(b"\n") or not line[len(_FRAME) : len(_FRAME) + 1].isspace() or not line.startswith(_FRAME):
+        raise InputError(
+            f"{name}: no frame header where frame {index} should begin",
+            "The file is damaged, or its header says a wrong size. Take it again, or use the frames before (--frames).",
+        )
+    return True

@@ -1,0 +1,138 @@
+"""Raw planar 4:2:0 video, one byte a sample at 8 bit and two little-endian ones at 10 bit: no header at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, final
+
+import numpy as np
+
+from nvcodec.errors import InputError
+from nvcodec.io.geometry import COMMON_SIZES, raw_format
+from nvcodec.types import CodeValues, Planes, VideoFormat
+
+
+@final
+class YuvReader:
+    """Pictures of a raw file, reached by byte offset.
+
+    Args:
+        path: File to read.
+        size: (width, height) in luma samples; None takes it from the file name.
+        fps: Frames per second; None takes it from the file name, which may say nothing.
+        pix_fmt: ``yuv420p`` or ``yuv420p10le``; None takes it from the file name, else 8 bit.
+
+    Raises:
+        InputError: The size is unknown, or the file is not a whole number of pictures.
+    """
+
+    def __init__(self, path: Path, size: tuple[int, int] | None, fps: Fraction | None, pix_fmt: str | None) -> None:
+        self.format, self.origin = raw_format(path, size, fps, pix_fmt)
+        self._name = str(path)
+        self.frame_count: int | None = _whole_frames(path, self.format)
+        self._stream = path.open("rb")
+
+    def pictures(self, first: int) -> Iterator[Planes]:
+        """Yield the pictures from number ``first`` on."""
+        self._stream.seek(first * self.format.frame_bytes)
+        index = first
+        while data := self._stream.read(self.format.frame_bytes):
+            yield split_planes(data, self.format, f"{self._name}: frame {index}")
+            index += 1
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+@final
+class YuvWriter:
+    """Writes pictures one after another to a binary stream, which it closes in the end."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, planes: Planes) -> None:
+        """Append one picture."""
+        write_planes(self._stream, planes)
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._stream.close()
+
+
+def split_planes(data: bytes, format: VideoFormat, where: str) -> Planes:
+    """Cut one raw picture into its planes.
+
+    Args:
+        data: ``format.frame_bytes`` bytes.
+        format: Size and depth.
+        where: Words for messages that name the picture, as in ``clip.yuv: frame 3``.
+
+    Raises:
+        InputError: ``data`` is too short, or holds values that 10 bits cannot.
+    """
+    if len(data) != format.frame_bytes:
+        raise InputError(
+            f"{where} is cut off: {len(data):,} of {format.frame_bytes:,} bytes",
+            "Take the file again, or read the whole frames before it only (--frames).",
+        )
+    # A bytearray makes the planes writable, as torch wants them.
+    memory = bytearray(data)
+    samples: CodeValues = np.frombuffer(memory, np.uint8)
+    if format.bit_depth != 8:
+        samples = np.frombuffer(memory, "<u2").astype(np.uint16, copy=False)
+    if format.bit_depth != 8 and (largest := int(samples.max())) > format.peak:
+        raise InputError(
+            f"{where} holds the value {largest:,}, beyond {format.bit_depth} bit",
+            "8-bit, 16-bit or P010 video? Say --pix-fmt yuv420p, or convert it to yuv420p10le with ffmpeg.",
+        )
+    planes = []
+    start = 0
+    for rows, columns in format.plane_shapes:
+        planes.append(samples[start : start + rows * columns].reshape(rows, columns))
+        start += rows * columns
+    return planes[0], planes[1], planes[2]
+
+
+def write_planes(stream: BinaryIO, planes: Planes) -> None:
+    """Write the three planes as one raw picture."""
+    for plane in planes:
+        stream.write(plane.astype(plane.dtype.newbyteorder("<"), copy=False).tobytes())
+
+
+def _whole_frames(path: Path, format: VideoFormat) -> int:
+    """Count the pictures of a file, which must be a whole number of them."""
+    size_bytes = path.stat().st_size
+    frames, rest = divmod(size_bytes, format.frame_bytes)
+    if rest == 0 and frames > 0:
+        return frames
+    name = f"{format.width}x{format.height} {format.bit_depth}-bit 4:2:0"
+    if size_bytes == 0:
+        raise InputError(f"{path} is empty", "A raw video holds at least one frame.")
+    raise InputError(
+        f"{path} is {size_bytes:,} bytes: not a whole number of {name} frames "
+        f"({_plural(frames, 'frame')} + {_plural(rest, 'byte')})",
+        _alternatives(size_bytes, format),
+    )
+
+
+def _alternatives(size_bytes: int, format: VideoFormat) -> str:
+    """Name the usual sizes and depths that do divide the file."""
+    guesses = []
+    for width, height in dict.fromkeys([(format.width, format.height), *COMMON_SIZES.values()]):
+        for bit_depth, pix_fmt in ((8, "yuv420p"), (10, "yuv420p10le")):
+            guess = replace(format, width=width, height=height, bit_depth=bit_depth)
+            frames, rest = divmod(size_bytes, guess.frame_bytes)
+            if rest == 0:
+                guesses.append(f"  -s {width}x{height} --pix-fmt {pix_fmt}  ({_plural(frames, 'frame')})")
+    if not guesses:
+        return "Give the true geometry (-s WxH --pix-fmt yuv420p or yuv420p10le), or take the file again if it was cut."
+    return "It would be whole with:\n" + "\n".join(guesses)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

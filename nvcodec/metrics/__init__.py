@@ -1,0 +1,1 @@
+"""What quality means. All numbers that nvc prints are defined here, on decoded integers."""

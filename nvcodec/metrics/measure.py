@@ -1,0 +1,93 @@
+"""A reference and a test video, picture by picture, to the numbers that are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from nvcodec.color import rgb_to_yuv, yuv_to_rgb
+from nvcodec.metrics.psnr import frame_psnr, is_rgb, rgb_psnr
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
+
+PLANE_KEYS = ("y", "u", "v", "yuv_611", "rgb")
+
+
+@dataclass
+class Measurement:
+    """Quality of a test video; means over frames."""
+
+    per_frame: list[dict[str, float]] = field(default_factory=list)
+    """One entry a frame: PSNR in dB by name, and ``ms_ssim_y``."""
+
+    @property
+    def frames(self) -> int:
+        """Frames measured."""
+        return len(self.per_frame)
+
+    @property
+    def psnr(self) -> dict[str, float]:
+        """Mean over frames of each PSNR, in dB."""
+        return {key: float(np.mean([frame[key] for frame in self.per_frame])) for key in PLANE_KEYS}
+
+    @property
+    def ms_ssim_y(self) -> float:
+        """Mean over frames of the luma MS-SSIM."""
+        return float(np.mean([frame["ms_ssim_y"] for frame in self.per_frame]))
+
+    @property
+    def worst_frame(self) -> tuple[int, float]:
+        """Index and 6:1:1 PSNR in dB of the worst frame."""
+        values = [frame["yuv_611"] for frame in self.per_frame]
+        index = int(np.argmin(values))
+        return index, values[index]
+
+
+def measure(
+    reference: Iterable[Planes],
+    reference_format: VideoFormat,
+    test: Iterable[Planes],
+    test_format: VideoFormat,
+    *,
+    ms_ssim: bool = True,
+) -> Measurement:
+    """Compare two videos of the same size and length.
+
+    RGB and 4:2:0 may meet: planes are compared in 4:2:0 and RGB values in RGB, each side converted only where it must
+    be, with the signalled matrix of the side that is 4:2:0.
+    """
+    result = Measurement()
+    for expected, drawn in zip(reference, test, strict=True):
+        result.per_frame.append(_measure_frame(expected, reference_format, drawn, test_format, ms_ssim))
+    return result
+
+
+def _measure_frame(
+    reference: Planes, reference_format: VideoFormat, test: Planes, test_format: VideoFormat, ms_ssim: bool
+) -> dict[str, float]:
+    # what 4:2:0 means when one side is RGB: the other side's tags
+    colour = reference_format if not is_rgb(reference_format) else test_format
+    planar = replace(colour, chroma=ChromaFormat.YUV420)
+
+    def in_yuv(planes: Planes, video: VideoFormat) -> Planes:
+        return rgb_to_yuv(planes, planar) if is_rgb(video) else planes
+
+    def in_rgb(planes: Planes, video: VideoFormat) -> Planes:
+        return planes if is_rgb(video) else yuv_to_rgb(planes, planar)
+
+    expected, drawn = in_yuv(reference, reference_format), in_yuv(test, test_format)
+    values = frame_psnr(expected, drawn, planar)
+    if is_rgb(reference_format) or is_rgb(test_format):
+        values["rgb"] = rgb_psnr(in_rgb(reference, reference_format), in_rgb(test, test_format), planar.peak)
+    values["ms_ssim_y"] = _ms_ssim_y(expected, drawn, planar.peak) if ms_ssim else float("nan")
+    return values
+
+
+def _ms_ssim_y(reference: Planes, test: Planes, peak: int) -> float:
+    import torch
+
+    from nvcodec.metrics.msssim import multi_scale_ssim
+
+    pictures = [torch.from_numpy(planes[0].astype(np.float32) / peak)[None, None] for planes in (reference, test)]
+    return float(multi_scale_ssim(pictures[0], pictures[1]))

@@ -1,0 +1,1 @@
+"""The representations: networks that turn frame indices into pictures."""

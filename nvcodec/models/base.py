@@ -1,0 +1,117 @@
+"""The face every representation shows to the rest of the codec."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.quant.tensors import TensorSpec
+from nvcodec.types import Domain
+
+
+class FieldConfig(Protocol):
+    """What every model configuration offers; pure data, so that files can be inspected without torch."""
+
+    def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
+        """The coded tensors in ascending order of id."""
+
+    def to_bytes(self) -> bytes:
+        """The configuration as the header stores it."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+
+
+@dataclass(frozen=True)
+class CellWindow:
+    """A rectangle of base cells to draw, with a margin around it that convolutions may look at."""
+
+    top: int
+    left: int
+    rows: int
+    columns: int
+    margin: int
+
+
+class Drawing(NamedTuple):
+    """What a field makes of a batch of frames."""
+
+    planes: tuple[Tensor, Tensor, Tensor]
+    """Three planes, float [B, rows, columns]: (Y, U, V) with chroma at half size or (R, G, B), in units of the largest
+    code value, not clamped, cropped to the picture (or to the window drawn)."""
+    features: list[Tensor]
+    """The pyramid behind them, float [B, h, w, C], coarse to fine: the embedding, then every block's output."""
+
+
+class VideoField(nn.Module, ABC):
+    """A video as a function of time. Subclasses are final; they hold coded parameters and nothing else."""
+
+    geometry: FieldGeometry
+    specs: Sequence[TensorSpec]
+    """The coded tensors; ``spec.name`` is the parameter's name in the module."""
+    scale: int
+    """Luma samples per base cell along each axis."""
+
+    @abstractmethod
+    def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
+        """The feature pyramid of frames int64 [B]; see :class:`Drawing`. With a window, only that part of it."""
+
+    @abstractmethod
+    def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The head: the finest features to planes, float [B, rows, columns], not cropped."""
+
+    def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
+        """Draw frames int64 [B], counted within the segment: whole pictures, or a window of them."""
+        features = self.features(frames, window)
+        first, second, third = self.draw(features[-1])
+        inside = region(self.geometry, self.scale, window)
+        # a window's features start at its margin, or at the picture's edge where that is nearer
+        skip = (0, 0) if window is None else (min(window.top, window.margin), min(window.left, window.margin))
+        planes = []
+        for plane, (rows, columns) in zip((first, second, third), inside, strict=True):
+            cell = self.scale * plane.shape[1] // first.shape[1]
+            top, left = skip[0] * cell, skip[1] * cell
+            planes.append(plane[:, top : top + rows.stop - rows.start, left : left + columns.stop - columns.start])
+        return Drawing((planes[0], planes[1], planes[2]), features)
+
+
+def region(geometry: FieldGeometry, scale: int, window: CellWindow | None) -> list[tuple[slice, slice]]:
+    """Rows and columns of each of the three planes that a window covers, within the picture."""
+    whole = (geometry.height, geometry.width)
+    half = ((geometry.height + 1) // 2, (geometry.width + 1) // 2)
+    sizes = [whole, half, half] if geometry.domain is Domain.YUV420 else [whole] * 3
+    slices = []
+    for size in sizes:
+        if window is None:
+            slices.append((slice(0, size[0]), slice(0, size[1])))
+            continue
+        cell = scale if size == whole else scale // 2
+        top, left = window.top * cell, window.left * cell
+        bottom, right = top + window.rows * cell, left + window.columns * cell
+        slices.append((slice(top, min(bottom, size[0])), slice(left, min(right, size[1]))))
+    return slices
+
+
+def lerp_rows(times: Tensor, frames: int, nodes: int) -> Tensor:
+    """Weights that interpolate ``nodes`` grid nodes, spread evenly over ``frames`` frames, linearly in time.
+
+    Args:
+        times: float [...], in frames; clamped to the clip.
+
+    Returns:
+        float32 [..., nodes]; every row sums to 1 and has at most two entries.
+    """
+    position = ((times + 0.5) * (nodes / frames) - 0.5).clamp(0, nodes - 1)
+    lower = position.floor().long().clamp(max=max(nodes - 2, 0))
+    fraction = (position - lower).to(torch.float32).unsqueeze(-1)
+    rows = torch.zeros(*times.shape, nodes, device=times.device)
+    rows.scatter_(-1, lower.unsqueeze(-1), 1 - fraction)
+    if nodes > 1:
+        rows.scatter_(-1, (lower + 1).unsqueeze(-1), fraction)
+    return rows

@@ -1,0 +1,19 @@
+"""What a field is asked to draw. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nvcodec.types import Domain
+
+
+@dataclass(frozen=True)
+class FieldGeometry:
+    """Extent of a field: the frames of one segment of one stream, in one coding domain."""
+
+    frames: int
+    height: int
+    """Luma rows."""
+    width: int
+    """Luma columns."""
+    domain: Domain

@@ -1,0 +1,316 @@
+"""MSNeRV (Zhu et al., 2025) and, with all switches off, HiNeRV (Kwan et al., NeurIPS 2023).
+
+    grids, window, GoP grid -> stem -> { norm, upsample + local grids, layers } x blocks -> head -> planes
+
+Features are kept channels-last, [B, h, w, C], throughout: norms and MLPs then work on contiguous rows, and a permuted
+view is what convolution wants in its channels-last format, so no copy is ever made.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nvcodec.models.base import CellWindow, VideoField, lerp_rows
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
+from nvcodec.types import Domain
+
+
+class MSNeRV(VideoField):
+    """The whole representation of one segment.
+
+    Source: MSNeRV sections 3.1 and 3.3, Figure 2; what the paper leaves open is settled as in HiNeRV. Differences: the
+    head is linear, not a sigmoid (planes are clamped when rendered), and may end in a pixel shuffle.
+    """
+
+    def __init__(self, config: MSNeRVConfig, geometry: FieldGeometry) -> None:
+        super().__init__()
+        self.config, self.geometry, self.scale = config, geometry, config.scale
+        self.specs = config.tensor_specs(geometry)
+        self.encoder = TemporalEncoder(config, geometry)
+        self.stem = Conv3x3(config.grid_channels, config.channels[0])
+        incoming = config.channels[0]
+        self.blocks = nn.ModuleList()
+        for index, outgoing in enumerate(config.channels):
+            self.blocks.append(Block(config, index, incoming, outgoing, geometry))
+            incoming = outgoing
+        self.head = Conv3x3(incoming, config.head_channels(geometry.domain))
+        nn.init.constant_(self.head.bias, 0.5)  # mid-grey: the fit starts from a picture, not from black
+
+    def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
+        """See :meth:`VideoField.features`. With a window, borders within its margin differ from the whole picture."""
+        x = self.encoder(frames)  # [B, h, w, grid channels]
+        if window is not None:
+            x = _cut(x, window)
+        pyramid = [x]
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x, frames)
+            pyramid.append(x)
+        return pyramid
+
+    def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See :meth:`VideoField.draw`."""
+        packed = self.head(finest)  # [B, h, w, head channels]
+        shuffle = self.config.shuffle
+        luma = shuffle**2
+        chroma = (packed.shape[-1] - luma) // 2
+        first = _shuffle(packed[..., :luma], shuffle)
+        block = shuffle if chroma == luma else shuffle // 2
+        second = _shuffle(packed[..., luma : luma + chroma], block)
+        third = _shuffle(packed[..., luma + chroma :], block)
+        if self.geometry.domain is Domain.YUV420 and chroma == luma:
+            return first, _halve(second), _halve(third)
+        return first, second, third
+
+
+class TemporalEncoder(nn.Module):
+    """Multi-scale temporal encoder: base grids, temporal window, GoP grid.
+
+    Source: MSNeRV section 3.1, equations 1 to 4. Both the interpolation in time and the window are linear, so the two
+    are one kernel over grid nodes per frame, and equation 2 is one small matrix product per level.
+    """
+
+    def __init__(self, config: MSNeRVConfig, geometry: FieldGeometry) -> None:
+        super().__init__()
+        self.frames, self.size = geometry.frames, config.base_size(geometry)
+        shapes = [config.grid_shape(level, geometry) for level in config.grids]
+        self.grids = nn.ParameterList(_small(shape) for shape in shapes)
+        self.window: nn.Parameter | None = None
+        if config.window > 1:
+            weights = torch.zeros(geometry.frames, config.window)
+            weights[:, config.window // 2] = 1  # start as plain HiNeRV
+            self.window = nn.Parameter(weights)
+        self.gop_grid: nn.Parameter | None = None
+        if config.gops:
+            shape = (min(config.gops, geometry.frames), *self.size, config.grid_channels)
+            self.gop_grid = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """int64 [B] -> fused grid [B, h, w, grid channels]."""
+        levels = []
+        for grid in self.grids:
+            nodes, rows, columns, channels = grid.shape
+            kernel = self._kernel(frames, nodes)  # [B, nodes]
+            level = (kernel @ grid.reshape(nodes, -1)).view(-1, rows, columns, channels)
+            if (rows, columns) != self.size:
+                level = _resize(level, self.size)
+            levels.append(level)
+        fused = torch.cat(levels, dim=-1)
+        if self.gop_grid is not None:
+            fused = fused + self.gop_grid[frames * self.gop_grid.shape[0] // self.frames]
+        return fused
+
+    def _kernel(self, frames: Tensor, nodes: int) -> Tensor:
+        """Weights of the grid nodes for each frame, float32 [B, nodes]."""
+        if self.window is None:
+            return lerp_rows(frames, self.frames, nodes)
+        reach = self.window.shape[1] // 2
+        times = frames[:, None] + torch.arange(-reach, reach + 1, device=frames.device)  # [B, window]
+        rows = lerp_rows(times.clamp(0, self.frames - 1), self.frames, nodes)  # [B, window, nodes]
+        return (self.window[frames].unsqueeze(1) @ rows).squeeze(1)
+
+
+class Block(nn.Module):
+    """Multi-scale feature block.
+
+    Source: MSNeRV section 3.3, Figure 5. The norm before upsampling is HiNeRV's.
+    """
+
+    def __init__(
+        self, config: MSNeRVConfig, index: int, incoming: int, outgoing: int, geometry: FieldGeometry
+    ) -> None:
+        super().__init__()
+        stride, expansion = config.strides[index], config.expansions[index]
+        self.upsample = Upsample(config.upsampling, stride, incoming)
+        shapes = config.local_shapes(index, geometry)
+        self.local = LocalEncoding(shapes, incoming, geometry.frames) if shapes else None
+        layer = FusionLayer if config.fusion else ConvNeXtLayer
+        inputs = [incoming] + [outgoing] * (config.depths[index] - 1)
+        self.layers = nn.ModuleList(layer(width, outgoing, expansion) for width in inputs)
+        self.cross_depth: nn.Parameter | None = None
+        if config.cross_depth:
+            self.cross_depth = nn.Parameter(torch.zeros(config.depths[index], outgoing, 1, 3, 3))
+
+    def forward(self, x: Tensor, frames: Tensor) -> Tensor:
+        """[B, h, w, incoming] -> [B, s*h, s*w, outgoing]."""
+        x = self.upsample(_normalise(x))
+        if self.local is not None:
+            x = self.local(x, frames)
+        outputs = []
+        for layer in self.layers:
+            x = layer(x)
+            outputs.append(x)
+        if self.cross_depth is None:
+            return x
+        # equation 11: the concatenation followed by a depthwise convolution is one convolution of the stacked outputs
+        depth, width = self.cross_depth.shape[:2]
+        mixed = _convolve(torch.cat(outputs, dim=-1), self.cross_depth.flatten(0, 1), groups=depth * width)
+        return x + mixed.unflatten(-1, (depth, width)).sum(dim=-2)
+
+
+class Upsample(nn.Module):
+    """Bilinear, pixel shuffle of a depthwise convolution, or their sum.
+
+    Source: MSNeRV equation 9. The convolution starts at zero for the hybrid, so a fit begins as HiNeRV, and at
+    nearest-neighbour where it stands alone (Table 3, V5).
+    """
+
+    def __init__(self, kind: Upsampling, stride: int, channels: int) -> None:
+        super().__init__()
+        self.stride, self.bilinear = stride, kind is not Upsampling.SHUFFLE
+        self.kernel: nn.Parameter | None = None
+        if kind is not Upsampling.BILINEAR and stride > 1:
+            kernel = torch.zeros(channels * stride**2, 1, 3, 3)
+            if kind is Upsampling.SHUFFLE:
+                kernel[:, :, 1, 1] = 1
+            self.kernel = nn.Parameter(kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, h, w, C] -> [B, s*h, s*w, C]."""
+        if self.stride == 1:
+            return x
+        parts = []
+        if self.bilinear:
+            parts.append(_resize(x, (x.shape[1] * self.stride, x.shape[2] * self.stride)))
+        if self.kernel is not None:
+            wide = _convolve(x, self.kernel, groups=x.shape[-1])
+            parts.append(F.pixel_shuffle(wide.permute(0, 3, 1, 2), self.stride).permute(0, 2, 3, 1))
+        return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+class LocalEncoding(nn.Module):
+    """Hierarchical encoding: grids over time and the position within an upsampled cell.
+
+    Source: HiNeRV section 3.2 and its released code. The spatial index is the pixel's offset modulo the stride, so the
+    encoding is the same in every cell.
+    """
+
+    def __init__(self, shapes: list[tuple[int, int, int, int]], channels: int, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.grids = nn.ParameterList(_small(shape) for shape in shapes)
+        self.project = nn.Linear(sum(shape[3] for shape in shapes), channels)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor, frames: Tensor) -> Tensor:
+        """Add the encoding to x [B, h, w, C]."""
+        levels = []
+        for grid in self.grids:
+            nodes, stride, _, _ = grid.shape
+            rows = lerp_rows(frames, self.frames, nodes)
+            levels.append((rows @ grid.reshape(nodes, -1)).view(-1, stride, stride, grid.shape[3]))
+        cell = self.project(torch.cat(levels, dim=-1))  # [B, s, s, C]
+        batch, height, width, channels = x.shape
+        cells = x.reshape(batch, height // stride, stride, width // stride, stride, channels)
+        return (cells + cell[:, None, :, None]).reshape(x.shape)
+
+
+class FusionLayer(nn.Module):
+    """Depthwise convolution of two sizes, MLP, and a skip by channel slicing.
+
+    Source: MSNeRV equation 10, Figure 5. The paper's parallel 3x3 and 5x5 depthwise branches are summed, which is
+    exactly one 5x5 kernel; that is what is stored, with nine parameters per channel fewer. It starts as the identity.
+    """
+
+    def __init__(self, incoming: int, outgoing: int, expansion: int) -> None:
+        super().__init__()
+        self.outgoing = outgoing
+        self.kernel = _depthwise(incoming, 5)
+        with torch.no_grad():
+            self.kernel *= 0.25
+            self.kernel[:, :, 2, 2] += 1
+        self.expand = _matrix(incoming * expansion, incoming)
+        self.project = _matrix(outgoing, incoming * expansion)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, h, w, incoming] -> [B, h, w, outgoing]."""
+        z = _convolve(x, self.kernel, groups=x.shape[-1])
+        return _mlp(z, self.expand, self.project) + z[..., : self.outgoing]
+
+
+class ConvNeXtLayer(nn.Module):
+    """HiNeRV's layer: depthwise 3x3, norm, MLP; a skip where the width stays. Also Table 3's V6."""
+
+    def __init__(self, incoming: int, outgoing: int, expansion: int) -> None:
+        super().__init__()
+        self.kernel = _depthwise(incoming, 3)
+        self.expand = _matrix(incoming * expansion, incoming)
+        self.project = _matrix(outgoing, incoming * expansion)
+        self.skip = incoming == outgoing
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, h, w, incoming] -> [B, h, w, outgoing]."""
+        y = _mlp(_convolve(x, self.kernel, groups=x.shape[-1]), self.expand, self.project)
+        return x + y if self.skip else y
+
+
+class Conv3x3(nn.Module):
+    """A dense 3x3 convolution with bias, zero padded, on channels-last features."""
+
+    def __init__(self, incoming: int, outgoing: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_uniform((outgoing, incoming, 3, 3), fan_in=9 * incoming))
+        self.bias = nn.Parameter(torch.zeros(outgoing))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, h, w, incoming] -> [B, h, w, outgoing]."""
+        return F.conv2d(x.permute(0, 3, 1, 2), self.weight, self.bias, padding=1).permute(0, 2, 3, 1)
+
+
+def _convolve(x: Tensor, kernel: Tensor, groups: int) -> Tensor:
+    """Depthwise convolution of channels-last features, zero padded to the same size."""
+    return F.conv2d(x.permute(0, 3, 1, 2), kernel, padding=kernel.shape[-1] // 2, groups=groups).permute(0, 2, 3, 1)
+
+
+def _mlp(x: Tensor, expand: Tensor, project: Tensor) -> Tensor:
+    return F.linear(F.gelu(F.linear(_normalise(x), expand)), project)
+
+
+def _normalise(x: Tensor) -> Tensor:
+    """Layer norm over channels without learned scale or shift, as in HiNeRV."""
+    return F.layer_norm(x, x.shape[-1:], eps=1e-6)
+
+
+def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x.permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+
+
+def _shuffle(x: Tensor, factor: int) -> Tensor:
+    """[B, h, w, factor^2] -> plane [B, factor*h, factor*w]."""
+    batch, height, width, _ = x.shape
+    cells = x.reshape(batch, height, width, factor, factor).permute(0, 1, 3, 2, 4)
+    return cells.reshape(batch, height * factor, width * factor)
+
+
+def _halve(plane: Tensor) -> Tensor:
+    """Mean over 2x2 samples: a full-size chroma plane to 4:2:0."""
+    return F.avg_pool2d(plane.unsqueeze(1), 2, ceil_mode=True).squeeze(1)
+
+
+def _cut(x: Tensor, window: CellWindow) -> Tensor:
+    """The window of the base cells with its margin; outside the picture the margin simply ends."""
+    top, left = max(window.top - window.margin, 0), max(window.left - window.margin, 0)
+    bottom, right = window.top + window.rows + window.margin, window.left + window.columns + window.margin
+    return x[:, top:bottom, left:right]
+
+
+def _small(shape: tuple[int, ...]) -> nn.Parameter:
+    """Grid values start near zero, as in HiNeRV."""
+    return nn.Parameter(torch.empty(shape).uniform_(-1e-3, 1e-3))
+
+
+def _depthwise(channels: int, size: int) -> nn.Parameter:
+    return nn.Parameter(_uniform((channels, 1, size, size), fan_in=size * size))
+
+
+def _matrix(outgoing: int, incoming: int) -> nn.Parameter:
+    return nn.Parameter(_uniform((outgoing, incoming), fan_in=incoming))
+
+
+def _uniform(shape: tuple[int, ...], fan_in: int) -> Tensor:
+    """PyTorch's default range for layers of this fan-in."""
+    bound = fan_in**-0.5
+    return torch.empty(shape).uniform_(-bound, bound)

@@ -1,0 +1,255 @@
+"""Configuration of MSNeRV: what the decoder must know to rebuild the network. No torch.
+
+All switches off (:data:`HINERV_SWITCHES`) is HiNeRV (Kwan et al., NeurIPS 2023); all on is MSNeRV (Zhu et al., 2025).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from itertools import islice
+from math import ceil, prod
+
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.quant.tensors import Role, TensorSpec
+from nvcodec.types import Domain
+
+
+class Upsampling(IntEnum):
+    """How a block enlarges its input (MSNeRV section 3.3, Table 3 V4 and V5). The numbers are written to files."""
+
+    BILINEAR = 1
+    """HiNeRV, and V4."""
+    SHUFFLE = 2
+    """Learned depthwise 3x3 and pixel shuffle, V5."""
+    HYBRID = 3
+    """The sum of both, MSNeRV equation 9."""
+
+
+@dataclass(frozen=True)
+class GridLevel:
+    """One resolution of the base grid (MSNeRV equation 1)."""
+
+    interval: int
+    """Frames per node in time."""
+    shrink: int
+    """Cells of the base resolution per node in space, along each axis."""
+    channels: int
+
+
+@dataclass(frozen=True)
+class MSNeRVConfig:
+    """Shape of the network, from the grids to the head.
+
+    Block ``n`` enlarges its input by ``strides[n]`` and ends with ``channels[n]`` channels; the head's pixel shuffle
+    enlarges by ``shuffle`` once more. Pictures are drawn at multiples of ``scale`` and cropped.
+    """
+
+    strides: tuple[int, ...]
+    channels: tuple[int, ...]
+    """Channels after each block; the stem has ``channels[0]``. Never rising, so that channels can be sliced."""
+    depths: tuple[int, ...]
+    """Layers in each block."""
+    expansions: tuple[int, ...]
+    """Hidden channels of the MLP in units of its input channels."""
+    grids: tuple[GridLevel, ...]
+    shuffle: int = 1
+    """Enlargement by the head's pixel shuffle: 1 in the papers, 4 or 8 where a CPU must keep up."""
+    window: int = 5
+    """Frames the temporal window sees (equation 2); 1 = off."""
+    gops: int = 5
+    """Groups of pictures with a grid of their own (equation 3); 0 = off."""
+    local_channels: int = 4
+    """Channels of the finest local grid of the first block; halves from block to block."""
+    local_levels: int = 3
+    """Temporal resolutions of the local grids; 0 = off."""
+    upsampling: Upsampling = Upsampling.HYBRID
+    fusion: bool = True
+    """Fusion layers (depthwise 3x3 + 5x5, sliced skip) instead of HiNeRV's ConvNeXt layers."""
+    cross_depth: bool = True
+    """Add every layer's output to the block's (equation 11)."""
+
+    def __post_init__(self) -> None:
+        blocks = len(self.strides)
+        if not 1 <= blocks <= 8 or not blocks == len(self.channels) == len(self.depths) == len(self.expansions):
+            raise ValueError("strides, channels, depths and expansions need one entry per block, 1 to 8 blocks")
+        if any(later > earlier for earlier, later in zip(self.channels, self.channels[1:], strict=False)):
+            raise ValueError(f"channels must not rise from block to block: {self.channels}")
+        _check_range("strides", self.strides, 1, 8)
+        _check_range("channels", self.channels, 1, 4096)
+        _check_range("depths", self.depths, 1, 12)
+        _check_range("expansions", self.expansions, 1, 8)
+        _check_range("shuffle", (self.shuffle,), 1, 16)
+        _check_range("window", (self.window,), 1, 15)
+        _check_range("gops", (self.gops,), 0, 255)
+        _check_range("local_channels", (self.local_channels,), 1, 255)
+        _check_range("local_levels", (self.local_levels,), 0, 7)
+        _check_range("grid levels", (len(self.grids),), 1, 8)
+        for level in self.grids:
+            _check_range("grid interval", (level.interval,), 1, 65535)
+            _check_range("grid shrink", (level.shrink,), 1, 16)
+            _check_range("grid channels", (level.channels,), 1, 255)
+        if self.window % 2 == 0:
+            raise ValueError(f"window must be odd, not {self.window}")
+
+    @property
+    def scale(self) -> int:
+        """Luma samples per base cell along each axis."""
+        return prod(self.strides) * self.shuffle
+
+    @property
+    def grid_channels(self) -> int:
+        """Channels of the fused grid, all levels together."""
+        return sum(level.channels for level in self.grids)
+
+    def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
+        """Rows and columns of the base resolution, enough cells to cover the picture."""
+        return ceil(geometry.height / self.scale), ceil(geometry.width / self.scale)
+
+    def grid_shape(self, level: GridLevel, geometry: FieldGeometry) -> tuple[int, int, int, int]:
+        """[nodes in time, rows, columns, channels] of one level of the base grid."""
+        rows, columns = self.base_size(geometry)
+        return (
+            ceil(geometry.frames / level.interval),
+            ceil(rows / level.shrink),
+            ceil(columns / level.shrink),
+            level.channels,
+        )
+
+    def local_shapes(self, block: int, geometry: FieldGeometry) -> list[tuple[int, int, int, int]]:
+        """[nodes in time, stride, stride, channels] of the local grids of a block (HiNeRV's hierarchical encoding)."""
+        stride, channels = self.strides[block], max(1, self.local_channels >> block)
+        return [
+            (ceil(geometry.frames / 2**level), stride, stride, channels << level) for level in range(self.local_levels)
+        ]
+
+    def head_channels(self, domain: Domain) -> int:
+        """Channels of the head: one picture cell of ``shuffle`` x ``shuffle`` luma samples."""
+        luma = self.shuffle**2
+        if domain is Domain.YUV420 and self.shuffle % 2 == 0:
+            return luma + luma // 2
+        return 3 * luma
+
+    def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
+        """Every coded tensor in ascending order of id; names are those of the torch module's parameters.
+
+        Ids: 0 window, 1 GoP grid, 2..3 stem, 4..5 head, 8.. base grids by level; block ``n`` owns
+        ``128 * (n + 1)`` and the 127 ids above it.
+        """
+        rows, columns = self.base_size(geometry)
+        base = self.channels[0]
+        specs = []
+        if self.window > 1:
+            specs.append(TensorSpec(0, "encoder.window", (geometry.frames, self.window), Role.VECTOR, None))
+        if self.gops:
+            shape = (min(self.gops, geometry.frames), rows, columns, self.grid_channels)
+            specs.append(TensorSpec(1, "encoder.gop_grid", shape, Role.GRID, 3))
+        specs.append(TensorSpec(2, "stem.weight", (base, self.grid_channels, 3, 3), Role.WEIGHT, 0))
+        specs.append(TensorSpec(3, "stem.bias", (base,), Role.VECTOR, None))
+        head = self.head_channels(geometry.domain)
+        specs.append(TensorSpec(4, "head.weight", (head, self.channels[-1], 3, 3), Role.WEIGHT, 0))
+        specs.append(TensorSpec(5, "head.bias", (head,), Role.VECTOR, None))
+        for index, level in enumerate(self.grids):
+            shape = self.grid_shape(level, geometry)
+            specs.append(TensorSpec(8 + index, f"encoder.grids.{index}", shape, Role.GRID, 3))
+        incoming = base
+        for block, outgoing in enumerate(self.channels):
+            specs += self._block_specs(block, incoming, outgoing, geometry)
+            incoming = outgoing
+        return specs
+
+    def _block_specs(self, block: int, incoming: int, outgoing: int, geometry: FieldGeometry) -> list[TensorSpec]:
+        first, name, stride = 128 * (block + 1), f"blocks.{block}", self.strides[block]
+        specs = []
+        if self.upsampling is not Upsampling.BILINEAR and stride > 1:
+            shape = (incoming * stride**2, 1, 3, 3)
+            specs.append(TensorSpec(first, f"{name}.upsample.kernel", shape, Role.WEIGHT, None))
+        local = self.local_shapes(block, geometry)
+        for level, shape4 in enumerate(local):
+            specs.append(TensorSpec(first + 1 + level, f"{name}.local.grids.{level}", shape4, Role.WEIGHT, 3))
+        if local:
+            width = sum(shape4[3] for shape4 in local)
+            specs.append(TensorSpec(first + 8, f"{name}.local.project.weight", (incoming, width), Role.WEIGHT, 0))
+            specs.append(TensorSpec(first + 9, f"{name}.local.project.bias", (incoming,), Role.VECTOR, None))
+        kernel = 5 if self.fusion else 3
+        for layer in range(self.depths[block]):
+            inner = incoming if layer == 0 else outgoing
+            hidden, id_, prefix = inner * self.expansions[block], first + 16 + 8 * layer, f"{name}.layers.{layer}"
+            specs += [
+                TensorSpec(id_, f"{prefix}.kernel", (inner, 1, kernel, kernel), Role.WEIGHT, None),
+                TensorSpec(id_ + 1, f"{prefix}.expand", (hidden, inner), Role.WEIGHT, 0),
+                TensorSpec(id_ + 2, f"{prefix}.project", (outgoing, hidden), Role.WEIGHT, 0),
+            ]
+        if self.cross_depth:
+            shape = (self.depths[block], outgoing, 1, 3, 3)
+            specs.append(TensorSpec(first + 112, f"{name}.cross_depth", shape, Role.WEIGHT, None))
+        return specs
+
+    def to_bytes(self) -> bytes:
+        """The configuration as the header stores it (bitstream_spec.md, "MSNeRV configuration")."""
+        blocks = [len(self.strides), *self.strides]
+        for width in self.channels:
+            blocks += divmod(width, 256)
+        blocks += [*self.depths, *self.expansions, len(self.grids)]
+        for level in self.grids:
+            blocks += [*divmod(level.interval, 256), level.shrink, level.channels]
+        blocks += [self.shuffle, self.window, self.gops, self.local_channels, self.local_levels, self.upsampling]
+        return bytes([*blocks, self.fusion, self.cross_depth])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> MSNeRVConfig:
+        """Inverse of :meth:`to_bytes`.
+
+        Raises:
+            ValueError: The bytes do not describe a network.
+        """
+        values = iter(data)
+
+        def take(count: int) -> tuple[int, ...]:
+            taken = tuple(islice(values, count))
+            if len(taken) != count:
+                raise ValueError("model configuration ends early")
+            return taken
+
+        (blocks,) = take(1)
+        strides = take(blocks)
+        wide = take(2 * blocks)
+        channels = tuple(256 * high + low for high, low in zip(wide[::2], wide[1::2], strict=True))
+        depths, expansions = take(blocks), take(blocks)
+        (levels,) = take(1)
+        grids = []
+        for _ in range(levels):
+            high, low, shrink, width = take(4)
+            grids.append(GridLevel(256 * high + low, shrink, width))
+        shuffle, window, gops, local_channels, local_levels, upsampling, fusion, cross = take(8)
+        if next(values, None) is not None:
+            raise ValueError("model configuration has bytes left over")
+        if max(fusion, cross) > 1:
+            raise ValueError("a switch of the model configuration is neither 0 nor 1")
+        return cls(
+            strides, channels, depths, expansions, tuple(grids), shuffle, window, gops,
+            local_channels, local_levels, Upsampling(upsampling), bool(fusion), bool(cross),
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        plain: dict[str, object] = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain["grids"] = [(level.interval, level.shrink, level.channels) for level in self.grids]
+        plain["upsampling"] = self.upsampling.name.lower()
+        return plain
+
+
+HINERV_SWITCHES: dict[str, object] = {
+    "window": 1,
+    "gops": 0,
+    "upsampling": Upsampling.BILINEAR,
+    "fusion": False,
+    "cross_depth": False,
+}
+"""The network switches that turn MSNeRV into HiNeRV."""
+
+
+def _check_range(name: str, values: tuple[int, ...], low: int, high: int) -> None:
+    for value in values:
+        if not low <= value <= high:
+            raise ValueError(f"{name} must lie in {low}..{high}, not {value}")

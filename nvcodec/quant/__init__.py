@@ -1,0 +1,1 @@
+"""Numbers to integers and back: tensor specifications, quantiser steps, dequantisation."""
