@@ -2,4 +2,31 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nvcodec.api import decode, encode
+    from nvcodec.decoder.reader import VideoReader
+    from nvcodec.info import probe
+
 __version__ = "0.1.0"
+__all__ = ["VideoReader", "__version__", "decode", "encode", "probe"]
+
+_HOMES = {
+    "VideoReader": "nvcodec.decoder.reader",
+    "decode": "nvcodec.api",
+    "encode": "nvcodec.api",
+    "probe": "nvcodec.info",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import public names when they are first used: ``import nvcodec`` alone takes milliseconds."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nvcodec' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

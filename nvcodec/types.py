@@ -79,7 +79,7 @@ class VideoFormat:
 
     @property
     def dtype(self) -> type[np.uint8] | type[np.uint16]:
-        """numpy type of one sample."""
+        """Numpy type of one sample."""
         return np.uint8 if self.bit_depth == 8 else np.uint16
 
     @property

@@ -57,7 +57,9 @@ def check_segment(reader: VideoReader, ordinal: int) -> None:
     segment = session.container.segments[ordinal]
     samples = sample(lambda frame: reader.planes(segment.first_frame + frame), reader.format, segment.frames)
     if len(samples) != len(expected.samples):
-        raise BitstreamError(f"the digest of segment {ordinal} holds {len(expected.samples)} samples, not {len(samples)}")
+        raise BitstreamError(
+            f"the digest of segment {ordinal} holds {len(expected.samples)} samples, not {len(samples)}"
+        )
     worst = max(abs(ours - theirs) for ours, theirs in zip(samples, expected.samples, strict=True))
     if worst > TOLERANCE:
         raise BitstreamError(

@@ -115,7 +115,9 @@ class VideoReader:
         from nvcodec.decoder.render import default_batch, render
 
         batch = self._batch or default_batch(self.format)
-        wanted = [self.session.locate(index, self.stream) for index in (indices if indices is not None else range(len(self)))]
+        wanted = [
+            self.session.locate(index, self.stream) for index in (indices if indices is not None else range(len(self)))
+        ]
         for ordinal, group in groupby(wanted, key=lambda place: place[0]):
             field = self.session.field(ordinal, self.device)
             yield from render(field, [local for _, local in group], self.format, batch)
@@ -137,12 +139,10 @@ def pick_device(name: str) -> str:
     except RuntimeError:
         raise UsageError(f"{name!r} is no device", "Devices: auto, cpu, cuda, cuda:1, mps") from None
     usable = {
-        "cpu": lambda: True,
-        "cuda": lambda: torch.cuda.is_available() and (torch.device(name).index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available,
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (torch.device(name).index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
     }
-    if kind not in usable or not usable[kind]():
+    if not usable.get(kind, False):
         raise DeviceError(f"device {name!r} is not available here", "See what there is with: nvc doctor")
     return name
-
-

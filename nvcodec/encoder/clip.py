@@ -86,8 +86,9 @@ class Clip:
 
     def frame(self, index: int) -> Planes:
         """One frame as numpy planes of code values."""
-        first, second, third = (plane[index].cpu().numpy().astype(self.format.dtype) for plane in self.planes)
-        return first, second, third
+        dtype = self.format.dtype
+        first, second, third = (plane[index].cpu().numpy() for plane in self.planes)
+        return first.astype(dtype), second.astype(dtype), third.astype(dtype)
 
     def frames(self) -> Iterator[Planes]:
         """All frames as numpy planes."""

@@ -1,6 +1,6 @@
 """A whole encode: plan, fit every segment, pack, write, decode what was written, measure.
 
-    source -> Clip -> Plan -> Fit -> integers -> chunks -> file -> VideoReader -> Measurement
+source -> Clip -> Plan -> Fit -> integers -> chunks -> file -> VideoReader -> Measurement
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-
 import numpy as np
 import torch
 
 from nvcodec import __version__
 from nvcodec.container import (
     BaseSegment,
+    MetadataValue,
     ModelId,
     SegmentDigest,
     SequenceHeader,
@@ -119,7 +119,11 @@ class _Encode:
             streams=(StreamHeader(source.format, len(source), _stream_name(job.source)),),
             model_config=self.plan.network.to_bytes(),
         )
-        self.metadata = {"creator": f"nvc {__version__}", "preset": job.config.preset, "seed": job.config.seed}
+        self.metadata: dict[str, MetadataValue] = {
+            "creator": f"nvc {__version__}",
+            "preset": job.config.preset,
+            "seed": job.config.seed,
+        }
 
     def run(self, verify: bool) -> EncodeResult:
         """Fit, write, decode, measure."""
@@ -224,9 +228,7 @@ class _Encode:
     def _assemble(self, payloads: list[bytes], digests: list[SegmentDigest] | None) -> bytes:
         if digests is None:
             video = self.clip.format
-            samples = [
-                sample(lambda _: self.clip.frame(0), video, frames) for _, frames in self.plan.segments
-            ]
+            samples = [sample(lambda _: self.clip.frame(0), video, frames) for _, frames in self.plan.segments]
             digests = [SegmentDigest(index, bytes(16), values) for index, values in enumerate(samples)]
         segments = [
             BaseSegment(0, first, frames, payload)

@@ -178,7 +178,9 @@ class Fit:
             state["exp_avg_sq"].zero_()
         self.running_error = best
         self.learning_rate_factor *= 0.5
-        on_event(Notice(f"the fit collapsed at step {steps}; went back to the last good state at half the learning rate"))
+        on_event(
+            Notice(f"the fit collapsed at step {steps}; went back to the last good state at half the learning rate")
+        )
 
     def _calibrate(self, progress: float) -> None:
         self.calibrated = int(progress * _CALIBRATIONS)
@@ -195,9 +197,7 @@ class Fit:
         bits = real_bits(self.flat, self.flat.vector, self.quantiser.codes())
         price = self.rate.value / self.pixels
         if self.best is None or error + price * bits <= self.best.error + price * self.best.bits:
-            self.best = Best(
-                self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone(), error, bits
-            )
+            self.best = Best(self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone(), error, bits)
 
     def _report(self, progress: float, on_event: EventHandler) -> None:
         budget, frames = self.budget, self.geometry.frames
@@ -210,7 +210,8 @@ class Fit:
                 epoch=epoch,
                 epochs=epoch / progress if progress > 0 else 0.0,
                 psnr_db=-10 * math.log10(max(self.running_error or 1.0, 1e-10)),
-                best_psnr_db=-10 * math.log10(max(self.best.error if self.best else (self.running_error or 1.0), 1e-10)),
+                best_psnr_db=-10
+                * math.log10(max(self.best.error if self.best else (self.running_error or 1.0), 1e-10)),
                 estimated_bpp=None if self.estimated_bits is None else self.estimated_bits / self.pixels,
                 steps_per_s=budget.done_steps / max(budget.elapsed, 1e-9),
                 eta_s=budget.remaining_s,

@@ -72,7 +72,9 @@ class Job:
         try:
             return cls.from_dict(json.loads(path.read_text()))
         except OSError:
-            raise InputError(f"{path.parent} holds no interrupted encode", "Give the folder that Ctrl-C named") from None
+            raise InputError(
+                f"{path.parent} holds no interrupted encode", "Give the folder that Ctrl-C named"
+            ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error})", "Start the encode again without --resume") from None
 

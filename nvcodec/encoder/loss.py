@@ -27,9 +27,7 @@ def picture_error(planes: PlaneTensors, targets: PlaneTensors, domain: Domain) -
     In the domain ``yuv420`` the weighted geometric mean of the planes' mean squared errors, so that -10 log10 of it
     *is* the 6:1:1 PSNR (NVRC section 3.4 has the same idea); in ``rgb`` the mean squared error of all samples.
     """
-    errors = [
-        (plane - target).square().mean(dim=(1, 2)) for plane, target in zip(planes, targets, strict=True)
-    ]
+    errors = [(plane - target).square().mean(dim=(1, 2)) for plane, target in zip(planes, targets, strict=True)]
     if domain is Domain.RGB:
         return torch.stack(errors).mean(dim=0)
     logs = [weight * torch.log(error + _MSE_FLOOR) for weight, error in zip(_PLANE_WEIGHTS, errors, strict=True)]

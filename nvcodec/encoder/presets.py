@@ -14,6 +14,7 @@ slower     the paper's network     3 x 4   4          1200        a GPU
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, prod
 
@@ -156,11 +157,13 @@ def plan_network(
             (g for g in _grid_choices(geometry.frames) if grid_count(g) <= _GRID_SHARE * parameters),
             (GridLevel(geometry.frames, 4, 1),),
         )
-    widths = [w for w in (*range(_MIN_CHANNELS, 32, 2), *range(32, preset.max_channels + 1, 4)) if w <= preset.max_channels]
+    widths = [
+        w for w in (*range(_MIN_CHANNELS, 32, 2), *range(32, preset.max_channels + 1, 4)) if w <= preset.max_channels
+    ]
     return min((network(width, grids) for width in widths), key=lambda config: abs(count(config) - parameters))
 
 
-def _grid_choices(frames: int) -> list[tuple[GridLevel, ...]]:
+def _grid_choices(frames: int) -> Sequence[tuple[GridLevel, ...]]:
     """Grids from rich to poor."""
     intervals = [interval for interval in (1, 2, 3, 4, 6, 8, 12, 16, 32, 64) if interval <= frames]
     rich = [(GridLevel(1, 1, 4), GridLevel(1, 2, 8)), (GridLevel(1, 1, 3), GridLevel(1, 2, 6))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -88,9 +87,7 @@ class SegmentFit:
         painter = Painter(self.flat, tiles(cells, plan.network.base_size(geometry)), on_event)
         self.memory_bytes = fit_bytes(plan.network, geometry, clip.nbytes, cells)
         self.parameters = self.flat.vector.numel()
-        rate: RateWeight = (
-            ConstantWeight(weight_for_crf(plan.crf)) if room is None else TargetWeight(8 * room * _AIM)
-        )
+        rate: RateWeight = ConstantWeight(weight_for_crf(plan.crf)) if room is None else TargetWeight(8 * room * _AIM)
         budget = Budget(plan.steps[index], seconds)
         self.fit = Fit(painter, clip, job.config.fit, job.config.loss, rate, budget)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-import constriction  # type: ignore[import-untyped]
+import constriction
 import numpy as np
 import numpy.typing as npt
 

@@ -14,9 +14,9 @@ from nvcodec.entropy.tables import INVERSE_SCALES, N_SCALES, gaussian_table
 from nvcodec.quant.tensors import MAX_SYMBOL
 
 SPANS = (0, 1, *((2 + (code & 1)) << (code // 2 - 1) for code in range(2, 33)))
-"""How far the support of a GAUSSIAN or ADAPTIVE model may reach to one side of its mean: 0, 1, 2, 3, 4, 6, 8, 12..."""
+"""How far the support of a Gaussian-based model may reach to one side of its mean: 0, 1, 2, 3, 4, 6, 8, 12..."""
 MAX_ADAPTIVE_SIZE = 4096
-"""Largest alphabet of the ADAPTIVE model."""
+"""Largest alphabet of the ADAPTIVE and LEARNED models."""
 
 MAX_BLOCK = 512
 """Most symbols that are coded with the same counts."""
@@ -24,9 +24,6 @@ INCREMENT = 16
 """What one symbol adds to its count."""
 MAX_ADAPTIVE_TOTAL = 1 << 21
 """Counts are halved when they add up to more: about the last 100,000 symbols decide."""
-PRIOR_TOTAL = 1 << 12
-"""Weight of the Gaussian an ADAPTIVE model starts from: as if 256 symbols had been seen."""
-
 _BLOCKS_AT_ONCE = 100
 _LOG_SCALES = np.log((1 << 25) / np.array(INVERSE_SCALES))
 
@@ -44,6 +41,12 @@ class ModelId(IntEnum):
     """Starts as a coarse Gaussian and counts the symbols as they come."""
     ZERO = 3
     """Every symbol is 0; nothing is coded."""
+    LEARNED = 4
+    """As ADAPTIVE, but leaves its Gaussian sooner: for symbols that are no Gaussian at all."""
+
+
+PRIOR_TOTALS = {ModelId.ADAPTIVE: 1 << 12, ModelId.LEARNED: 1 << 9}
+"""Weight of the Gaussian that adaptive models start from: as if 256 or 32 symbols had been seen."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class CodingParams:
     high: int
     """Largest symbol of the support, at most 2^16 - 1 above ``low``."""
     mean: int = 0
-    """Mean of the Gaussian (GAUSSIAN, ADAPTIVE)."""
+    """Mean of the Gaussian (GAUSSIAN, ADAPTIVE, LEARNED)."""
     scale_index: int = 0
-    """Standard deviation of the Gaussian, an index into INVERSE_SCALES (GAUSSIAN, ADAPTIVE)."""
+    """Standard deviation of the Gaussian, an index into INVERSE_SCALES (GAUSSIAN, ADAPTIVE, LEARNED)."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ def write_symbols(sink: SymbolSink, symbols: Symbols, params: CodingParams) -> N
         symbols: int32 [n], each in ``params.low``..``params.high``.
         params: Model and its parameters.
     """
-    if params.model_id is ModelId.ADAPTIVE:
-        write_adaptive(sink, symbols, prior_table(params, PRIOR_TOTAL))
+    if params.model_id in PRIOR_TOTALS:
+        write_adaptive(sink, symbols, _initial_table(params))
     else:
         sink.write(symbols, _static_table(params))
 
@@ -97,8 +100,8 @@ def read_symbols(reader: RangeReader, n: int, params: CodingParams) -> Symbols:
     Raises:
         BitstreamError: The data is damaged.
     """
-    if params.model_id is ModelId.ADAPTIVE:
-        return read_adaptive(reader, n, prior_table(params, PRIOR_TOTAL))
+    if params.model_id in PRIOR_TOTALS:
+        return read_adaptive(reader, n, _initial_table(params))
     return reader.read(n, _static_table(params))
 
 
@@ -126,18 +129,18 @@ def prior_table(params: CodingParams, total: int) -> FrequencyTable:
 
 def cost_bits(symbols: Symbols, params: CodingParams) -> float:
     """Return the bits that ``write_symbols`` spends on symbols, int32 [n]; no coder runs."""
-    if params.model_id is ModelId.ADAPTIVE:
-        return _adaptive_bits(symbols, prior_table(params, PRIOR_TOTAL))
+    if params.model_id in PRIOR_TOTALS:
+        return _adaptive_bits(symbols, _initial_table(params))
     return float(_static_table(params).bits[symbols - params.low].sum())
 
 
 def support(mean: int, below: int, above: int) -> tuple[int, int]:
-    """Return the (low, high) of a GAUSSIAN or ADAPTIVE model from its mean and two indices into SPANS."""
+    """Return the (low, high) of a Gaussian-based model from its mean and two indices into SPANS."""
     return max(mean - SPANS[below], -MAX_SYMBOL), min(mean + SPANS[above], MAX_SYMBOL)
 
 
 def span_codes(params: CodingParams) -> tuple[int, int]:
-    """Return the two smallest indices into SPANS that cover the support of a GAUSSIAN or ADAPTIVE model."""
+    """Return the two smallest indices into SPANS that cover the support of a Gaussian-based model."""
     return _span_code(params.mean - params.low), _span_code(params.high - params.mean)
 
 
@@ -158,8 +161,11 @@ def choose(symbols: Symbols) -> CodingChoice:
     gaussian = _best_gaussian(np.bincount(symbols - low), low)
     candidates.append(gaussian)
     if gaussian.high - gaussian.low < MAX_ADAPTIVE_SIZE:
-        adaptive = replace(gaussian, model_id=ModelId.ADAPTIVE)
-        candidates.append(replace(adaptive, bits=cost_bits(symbols, adaptive)))
+        for model_id in PRIOR_TOTALS:
+            adaptive = replace(gaussian, model_id=model_id)
+            candidates.append(replace(adaptive, bits=cost_bits(symbols, adaptive)))
+            if candidates[-1].bits >= gaussian.bits:
+                break  # What does not leave the Gaussian gladly gains nothing by leaving it sooner.
     return min(candidates, key=lambda choice: choice.bits + _side_bits(choice))
 
 
@@ -203,6 +209,10 @@ def _blocks(n: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
+def _initial_table(params: CodingParams) -> FrequencyTable:
+    return prior_table(params, PRIOR_TOTALS[params.model_id])
+
+
 def _static_table(params: CodingParams) -> FrequencyTable:
     if params.model_id is ModelId.GAUSSIAN:
         return gaussian_table(params.scale_index, params.mean, params.low, params.high)
@@ -212,8 +222,14 @@ def _static_table(params: CodingParams) -> FrequencyTable:
 def _side_bits(params: CodingParams) -> int:
     """Guess what the parameters themselves cost, so that short tensors choose well."""
     if params.model_id is ModelId.RAW:
-        return 4 + 2 * (abs(params.low).bit_length() + (params.high - params.low).bit_length())
-    return 10 + 2 * abs(params.mean).bit_length()
+        return _integer_bits(params.low) + _integer_bits(params.high - params.low)
+    return 9 + _integer_bits(params.mean)
+
+
+def _integer_bits(value: int) -> int:
+    """Guess what an integer costs: a bit or two for the usual 0, else its bits and their number."""
+    length = value.bit_length() + 1
+    return length + min(length, 7) - 1
 
 
 def _span_code(distance: int) -> int:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from nvcodec.entropy.coder import BitCounter, FrequencyTable, RangeReader, RangeWriter, SymbolSink
 from nvcodec.entropy.models import (
     MAX_ADAPTIVE_SIZE,
+    PRIOR_TOTALS,
     SPANS,
     CodingChoice,
     CodingParams,
@@ -38,7 +39,7 @@ from nvcodec.quant.tensors import MAX_STEP_CODE, MAX_SYMBOL, MIN_STEP_CODE, Inte
 
 FIRST_STEP_CODE = -48
 """The first step code of a payload is coded as a difference from this one."""
-_PARAMETRIC = (ModelId.GAUSSIAN, ModelId.ADAPTIVE)
+_PARAMETRIC = (ModelId.GAUSSIAN, ModelId.ADAPTIVE, ModelId.LEARNED)
 _STEP_SPREAD = MAX_STEP_CODE - MIN_STEP_CODE
 
 
@@ -48,7 +49,7 @@ def _column(low: int, high: int, mean: int, scale_index: int, total: int = 128) 
 
 
 _FINGERPRINT = FrequencyTable.uniform(0, 0xFFFF)
-_MODELS = FrequencyTable(0, np.array([4, 16, 32, 8], dtype=np.int64))
+_MODELS = FrequencyTable(0, np.array([4, 16, 32, 8, 16], dtype=np.int64))
 _SCALES = _column(0, N_SCALES - 1, 24, 28)
 _SPAN_DIFFERENCES = _column(-32, 32, 0, 15)
 _BIT_LENGTHS = _column(0, 17, 0, 16)
@@ -220,7 +221,7 @@ def _parametric_params(
     if not all(0 <= code < len(SPANS) for code in codes):
         raise BitstreamError(f"{spec}: span codes {codes} are out of range")
     low, high = support(mean, *codes)
-    if model is ModelId.ADAPTIVE and high - low >= MAX_ADAPTIVE_SIZE:
+    if model in PRIOR_TOTALS and high - low >= MAX_ADAPTIVE_SIZE:
         raise BitstreamError(f"{spec}: adaptive model with {high - low + 1} symbols, limit {MAX_ADAPTIVE_SIZE}")
     return CodingParams(model, low, high, mean, scale_index)
 

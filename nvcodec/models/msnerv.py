@@ -119,9 +119,7 @@ class Block(nn.Module):
     Source: MSNeRV section 3.3, Figure 5. The norm before upsampling is HiNeRV's.
     """
 
-    def __init__(
-        self, config: MSNeRVConfig, index: int, incoming: int, outgoing: int, geometry: FieldGeometry
-    ) -> None:
+    def __init__(self, config: MSNeRVConfig, index: int, incoming: int, outgoing: int, geometry: FieldGeometry) -> None:
         super().__init__()
         stride, expansion = config.strides[index], config.expansions[index]
         self.upsample = Upsample(config.upsampling, stride, incoming)
@@ -148,7 +146,7 @@ class Block(nn.Module):
         # equation 11: the concatenation followed by a depthwise convolution is one convolution of the stacked outputs
         depth, width = self.cross_depth.shape[:2]
         mixed = _convolve(torch.cat(outputs, dim=-1), self.cross_depth.flatten(0, 1), groups=depth * width)
-        return x + mixed.unflatten(-1, (depth, width)).sum(dim=-2)
+        return x + mixed.view(*x.shape[:3], depth, width).sum(dim=-2)
 
 
 class Upsample(nn.Module):
@@ -205,7 +203,8 @@ class LocalEncoding(nn.Module):
         cell = self.project(torch.cat(levels, dim=-1))  # [B, s, s, C]
         batch, height, width, channels = x.shape
         cells = x.reshape(batch, height // stride, stride, width // stride, stride, channels)
-        return (cells + cell[:, None, :, None]).reshape(x.shape)
+        encoded: Tensor = cells + cell[:, None, :, None]
+        return encoded.reshape(x.shape)
 
 
 class FusionLayer(nn.Module):
@@ -220,7 +219,7 @@ class FusionLayer(nn.Module):
         self.outgoing = outgoing
         self.kernel = _depthwise(incoming, 5)
         with torch.no_grad():
-            self.kernel *= 0.25
+            self.kernel.mul_(0.25)
             self.kernel[:, :, 2, 2] += 1
         self.expand = _matrix(incoming * expansion, incoming)
         self.project = _matrix(outgoing, incoming * expansion)

@@ -181,8 +181,8 @@ class MSNeRVConfig:
                 TensorSpec(id_ + 2, f"{prefix}.project", (outgoing, hidden), Role.WEIGHT, 0),
             ]
         if self.cross_depth:
-            shape = (self.depths[block], outgoing, 1, 3, 3)
-            specs.append(TensorSpec(first + 112, f"{name}.cross_depth", shape, Role.WEIGHT, None))
+            stack = (self.depths[block], outgoing, 1, 3, 3)
+            specs.append(TensorSpec(first + 112, f"{name}.cross_depth", stack, Role.WEIGHT, None))
         return specs
 
     def to_bytes(self) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -60,7 +59,6 @@ def test_damage_is_refused_or_harmless(
     rng = np.random.default_rng(1)
     data = _payload()
     refused = 0
-    started = time.perf_counter()
     for _ in range(150):
         try:
             assert [tensor.spec for tensor in decode_tensors(damage(data, rng), SPECS)] == SPECS
@@ -68,7 +66,6 @@ def test_damage_is_refused_or_harmless(
             refused += 1
             assert error.message
     assert refused > 0
-    assert time.perf_counter() - started < 20
     assert capfd.readouterr() == ("", "")
 
 
@@ -96,7 +93,7 @@ def _forge(model: int, scale: int, below: int, above: int, integers: list[int], 
     writer = RangeWriter()
     writer.write(payload._int32([payload._fingerprint(SPECS[1:2])]), payload._FINGERPRINT)
     write_adaptive(writer, payload._int32([model]), payload._MODELS)
-    if model in (1, 2):
+    if model in (1, 2, 4):
         write_adaptive(writer, payload._int32([scale]), payload._SCALES)
         write_adaptive(writer, payload._int32([below]), payload._SPAN_DIFFERENCES)
         write_adaptive(writer, payload._int32([above]), payload._SPAN_DIFFERENCES)
@@ -114,6 +111,7 @@ def _forge(model: int, scale: int, below: int, above: int, integers: list[int], 
         (_forge(1, 0, -1, 0, [0]), "span codes"),
         (_forge(2, 63, 0, 9, [0]), "span codes"),
         (_forge(2, 63, 0, 0, [0]), "adaptive model with 12289 symbols"),
+        (_forge(4, 63, 0, 0, [0]), "adaptive model with 12289 symbols"),
         (_forge(0, 0, 0, 0, [-32768, 0]), "symbols -32768..-32768"),
         (_forge(0, 0, 0, 0, [32767, 1]), "symbols 32767..32768"),
         (_forge(0, 0, 0, 0, [5, -1]), "symbols 5..4"),
@@ -130,7 +128,9 @@ def test_values_out_of_range_name_the_tensor(data: bytes, message: str) -> None:
 def test_damaged_symbols_name_the_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
     read = RangeReader.read
 
-    def fail_on_the_grid(self: RangeReader, n: int, table: FrequencyTable) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    def fail_on_the_grid(
+        self: RangeReader, n: int, table: FrequencyTable
+    ) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         if n > 100:
             raise BitstreamError("range-coded data is damaged")
         return read(self, n, table)

@@ -100,8 +100,8 @@ def decode(data: bytes, specs: list[TensorSpec]) -> list[tuple[list[int], list[i
         for s in specs
     )
     assert decoder.symbol(0, [1] * 65536) == int.from_bytes(hashlib.sha256(layout).digest()[:2], "little")
-    models = decoder.adaptive(len(specs), 0, [4, 16, 32, 8])
-    gaussians = [i for i, model in enumerate(models) if model in (1, 2)]
+    models = decoder.adaptive(len(specs), 0, [4, 16, 32, 8, 16])
+    gaussians = [i for i, model in enumerate(models) if model in (1, 2, 4)]
     raws = [i for i, model in enumerate(models) if model == 0]
     scales = decoder.adaptive(len(gaussians), 0, prior(28, 24, 0, 63, 128))
     belows = decoder.adaptive(len(gaussians), -32, prior(15, 0, -32, 32, 128))
@@ -112,7 +112,7 @@ def decode(data: bytes, specs: list[TensorSpec]) -> list[tuple[list[int], list[i
     firsts = decoder.adaptive(len(specs), -192, prior(31, 0, -192, 192, 128))
     nexts = decoder.adaptive(sum(s.n_steps - 1 for s in specs), -192, prior(20, 0, -192, 192, 128))
 
-    decoded, first = [], -48
+    decoded, first, totals = [], -48, {2: 4096, 4: 512}
     for i, spec in enumerate(specs):
         first += firsts[i]
         codes = [first]
@@ -127,7 +127,7 @@ def decode(data: bytes, specs: list[TensorSpec]) -> list[tuple[list[int], list[i
                 counts = gaussian(scales[g], means[g], low, high)
                 symbols = [decoder.symbol(low, counts) for _ in range(spec.size)]
             else:
-                symbols = decoder.adaptive(spec.size, low, prior(scales[g], means[g], low, high, 4096))
+                symbols = decoder.adaptive(spec.size, low, prior(scales[g], means[g], low, high, totals[models[i]]))
         elif i in raws:
             r = raws.index(i)
             symbols = [decoder.symbol(lows[r], [1] * (widths[r] + 1)) for _ in range(spec.size)]

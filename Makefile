@@ -1,0 +1,41 @@
+# Two commands: `make demo` and `make test`. Each creates .venv if it is not there; only Python 3.10+ and make are needed.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+NVC = $(BIN)/nvc
+STAMP = $(VENV)/.installed
+SAMPLE = samples/bunny_320x180_25.mkv
+
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint samples clean
+
+demo: $(STAMP)
+	@mkdir -p demo
+	$(NVC) encode $(SAMPLE) -o demo/bunny.nvc --bpp 0.25 --preset draft -y
+	$(NVC) info demo/bunny.nvc
+	$(NVC) decode demo/bunny.nvc -o demo/bunny.mkv --check -y
+	$(NVC) eval $(SAMPLE) demo/bunny.nvc
+	$(BIN)/python tools/side_by_side.py $(SAMPLE) demo/bunny.mkv --frame 24 -o demo/side_by_side.png
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+samples: $(STAMP)
+	sh samples/make.sh
+
+clean:
+	rm -rf $(VENV) demo
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "nvc needs Python 3.10 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)

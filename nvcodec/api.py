@@ -1,0 +1,383 @@
+"""The functions behind the commands: encode, resume, decode. torch is imported when a network is first needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nvcodec.container import Limits
+from nvcodec.decoder.reader import VideoReader, pick_device, read_bitstream
+from nvcodec.encoder import overrides
+from nvcodec.encoder.config import EncodeConfig
+from nvcodec.encoder.events import EventHandler, Notice, ignore
+from nvcodec.encoder.job import Job
+from nvcodec.encoder.plan import choose_domain
+from nvcodec.encoder.presets import PRESETS, default_preset
+from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.errors import BitstreamError, InputError, UnsupportedError, UsageError
+from nvcodec.info import probe
+from nvcodec.io.geometry import PIXEL_FORMATS
+from nvcodec.io.sink import open_sink
+from nvcodec.io.source import open_source
+from nvcodec.models import registry
+from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
+
+if TYPE_CHECKING:
+    from nvcodec.encoder.result import EncodeResult
+
+
+def encode(
+    source: str | Path,
+    output: str | Path,
+    *,
+    crf: float | None = None,
+    bpp: float | None = None,
+    bitrate: float | None = None,
+    target_size: float | None = None,
+    target_psnr: float | None = None,
+    preset: str | None = None,
+    model: str = "msnerv",
+    domain: str | None = None,
+    parameters: int | None = None,
+    epochs: float | None = None,
+    max_time_s: float | None = None,
+    tune: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    segment: int | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    device: str = "auto",
+    size: tuple[int, int] | None = None,
+    fps: Fraction | int | None = None,
+    pix_fmt: str | None = None,
+    seek: int = 0,
+    frames: int | None = None,
+    work_dir: str | Path | None = None,
+    overwrite: bool = False,
+    verify: bool = True,
+    on_event: EventHandler = ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> EncodeResult:
+    """Fit a network to a video and write it as a bitstream.
+
+    Args:
+        source: Video: .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG pictures, or ``-`` for Y4M on stdin.
+        output: Bitstream to write.
+        crf: Constant quality, 0..63, lower is better; the default, at 32.
+        bpp: Bits per luma sample to stay under.
+        bitrate: Bits per second to stay under.
+        target_size: Bytes to stay under.
+        target_psnr: Least PSNR in dB, YUV 6:1:1 (RGB in the domain ``rgb``).
+        preset: Effort; None = what suits the device.
+        model: Representation.
+        domain: ``yuv420`` or ``rgb``; None = that of the source.
+        parameters: Size of the network; None = by rule from the target.
+        epochs: Passes over the clip; None = the preset's.
+        max_time_s: Seconds after which the whole encode should be over; replaces the epochs.
+        tune: ``psnr`` or ``ssim``.
+        settings: Dotted keys of the configuration, e.g. ``{"fit.learning_rate": 1e-3}``.
+        segment: Frames per independent segment; None = the whole clip.
+        seed: Of all random choices.
+        threads: CPU threads.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        size: (width, height) of raw video.
+        fps: Frames per second; wins over what the source says.
+        pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video.
+        seek: First frame to take.
+        frames: How many frames to take; None = to the end.
+        work_dir: Folder for resume files; None = keep none.
+        overwrite: Replace an existing output.
+        verify: Check the written file against its digests.
+        on_event: Hears of progress.
+        should_stop: Asked between steps; true ends the encode, resumably.
+
+    Raises:
+        InputError: The source cannot be read.
+        UsageError: The options make no sense, or the output exists.
+        DeviceError: The device is missing or out of memory.
+        InterruptedEncodeError: ``should_stop`` returned true.
+    """
+    target = _only_target(crf=crf, bpp=bpp, bitrate=bitrate, target_size=target_size, target_psnr=target_psnr)
+    if preset is not None and preset not in PRESETS:
+        raise UsageError(f"no preset is called {preset!r}", f"Presets: {', '.join(PRESETS)}")
+    registry.by_name(model)
+    wanted = {**(settings or {}), **({"loss.kind": tune} if tune else {})}
+    config = replace(
+        overrides.apply(EncodeConfig(), wanted),
+        domain=None if domain is None else Domain[domain.upper()],
+        parameters=parameters,
+        segment=segment,
+        epochs=epochs,
+        max_time_s=max_time_s,
+        seed=seed,
+        threads=threads,
+    )
+    job = Job(
+        source=str(source),
+        output=str(output),
+        size=size,
+        fps=None if fps is None else Fraction(fps),
+        pix_fmt=pix_fmt,
+        seek=seek,
+        frames=frames,
+        target=target,
+        config=config,
+    )
+    check_output(job.output, overwrite)
+    _check_source(job, on_event)
+    device = pick_device(device)
+    if preset is None:
+        preset = default_preset(device)
+        other = "" if device.startswith("cuda") else " (a CUDA device would get medium)"
+        on_event(Notice(f"preset {preset}, chosen for {device}{other}"))
+    job = replace(job, config=replace(config, device=device, preset=preset))
+    folder = None if work_dir is None else Path(work_dir)
+    if folder is not None:
+        _check_work_dir(folder, job)
+    return _run(job, folder, overwrite, verify, on_event, should_stop)
+
+
+def resume(
+    work_dir: str | Path,
+    *,
+    overwrite: bool = False,
+    verify: bool = True,
+    on_event: EventHandler = ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> EncodeResult:
+    """Go on with an interrupted encode; arguments and errors as :func:`encode`."""
+    job = Job.load(Path(work_dir) / "job.json")
+    check_output(job.output, overwrite)
+    _check_source(job, on_event)
+    return _run(job, Path(work_dir), overwrite, verify, on_event, should_stop)
+
+
+def check_output(path: str, overwrite: bool) -> None:
+    """Refuse an output that could not be written, before any work is done.
+
+    Raises:
+        UsageError: It exists and may not be replaced, is a folder, or its folder does not exist.
+    """
+    if os.path.isdir(path):
+        raise UsageError(f"{path} is a folder", "Give the name of a file")
+    if os.path.exists(path) and not overwrite:
+        raise UsageError(f"{path} exists; add -y to replace it")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise UsageError(f"{folder} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {folder}")
+
+
+def _only_target(**given: float | None) -> RateTarget:
+    """The one target that was given, or the default."""
+    chosen = [(name, value) for name, value in given.items() if value is not None]
+    if len(chosen) > 1:
+        first, second = (f"--{name.replace('_', '-')}" for name, _ in chosen[:2])
+        raise UsageError(f"{first} and {second} both given; choose one")
+    if not chosen:
+        return RateTarget()
+    name, value = chosen[0]
+    return RateTarget(TargetKind(name.removeprefix("target_")), value)
+
+
+def _run(
+    job: Job,
+    work_dir: Path | None,
+    overwrite: bool,
+    verify: bool,
+    on_event: EventHandler,
+    should_stop: Callable[[], bool],
+) -> EncodeResult:
+    from nvcodec.encoder.encode import encode as run
+
+    return run(
+        job, work_dir=work_dir, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop
+    )
+
+
+def _check_source(job: Job, on_event: EventHandler) -> None:
+    """Meet the mistakes that need no network before torch is imported; a pipe can be read only once."""
+    if job.source == "-":
+        return
+    with open_source(
+        job.source, size=job.size, fps=job.fps, pix_fmt=job.pix_fmt, seek=job.seek, frames=job.frames
+    ) as source:
+        choose_domain(source.format, job.config.domain)
+        job.target.file_bytes(source.format, source.frame_count or 1)
+        on_event(Notice(f"{job.source}: {source.origin}"))
+
+
+def _check_work_dir(folder: Path, job: Job) -> None:
+    """Refuse to mix an encode with the remains of another one."""
+    path = folder / "job.json"
+    if not path.exists():
+        return
+    ours, theirs = (_flat(one.to_dict()) for one in (job, Job.load(path)))
+    different = [key for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key)]
+    if different:
+        key = different[0]
+        raise UsageError(
+            f"{folder} holds an interrupted encode with {key} = {theirs.get(key)}, not {ours.get(key)}",
+            f"Go on with it:  nvc encode --resume {folder}   (or delete it, or give another --work-dir)",
+        )
+
+
+def _flat(tables: Mapping[str, object]) -> dict[str, str]:
+    # to text, since a tuple comes back from JSON as a list
+    return {key: str(value).replace("(", "[").replace(")", "]") for key, value in overrides.flatten(tables).items()}
+
+
+@dataclass(frozen=True)
+class DecodeResult:
+    """What a decode did."""
+
+    frames: int
+    """Frames drawn and written."""
+    decode_s: float
+    """Seconds from opening the file to closing the output."""
+    entropy_s: float
+    """Seconds of that spent in entropy decoding."""
+    fps: float
+    """Frames per second over the whole of it."""
+    device: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``nvc decode --json`` prints, schema ``nvc-decode/1``."""
+        return {"schema": "nvc-decode/1", **asdict(self)}
+
+
+def decode(
+    source: str | Path | bytes,
+    output: str | Path | None,
+    *,
+    pix_fmt: str | None = None,
+    seek: int = 0,
+    frames: int | None = None,
+    step: int = 1,
+    stream: int | str = 0,
+    device: str = "auto",
+    batch: int | None = None,
+    threads: int | None = None,
+    limits: Limits | None = None,
+    check: bool = False,
+    overwrite: bool = False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_warning: Callable[[str], None] = lambda message: None,
+) -> DecodeResult:
+    """Render a bitstream to a video file.
+
+    Args:
+        source: Path of an .nvc file, its bytes, or ``-`` for standard input.
+        output: .y4m, .yuv, .mp4, .mkv, .png, a folder ending in ``/``, ``-`` for Y4M on stdout; None writes nothing.
+        pix_fmt: ``yuv420p`` or ``yuv420p10le``; None = the bit depth of the file.
+        seek: First frame.
+        frames: How many frames to write; None = to the end.
+        step: Every n-th frame only.
+        stream: Which video of the file, by number or name.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        batch: Frames per forward pass; None = what fits memory.
+        threads: CPU threads; None = as torch is set.
+        limits: What to refuse before allocating.
+        check: Verify all segments of the stream against their digests first.
+        overwrite: Replace an existing output.
+        on_progress: Hears of frames done and frames in all.
+        on_warning: Hears of what is missing from a file that was cut.
+
+    Raises:
+        InputError: The bitstream cannot be read, or has no such frames.
+        BitstreamError: It is damaged, or a check failed.
+        UnsupportedError: It needs something this version does not have.
+        UsageError: The options make no sense, or the output exists.
+        DeviceError: The device is missing.
+    """
+    began = time.monotonic()
+    name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
+    data = sys.stdin.buffer.read() if str(source) == "-" else read_bitstream(source)
+    try:
+        # without torch, so that the mistakes below are reported at once
+        session = probe(data, limits=limits).session
+        container = session.container
+        for warning in container.warnings:
+            on_warning(f"{name}: {warning}")
+        number = _stream_number(stream, [header.name for header in container.header.streams])
+        total = session.frame_count(number)
+        wanted = _frame_range(name, total, seek, frames, step)
+        drawn = session.drawn_format(number)
+        written = drawn if pix_fmt is None else replace(drawn, bit_depth=PIXEL_FORMATS[pix_fmt])
+        reader = VideoReader(data, device=device, stream=number, batch=batch, limits=limits)
+        _set_threads(threads)
+        if check:
+            _check_stream(reader)
+        if output is not None:
+            with open_sink(output, written, overwrite=overwrite) as sink:
+                for done, planes in enumerate(reader.frames(wanted), 1):
+                    sink.write(_at_depth(planes, drawn, written))
+                    on_progress(done, len(wanted))
+    except (BitstreamError, UnsupportedError) as error:
+        error.message = f"{name}: {error.message}"
+        raise
+    count = 0 if output is None else len(wanted)
+    seconds = time.monotonic() - began
+    return DecodeResult(count, seconds, reader.session.entropy_s, count / max(seconds, 1e-9), reader.device)
+
+
+def _set_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _check_stream(reader: VideoReader) -> None:
+    from nvcodec.decoder.check import check_segment
+
+    for ordinal, segment in enumerate(reader.session.container.segments):
+        if segment.stream == reader.stream:
+            check_segment(reader, ordinal)
+
+
+def _stream_number(stream: int | str, names: list[str]) -> int:
+    """Resolve a name or a number written as text."""
+    if isinstance(stream, str) and stream in names:
+        return names.index(stream)
+    if str(stream).isdigit() and int(stream) < len(names):
+        return int(stream)
+    listed = ", ".join(f"{number} {name!r}" if name else str(number) for number, name in enumerate(names[:20]))
+    raise UsageError(f"the file has no stream {stream!r}", f"Streams: {listed}")
+
+
+def _frame_range(name: str, total: int, seek: int, frames: int | None, step: int) -> range:
+    """The frames asked for.
+
+    Raises:
+        InputError: The file ends before them.
+    """
+    wanted = range(seek, total if frames is None else seek + frames * step, step)
+    if seek < 0 or step < 1 or (frames is not None and frames < 1):
+        raise UsageError("--seek must not be negative, --frames and --step at least 1")
+    if not wanted or wanted[-1] >= total:
+        last = seek if not wanted else wanted[-1]
+        raise InputError(
+            f"{name} holds {total} frame{'' if total == 1 else 's'}, but frame {last} was asked for",
+            "Frames count from 0. Lower --seek or --frames.",
+        )
+    return wanted
+
+
+def _at_depth(planes: Planes, drawn: VideoFormat, written: VideoFormat) -> Planes:
+    """Change the bit depth: limited range scales by powers of two, full range and RGB by the ratio of the peaks."""
+    if drawn.bit_depth == written.bit_depth:
+        return planes
+    full = drawn.colour.full_range or drawn.chroma is ChromaFormat.RGB
+    scale = written.peak / drawn.peak if full else 2.0 ** (written.bit_depth - drawn.bit_depth)
+    first, second, third = (
+        np.minimum(np.floor(plane * np.float64(scale) + 0.5), written.peak).astype(written.dtype) for plane in planes
+    )
+    return first, second, third

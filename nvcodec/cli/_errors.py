@@ -1,0 +1,86 @@
+"""Every way a command can fail, to a message on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+
+import click
+
+from nvcodec import __version__
+from nvcodec.cli._terminal import Terminal, print_error
+from nvcodec.errors import DeviceError, NvcError, UsageError
+
+EXIT_CODES = {
+    0: "done",
+    1: "unexpected error: a bug of nvc",
+    2: "wrong usage",
+    3: "input cannot be read",
+    4: "bitstream damaged, or a check failed",
+    5: "bitstream needs a newer nvc",
+    6: "target not reached; the file is written all the same",
+    7: "device missing, or out of memory",
+    130: "interrupted; can be resumed",
+}
+"""What each exit code means; the help of ``nvc`` prints it."""
+
+
+def run(command: Callable[[], int | None], terminal: Terminal) -> int:
+    """Run a command; print what went wrong, and return the exit code."""
+    try:
+        return command() or 0
+    except BrokenPipeError:
+        # whoever read our output has seen enough; Python must not try to flush the rest at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        print_error("interrupted")
+        return 130
+    except Exception as error:
+        if terminal.verbose >= 2:
+            traceback.print_exc()
+        known = as_nvc_error(error)
+        if known is None:
+            print_error(f"unexpected {type(error).__name__}: {error}", _bug_hint(error))
+            return 1
+        print_error(known.message, known.hint)
+        return known.exit_code
+
+
+def as_nvc_error(error: Exception) -> NvcError | None:
+    """The error in our own terms; None when it is a bug."""
+    if isinstance(error, NvcError):
+        return error
+    if isinstance(error, click.ClickException):
+        return _usage_error(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _cannot_allocate(error):
+        return DeviceError("out of memory", "Choose a smaller --preset, or fewer frames at once with --segment")
+    return None
+
+
+def _cannot_allocate(error: Exception) -> bool:
+    # torch has no type of its own for this on a CPU
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _usage_error(error: click.ClickException) -> NvcError:
+    """click's message in the style of ours: lower case, no full stop, the remedy below."""
+    message, _, rest = error.format_message().partition("\n")
+    message, _, suggestion = message.partition(" Did you mean")
+    message = message[:1].lower() + message[1:].rstrip(".")
+    if suggestion:
+        hint = f"Did you mean{suggestion}"
+    else:
+        context = getattr(error, "ctx", None)
+        hint = rest.strip() or f"See:  {context.command_path if context else 'nvc'} -h"
+    return UsageError(message, hint)
+
+
+def _bug_hint(error: Exception) -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="nvc-", suffix=".log", delete=False) as file:
+        file.write(f"nvc {__version__}, {' '.join(sys.argv)}\n\n")
+        file.write("".join(traceback.format_exception(error)))
+    return f"This is a bug of nvc. The trace is in {file.name}\nPlease report it together with the output of:  nvc doctor"

@@ -1,0 +1,76 @@
+"""``nvc``: finds the command and reports how it ended. Commands are imported when they are called."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from nvcodec import __version__
+from nvcodec.cli import _errors
+from nvcodec.cli._options import MAX_WIDTH
+from nvcodec.cli._terminal import Terminal, use_utf8
+
+COMMANDS = {
+    "encode": "Fit a neural representation to a video and write it as a bitstream.",
+    "decode": "Render a bitstream to video.",
+    "info": "Show what a bitstream holds, without decoding it.",
+    "eval": "Measure PSNR, MS-SSIM and bpp of videos against a reference.",
+    "doctor": "Show versions and devices, and test this installation.",
+}
+"""Name of each command, which is that of its module, and what it does."""
+
+_EXAMPLES = ("nvc encode clip.mp4 -o clip.nvc", "nvc info clip.nvc", "nvc decode clip.nvc -o - | ffplay -")
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"nvcodec.cli.{cmd_name}").command
+        return command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # one list of commands without importing any of them
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section("Options"):
+            records = [parameter.get_help_record(ctx) for parameter in self.get_params(ctx)]
+            formatter.write_dl([record for record in records if record])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in _errors.EXIT_CODES.items()])
+        with formatter.section("Examples"):
+            for example in _EXAMPLES:
+                formatter.write(f"  {example}\n")
+
+
+@click.group(
+    cls=_Commands, context_settings={"max_content_width": MAX_WIDTH, "help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name="nvc", message="%(prog)s %(version)s")
+def cli() -> None:
+    """A neural video codec: videos become small networks, networks become files, files become videos again."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run ``nvc``, the console entry point."""
+    use_utf8()
+    terminal = Terminal()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+
+    def command() -> int | None:
+        result: int | None = cli.main(words or ["-h"], prog_name="nvc", obj=terminal, standalone_mode=False)
+        sys.stdout.flush()
+        return result
+
+    logging.basicConfig(level=logging.DEBUG if "-vv" in words else logging.WARNING)
+    sys.exit(_errors.run(command, terminal))

@@ -1,0 +1,1 @@
+"""What a decoded video is worth against its source."""

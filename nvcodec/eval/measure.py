@@ -1,0 +1,189 @@
+"""A reference and a test file to rate and distortion, a frame at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from nvcodec.container.ids import SIGNATURE
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.errors import InputError
+from nvcodec.io.geometry import parse_name
+from nvcodec.io.source import open_source
+from nvcodec.io.y4m import MAGIC
+from nvcodec.metrics.measure import Measurement, measure
+from nvcodec.types import Planes, VideoFormat
+
+SCHEMA = "nvc-eval/1"
+_UNCOMPRESSED = {".y4m", ".yuv", ".raw", ".png"}
+_LENGTH_HINT = "Compare only the first N frames of both with -n N"
+_Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How close a test video is to its reference, and what it costs."""
+
+    reference: str
+    test: str
+    quality: Measurement
+    """Per frame and on average."""
+    bytes: int | None
+    """Size of the test file; None where the file is not compressed."""
+    bpp: float | None
+    """Bits per luma sample of the test file; None where only part of it was measured and its length is not known."""
+    ms_ssim: bool
+    """Whether MS-SSIM was measured."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``nvc eval --json`` prints, schema ``nvc-eval/1``."""
+        frame, db = self.quality.worst_frame
+        return {
+            "schema": SCHEMA,
+            "reference": self.reference,
+            "test": self.test,
+            "frames": self.quality.frames,
+            "bytes": self.bytes,
+            "bpp": self.bpp,
+            "psnr": self.quality.psnr,
+            "ms_ssim_y": self.quality.ms_ssim_y if self.ms_ssim else None,
+            "worst_frame": {"index": frame, "psnr_yuv_611": db},
+        }
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two videos."""
+
+    pictures: Iterable[Planes]
+    format: VideoFormat
+    frames: int | None
+    """Frames that ``pictures`` yields; None while unknown."""
+    total: int | None
+    """Frames of the whole file; None when not known."""
+
+
+def evaluate(
+    reference: str | Path,
+    test: str | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    fps: Fraction | None = None,
+    pix_fmt: str | None = None,
+    seek: int = 0,
+    frames: int | None = None,
+    ms_ssim: bool = True,
+    device: str = "auto",
+    on_progress: _Progress = lambda done, total: None,
+) -> Evaluation:
+    """Compare a video, or a bitstream, with its source; both are read a frame at a time.
+
+    Args:
+        reference: The source: any video, or an .nvc file.
+        test: The same. Raw video whose name says nothing has the geometry of the reference.
+        size: (width, height) of raw video.
+        fps: Frames per second of raw video.
+        pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video.
+        seek: First frame of both.
+        frames: How many frames of both to compare; None = all, and there must be equally many.
+        ms_ssim: Measure MS-SSIM too.
+        device: Where bitstreams are drawn.
+        on_progress: Hears of frames done and, where known, frames in all.
+
+    Raises:
+        InputError: A video cannot be read, or the two differ in size, depth or length.
+        BitstreamError: A bitstream is damaged.
+    """
+    with ExitStack() as stack:
+
+        def opened(path: str | Path, like: VideoFormat | None) -> _Side:
+            return _open(stack, path, like, size, fps, pix_fmt, seek, frames, device)
+
+        source = opened(reference, None)
+        drawn = opened(test, source.format)
+        _check_match(str(reference), source, str(test), drawn)
+        length = drawn.frames if source.frames is None else source.frames
+        quality = Measurement()
+        for expected, found in zip_longest(source.pictures, drawn.pictures):
+            if expected is None or found is None:
+                longer, shorter = (test, reference) if expected is None else (reference, test)
+                raise InputError(f"{shorter} ends after {quality.frames} frames, {longer} does not", _LENGTH_HINT)
+            quality.per_frame += measure(
+                [expected], source.format, [found], drawn.format, ms_ssim=ms_ssim
+            ).per_frame
+            on_progress(quality.frames, length)
+    size_bytes = _compressed_bytes(Path(test))
+    total = quality.frames if drawn.total is None and frames is None and seek == 0 else drawn.total
+    bpp = None
+    if size_bytes is not None and total is not None:
+        bpp = 8 * size_bytes / (drawn.format.width * drawn.format.height * total)
+    return Evaluation(str(reference), str(test), quality, size_bytes, bpp, ms_ssim)
+
+
+def _open(
+    stack: ExitStack,
+    path: str | Path,
+    like: VideoFormat | None,
+    size: tuple[int, int] | None,
+    fps: Fraction | None,
+    pix_fmt: str | None,
+    seek: int,
+    frames: int | None,
+    device: str,
+) -> _Side:
+    """Open one side; raw video that says nothing of its geometry takes that of the other side, ``like``."""
+    if is_bitstream(path):
+        reader = VideoReader(path, device=device)
+        wanted = range(len(reader))[seek : None if frames is None else seek + frames]
+        if not wanted or (frames is not None and len(wanted) < frames):
+            raise InputError(
+                f"{path} holds {len(reader)} frames, but frame {max(seek, len(reader))} was asked for",
+                "Frames count from 0. Lower --seek or --frames.",
+            )
+        return _Side(reader.frames(wanted), reader.format, len(wanted), len(reader))
+    if like is not None and Path(path).suffix.lower() in (".yuv", ".raw"):
+        named = parse_name(Path(path).name)
+        if size is None and named.size is None:
+            size = like.width, like.height
+        if pix_fmt is None and named.bit_depth is None:
+            pix_fmt = "yuv420p" if like.bit_depth == 8 else "yuv420p10le"
+    source = stack.enter_context(open_source(path, size=size, fps=fps, pix_fmt=pix_fmt, seek=seek, frames=frames))
+    whole = source.frame_count if frames is None and seek == 0 else None
+    return _Side(source, source.format, source.frame_count, whole)
+
+
+def is_bitstream(path: str | Path) -> bool:
+    """Whether a file is one of ours, by its first bytes or, where those are damaged, by its name."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(SIGNATURE)) == SIGNATURE or Path(path).suffix.lower() == ".nvc"
+    except OSError:
+        return False
+
+
+def _check_match(reference: str, source: _Side, test: str, drawn: _Side) -> None:
+    ours, theirs = source.format, drawn.format
+    if (ours.width, ours.height) != (theirs.width, theirs.height):
+        raise InputError(
+            f"{test} is {theirs.width}x{theirs.height}, but {reference} is {ours.width}x{ours.height}",
+            "Quality is only measured at the size of the source; scale one of them first",
+        )
+    if ours.bit_depth != theirs.bit_depth:
+        raise InputError(
+            f"{test} has {theirs.bit_depth} bits per sample, but {reference} has {ours.bit_depth}",
+            f"Decode to the depth of the source, e.g. with --pix-fmt yuv420p{'' if ours.bit_depth == 8 else '10le'}",
+        )
+    if source.frames is not None and drawn.frames is not None and source.frames != drawn.frames:
+        raise InputError(f"{test} has {drawn.frames} frames, but {reference} has {source.frames}", _LENGTH_HINT)
+
+
+def _compressed_bytes(path: Path) -> int | None:
+    if not path.is_file() or path.suffix.lower() in _UNCOMPRESSED:
+        return None
+    with path.open("rb") as file:
+        return None if file.read(len(MAGIC)) == MAGIC else path.stat().st_size

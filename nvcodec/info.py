@@ -1,0 +1,174 @@
+"""What a bitstream holds, without decoding a picture. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nvcodec.container import BaseSegment, ChunkInfo, Limits, MetadataValue, StreamHeader
+from nvcodec.container.ids import CHUNK_TYPES
+from nvcodec.decoder.reader import open_session
+from nvcodec.decoder.session import Session
+from nvcodec.entropy.payload import TensorCost, payload_costs
+from nvcodec.errors import BitstreamError
+from nvcodec.quant.tensors import digest
+
+SCHEMA = "nvc-info/1"
+
+
+@dataclass(frozen=True)
+class Info:
+    """Everything a bitstream says about itself."""
+
+    file: str
+    """Path, or ``<bytes>``."""
+    bytes: int
+    """Size of the file."""
+    bpp: float
+    """Bits per luma sample of all frames that are there."""
+    version: tuple[int, int]
+    model: str
+    network: Mapping[str, object]
+    """Configuration of the model."""
+    domain: str
+    """``yuv420`` or ``rgb``."""
+    parameters: int
+    """Coded numbers, of all segments together."""
+    streams: tuple[StreamHeader, ...]
+    segments: tuple[BaseSegment, ...]
+    digests: int
+    """How many segments can be verified."""
+    chunks: tuple[ChunkInfo, ...]
+    metadata: Mapping[str, MetadataValue]
+    warnings: tuple[str, ...]
+    """What is missing from a file that was cut."""
+    session: Session
+    """The opened file."""
+
+    @property
+    def frames(self) -> int:
+        """Frames that can be decoded, of all streams together."""
+        return sum(segment.frames for segment in self.segments)
+
+    @property
+    def bits_per_parameter(self) -> float:
+        """Bits of the whole file per coded number."""
+        return 8 * self.bytes / self.parameters
+
+    def tensors(self, segment: int = 0) -> list[TensorCost]:
+        """What each tensor of a segment takes.
+
+        Raises:
+            BitstreamError: The coded parameters make no sense.
+        """
+        coded = self.segments[segment]
+        return payload_costs(coded.payload, self.session.specs(coded))
+
+    def check(self) -> None:
+        """Decode all integers and compare them with their digests; checksums were verified when the file was opened.
+
+        Raises:
+            BitstreamError: A digest does not match, or the file was cut.
+        """
+        if self.warnings:
+            raise BitstreamError(f"{self.file}: {self.warnings[0]}", "What is left can still be decoded")
+        for ordinal, expected in self.session.container.digests.items():
+            if digest(self.session.integers(ordinal)) != expected.integers:
+                raise BitstreamError(f"{self.file}: segment {ordinal} does not decode to the integers of its digest")
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``nvc info --json`` prints, schema ``nvc-info/1``."""
+        container = self.session.container
+        return {
+            "schema": SCHEMA,
+            "file": self.file,
+            "bytes": self.bytes,
+            "bpp": self.bpp,
+            "version": "{}.{}".format(*self.version),
+            "model": self.model,
+            "network": dict(self.network),
+            "domain": self.domain,
+            "prior": container.header.prior_id.name.lower(),
+            "render_profile": container.header.render_profile.name.lower(),
+            "layers": 1,
+            "parameters": self.parameters,
+            "bits_per_parameter": self.bits_per_parameter,
+            "frames": self.frames,
+            "streams": [_stream(index, stream, self) for index, stream in enumerate(self.streams)],
+            "segments": [
+                {
+                    "stream": segment.stream,
+                    "first_frame": segment.first_frame,
+                    "frames": segment.frames,
+                    "bytes": len(segment.payload),
+                    "digest": ordinal in container.digests,
+                }
+                for ordinal, segment in enumerate(self.segments)
+            ],
+            "chunks": [
+                {
+                    "offset": chunk.offset,
+                    "type": chunk.type,
+                    "bytes": chunk.length,
+                    "crc32": f"{chunk.crc:08x}",
+                    "content": CHUNK_TYPES.get(chunk.type),
+                }
+                for chunk in self.chunks
+            ],
+            "metadata": dict(self.metadata),
+            "warnings": list(self.warnings),
+        }
+
+
+def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
+    """Read what a bitstream holds.
+
+    Args:
+        source: Path of an .nvc file, or its bytes.
+        limits: What to refuse before allocating.
+
+    Raises:
+        InputError: The file cannot be read.
+        BitstreamError: It is damaged.
+        UnsupportedError: It needs something this version does not have.
+    """
+    session = open_session(source, limits)
+    container, header = session.container, session.container.header
+    samples = sum(
+        header.streams[segment.stream].format.width * header.streams[segment.stream].format.height * segment.frames
+        for segment in container.segments
+    )
+    return Info(
+        file="<bytes>" if isinstance(source, bytes) else str(source),
+        bytes=session.size,
+        bpp=8 * session.size / samples,
+        version=container.version,
+        model=session.model.name,
+        network=session.config.to_dict(),
+        domain=header.domain.name.lower(),
+        parameters=sum(spec.size for segment in container.segments for spec in session.specs(segment)),
+        streams=header.streams,
+        segments=container.segments,
+        digests=len(container.digests),
+        chunks=container.chunks,
+        metadata=container.metadata,
+        warnings=container.warnings,
+        session=session,
+    )
+
+
+def _stream(index: int, stream: StreamHeader, info: Info) -> dict[str, Any]:
+    video = stream.format
+    return {
+        "name": stream.name,
+        "width": video.width,
+        "height": video.height,
+        "frames": info.session.frame_count(index),
+        "announced_frames": stream.frames,
+        "fps": None if video.fps is None else str(video.fps),
+        "bit_depth": video.bit_depth,
+        "chroma": video.chroma.name.lower(),
+        "colour": asdict(video.colour),
+    }
