@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from nvcodec.container import Limits
-from nvcodec.decoder.reader import VideoReader, pick_device, read_bitstream
+from nvcodec.decoder.reader import pick_device
+from nvcodec.decoding import DecodeResult, decode
 from nvcodec.encoder import overrides
 from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.events import EventHandler, Notice, ignore
@@ -22,16 +18,15 @@ from nvcodec.encoder.job import Job
 from nvcodec.encoder.plan import choose_domain
 from nvcodec.encoder.presets import PRESETS, default_preset
 from nvcodec.encoder.target import RateTarget, TargetKind
-from nvcodec.errors import BitstreamError, InputError, UnsupportedError, UsageError
-from nvcodec.info import probe
-from nvcodec.io.geometry import PIXEL_FORMATS
-from nvcodec.io.sink import open_sink
+from nvcodec.errors import UsageError
 from nvcodec.io.source import open_source
 from nvcodec.models import registry
-from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
+from nvcodec.types import Domain
 
 if TYPE_CHECKING:
     from nvcodec.encoder.result import EncodeResult
+
+__all__ = ["DecodeResult", "check_output", "decode", "encode", "resume"]
 
 
 def encode(
@@ -197,9 +192,7 @@ def _run(
 ) -> EncodeResult:
     from nvcodec.encoder.encode import encode as run
 
-    return run(
-        job, work_dir=work_dir, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop
-    )
+    return run(job, work_dir=work_dir, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop)
 
 
 def _check_source(job: Job, on_event: EventHandler) -> None:
@@ -232,152 +225,3 @@ def _check_work_dir(folder: Path, job: Job) -> None:
 def _flat(tables: Mapping[str, object]) -> dict[str, str]:
     # to text, since a tuple comes back from JSON as a list
     return {key: str(value).replace("(", "[").replace(")", "]") for key, value in overrides.flatten(tables).items()}
-
-
-@dataclass(frozen=True)
-class DecodeResult:
-    """What a decode did."""
-
-    frames: int
-    """Frames drawn and written."""
-    decode_s: float
-    """Seconds from opening the file to closing the output."""
-    entropy_s: float
-    """Seconds of that spent in entropy decoding."""
-    fps: float
-    """Frames per second over the whole of it."""
-    device: str
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that ``nvc decode --json`` prints, schema ``nvc-decode/1``."""
-        return {"schema": "nvc-decode/1", **asdict(self)}
-
-
-def decode(
-    source: str | Path | bytes,
-    output: str | Path | None,
-    *,
-    pix_fmt: str | None = None,
-    seek: int = 0,
-    frames: int | None = None,
-    step: int = 1,
-    stream: int | str = 0,
-    device: str = "auto",
-    batch: int | None = None,
-    threads: int | None = None,
-    limits: Limits | None = None,
-    check: bool = False,
-    overwrite: bool = False,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    on_warning: Callable[[str], None] = lambda message: None,
-) -> DecodeResult:
-    """Render a bitstream to a video file.
-
-    Args:
-        source: Path of an .nvc file, its bytes, or ``-`` for standard input.
-        output: .y4m, .yuv, .mp4, .mkv, .png, a folder ending in ``/``, ``-`` for Y4M on stdout; None writes nothing.
-        pix_fmt: ``yuv420p`` or ``yuv420p10le``; None = the bit depth of the file.
-        seek: First frame.
-        frames: How many frames to write; None = to the end.
-        step: Every n-th frame only.
-        stream: Which video of the file, by number or name.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        batch: Frames per forward pass; None = what fits memory.
-        threads: CPU threads; None = as torch is set.
-        limits: What to refuse before allocating.
-        check: Verify all segments of the stream against their digests first.
-        overwrite: Replace an existing output.
-        on_progress: Hears of frames done and frames in all.
-        on_warning: Hears of what is missing from a file that was cut.
-
-    Raises:
-        InputError: The bitstream cannot be read, or has no such frames.
-        BitstreamError: It is damaged, or a check failed.
-        UnsupportedError: It needs something this version does not have.
-        UsageError: The options make no sense, or the output exists.
-        DeviceError: The device is missing.
-    """
-    began = time.monotonic()
-    name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
-    data = sys.stdin.buffer.read() if str(source) == "-" else read_bitstream(source)
-    try:
-        # without torch, so that the mistakes below are reported at once
-        session = probe(data, limits=limits).session
-        container = session.container
-        for warning in container.warnings:
-            on_warning(f"{name}: {warning}")
-        number = _stream_number(stream, [header.name for header in container.header.streams])
-        total = session.frame_count(number)
-        wanted = _frame_range(name, total, seek, frames, step)
-        drawn = session.drawn_format(number)
-        written = drawn if pix_fmt is None else replace(drawn, bit_depth=PIXEL_FORMATS[pix_fmt])
-        reader = VideoReader(data, device=device, stream=number, batch=batch, limits=limits)
-        _set_threads(threads)
-        if check:
-            _check_stream(reader)
-        if output is not None:
-            with open_sink(output, written, overwrite=overwrite) as sink:
-                for done, planes in enumerate(reader.frames(wanted), 1):
-                    sink.write(_at_depth(planes, drawn, written))
-                    on_progress(done, len(wanted))
-    except (BitstreamError, UnsupportedError) as error:
-        error.message = f"{name}: {error.message}"
-        raise
-    count = 0 if output is None else len(wanted)
-    seconds = time.monotonic() - began
-    return DecodeResult(count, seconds, reader.session.entropy_s, count / max(seconds, 1e-9), reader.device)
-
-
-def _set_threads(threads: int | None) -> None:
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
-
-
-def _check_stream(reader: VideoReader) -> None:
-    from nvcodec.decoder.check import check_segment
-
-    for ordinal, segment in enumerate(reader.session.container.segments):
-        if segment.stream == reader.stream:
-            check_segment(reader, ordinal)
-
-
-def _stream_number(stream: int | str, names: list[str]) -> int:
-    """Resolve a name or a number written as text."""
-    if isinstance(stream, str) and stream in names:
-        return names.index(stream)
-    if str(stream).isdigit() and int(stream) < len(names):
-        return int(stream)
-    listed = ", ".join(f"{number} {name!r}" if name else str(number) for number, name in enumerate(names[:20]))
-    raise UsageError(f"the file has no stream {stream!r}", f"Streams: {listed}")
-
-
-def _frame_range(name: str, total: int, seek: int, frames: int | None, step: int) -> range:
-    """The frames asked for.
-
-    Raises:
-        InputError: The file ends before them.
-    """
-    wanted = range(seek, total if frames is None else seek + frames * step, step)
-    if seek < 0 or step < 1 or (frames is not None and frames < 1):
-        raise UsageError("--seek must not be negative, --frames and --step at least 1")
-    if not wanted or wanted[-1] >= total:
-        last = seek if not wanted else wanted[-1]
-        raise InputError(
-            f"{name} holds {total} frame{'' if total == 1 else 's'}, but frame {last} was asked for",
-            "Frames count from 0. Lower --seek or --frames.",
-        )
-    return wanted
-
-
-def _at_depth(planes: Planes, drawn: VideoFormat, written: VideoFormat) -> Planes:
-    """Change the bit depth: limited range scales by powers of two, full range and RGB by the ratio of the peaks."""
-    if drawn.bit_depth == written.bit_depth:
-        return planes
-    full = drawn.colour.full_range or drawn.chroma is ChromaFormat.RGB
-    scale = written.peak / drawn.peak if full else 2.0 ** (written.bit_depth - drawn.bit_depth)
-    first, second, third = (
-        np.minimum(np.floor(plane * np.float64(scale) + 0.5), written.peak).astype(written.dtype) for plane in planes
-    )
-    return first, second, third

@@ -22,6 +22,9 @@ class NvcError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return self.message  # which callers may have put a file name in front of
+
 
 class UsageError(NvcError):
     """An option or argument makes no sense (exit code 2)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.decoder.reader import open_session
 from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import TensorCost, payload_costs
-from nvcodec.errors import BitstreamError
+from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.quant.tensors import digest
 
 SCHEMA = "nvc-info/1"
@@ -64,7 +65,8 @@ class Info:
             BitstreamError: The coded parameters make no sense.
         """
         coded = self.segments[segment]
-        return payload_costs(coded.payload, self.session.specs(coded))
+        with naming(self.file):
+            return payload_costs(coded.payload, self.session.specs(coded))
 
     def check(self) -> None:
         """Decode all integers and compare them with their digests; checksums were verified when the file was opened.
@@ -72,11 +74,12 @@ class Info:
         Raises:
             BitstreamError: A digest does not match, or the file was cut.
         """
-        if self.warnings:
-            raise BitstreamError(f"{self.file}: {self.warnings[0]}", "What is left can still be decoded")
-        for ordinal, expected in self.session.container.digests.items():
-            if digest(self.session.integers(ordinal)) != expected.integers:
-                raise BitstreamError(f"{self.file}: segment {ordinal} does not decode to the integers of its digest")
+        with naming(self.file):
+            if self.warnings:
+                raise BitstreamError(self.warnings[0], "What is left can still be decoded")
+            for ordinal, expected in self.session.container.digests.items():
+                if digest(self.session.integers(ordinal)) != expected.integers:
+                    raise BitstreamError(f"segment {ordinal} does not decode to the integers of its digest")
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc info --json`` prints, schema ``nvc-info/1``."""
@@ -157,6 +160,16 @@ def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
         warnings=container.warnings,
         session=session,
     )
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Put the name of the file in front of what is wrong with it."""
+    try:
+        yield
+    except (BitstreamError, UnsupportedError) as error:
+        error.message = f"{file}: {error.message}"
+        raise
 
 
 def _stream(index: int, stream: StreamHeader, info: Info) -> dict[str, Any]:

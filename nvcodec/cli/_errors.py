@@ -12,7 +12,7 @@ import click
 
 from nvcodec import __version__
 from nvcodec.cli._terminal import Terminal, print_error
-from nvcodec.errors import DeviceError, NvcError, UsageError
+from nvcodec.errors import DeviceError, InterruptedEncodeError, NvcError, UsageError
 
 EXIT_CODES = {
     0: "done",
@@ -32,6 +32,8 @@ def run(command: Callable[[], int | None], terminal: Terminal) -> int:
     """Run a command; print what went wrong, and return the exit code."""
     try:
         return command() or 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except BrokenPipeError:
         # whoever read our output has seen enough; Python must not try to flush the rest at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,7 +48,8 @@ def run(command: Callable[[], int | None], terminal: Terminal) -> int:
         if known is None:
             print_error(f"unexpected {type(error).__name__}: {error}", _bug_hint(error))
             return 1
-        print_error(known.message, known.hint)
+        # what the user asked for is no error
+        print_error(known.message, known.hint, "" if isinstance(known, InterruptedEncodeError) else "error: ")
         return known.exit_code
 
 
@@ -67,9 +70,13 @@ def _cannot_allocate(error: Exception) -> bool:
 
 
 def _usage_error(error: click.ClickException) -> NvcError:
-    """click's message in the style of ours: lower case, no full stop, the remedy below."""
-    message, _, rest = error.format_message().partition("\n")
-    message, _, suggestion = message.partition(" Did you mean")
+    """The message of click in the style of ours: lower case, no full stop, the remedy below."""
+    if isinstance(error, click.NoSuchOption):
+        message, rest = error.message.rstrip("."), ""
+        suggestion = f" '{error.possibilities[0]}'?" if error.possibilities else ""
+    else:
+        message, _, rest = error.format_message().partition("\n")
+        message, _, suggestion = message.partition(" Did you mean")
     message = message[:1].lower() + message[1:].rstrip(".")
     if suggestion:
         hint = f"Did you mean{suggestion}"
@@ -83,4 +90,4 @@ def _bug_hint(error: Exception) -> str:
     with tempfile.NamedTemporaryFile("w", prefix="nvc-", suffix=".log", delete=False) as file:
         file.write(f"nvc {__version__}, {' '.join(sys.argv)}\n\n")
         file.write("".join(traceback.format_exception(error)))
-    return f"This is a bug of nvc. The trace is in {file.name}\nPlease report it together with the output of:  nvc doctor"
+    return f"This is a bug of nvc; the trace is in {file.name}\nPlease report it with the output of:  nvc doctor --json"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
@@ -44,11 +46,12 @@ class Command(click.Command):
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if isinstance(parameter, click.Option) and record is not None:
                 groups.setdefault(getattr(parameter, "group", "General"), []).append(record)
+        groups["General"] = groups.pop("General")  # last
         for name, records in groups.items():
             with formatter.section(name):
-                formatter.write_dl(records)
+                formatter.write_dl(records, col_max=26)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
@@ -63,7 +66,7 @@ def option(*names: str, group: str, aliases: tuple[str, ...] = (), **settings: A
     return click.option(*names, cls=GroupedOption, group=group, aliases=aliases, **settings)
 
 
-class Choice(click.Choice[str]):
+class Choice(click.Choice):  # type: ignore[type-arg]
     """One of a few words; a near miss is told so."""
 
     def __init__(self, choices: Iterable[str], spellings: Mapping[str, str] | None = None) -> None:
@@ -74,14 +77,14 @@ class Choice(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check a word."""
         word = self.spellings.get(str(value), str(value))
-        if word in self.choices:
-            return word
-        message = f"'{value}' is not one of {', '.join(self.choices)}."
-        near = difflib.get_close_matches(word, self.choices, 1)
-        self.fail(f"{message} Did you mean '{near[0]}'?" if near else message, param, ctx)
+        if word not in self.choices:
+            message = f"'{value}' is not one of {', '.join(self.choices)}."
+            near = difflib.get_close_matches(word, self.choices, 1)
+            self.fail(f"{message} Did you mean '{near[0]}'?" if near else message, param, ctx)
+        return word
 
 
-class Quantity(click.ParamType):
+class Quantity(click.ParamType):  # type: ignore[type-arg]
     """A positive number with a unit, or several that add up, as in ``1h30m``."""
 
     def __init__(self, name: str, units: Mapping[str, int], examples: str) -> None:
@@ -97,10 +100,10 @@ class Quantity(click.ParamType):
         whole = "".join(number + unit for number, unit in parts) == str(value).strip().lower()
         if not (parts and whole and all(unit in self.units for _, unit in parts)):
             self.fail(f"'{value}' is no {self.name}; write it as {self.examples}", param, ctx)
-        total = sum(float(number) * self.units[unit] for number, unit in parts)
+        total = math.fsum(float(number) * self.units[unit] for number, unit in parts)
         if not 0 < total < 1e18:
             self.fail(f"{value} is out of range", param, ctx)
-        return total
+        return int(total) if total.is_integer() else total
 
 
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
@@ -119,7 +122,7 @@ COUNT = Quantity("number", _DECIMAL, "3M, 750k or 120000")
 DURATION = Quantity("duration", {"": 1, "s": 1, "m": 60, "h": 3600}, "90s, 30m, 6h or 90")
 
 
-class PictureSize(click.ParamType):
+class PictureSize(click.ParamType):  # type: ignore[type-arg]
     """``WxH`` in luma samples."""
 
     name = "size"
@@ -132,7 +135,7 @@ class PictureSize(click.ParamType):
         return int(match[1]), int(match[2])
 
 
-class FrameRate(click.ParamType):
+class FrameRate(click.ParamType):  # type: ignore[type-arg]
     """``N`` or ``N/D`` frames per second."""
 
     name = "rate"
@@ -148,14 +151,29 @@ class FrameRate(click.ParamType):
         return rate
 
 
-class StrictPositive(click.FloatRange):
+class Number(click.FloatRange):
+    """A number in a range that the help shows."""
+
+    name = "number"
+
+
+class Positive(Number):
     """A finite number above 0."""
 
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True, max=1e9)
 
     def _describe_range(self) -> str:
-        return "x>0"
+        return ""  # too obvious for the help
+
+
+class Whole(click.IntRange):
+    """A whole number."""
+
+    name = "whole number"
+
+    def _describe_range(self) -> str:
+        return ""
 
 
 PIXEL_FORMAT = Choice(["yuv420p", "yuv420p10le"], {"8": "yuv420p", "10": "yuv420p10le"})
@@ -186,9 +204,9 @@ def raw_options() -> Callable[[_Function], _Function]:
 def frame_options() -> Callable[[_Function], _Function]:
     """Range of frames: ``seek``, ``frames``."""
     return _stacked(
-        option("--seek", group="Frames", type=click.IntRange(min=0), metavar="N", default=0,
+        option("--seek", group="Frames", type=Whole(min=0), metavar="N", default=0,
                help="First frame to use.  [default: 0]"),
-        option("-n", "--frames", group="Frames", type=click.IntRange(min=1), metavar="N",
+        option("-n", "--frames", group="Frames", type=Whole(min=1), metavar="N",
                help="Number of frames.  [default: to the end]"),
     )  # fmt: skip
 
@@ -198,7 +216,7 @@ def device_options() -> Callable[[_Function], _Function]:
     return _stacked(
         option("--device", group="Compute", metavar="DEV", default="auto",
                help="auto, cpu, cuda, cuda:1 or mps.  [default: auto]"),
-        option("--threads", group="Compute", type=click.IntRange(1, 1024), metavar="N", default=1,
+        option("--threads", group="Compute", type=Whole(1, 1024), metavar="N", default=1,
                help="CPU threads.  [default: 1]"),
     )  # fmt: skip
 
@@ -224,6 +242,8 @@ def verbosity_options() -> Callable[[_Function], _Function]:
 
     def set_verbose(ctx: click.Context, param: click.Parameter, value: int) -> None:
         ctx.ensure_object(Terminal).verbose = value
+        if value >= 2:
+            logging.basicConfig(level=logging.DEBUG)
 
     def set_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.ensure_object(Terminal).quiet = value

@@ -34,9 +34,9 @@ class Terminal:
         self.note(f"warning: {message}")
 
 
-def print_error(message: str, hint: str = "") -> None:
+def print_error(message: str, hint: str = "", label: str = "error: ") -> None:
     """Print ``error: what`` and, indented, what to do about it."""
-    lines = [f"error: {message}", *(f"  {line.strip()}" for line in hint.splitlines())]
+    lines = [f"{label}{message}", *(f"  {line.strip()}" for line in hint.splitlines())]
     click.echo(printable("\n".join(lines)), err=True)
 
 

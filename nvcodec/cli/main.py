@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,6 +14,7 @@ from nvcodec import __version__
 from nvcodec.cli import _errors
 from nvcodec.cli._options import MAX_WIDTH
 from nvcodec.cli._terminal import Terminal, use_utf8
+from nvcodec.errors import UsageError
 
 COMMANDS = {
     "encode": "Fit a neural representation to a video and write it as a bitstream.",
@@ -37,6 +38,15 @@ class _Commands(click.Group):
         command: click.Command = import_module(f"nvcodec.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Commands: {', '.join(COMMANDS)}"
+            raise UsageError(f"no such command '{args[0]}'", hint)
+        return super().resolve_command(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # one list of commands without importing any of them
         with formatter.section("Commands"):
@@ -53,9 +63,7 @@ class _Commands(click.Group):
                 formatter.write(f"  {example}\n")
 
 
-@click.group(
-    cls=_Commands, context_settings={"max_content_width": MAX_WIDTH, "help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=_Commands, context_settings={"max_content_width": MAX_WIDTH, "help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nvc", message="%(prog)s %(version)s")
 def cli() -> None:
     """A neural video codec: videos become small networks, networks become files, files become videos again."""
@@ -68,9 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
 
     def command() -> int | None:
-        result: int | None = cli.main(words or ["-h"], prog_name="nvc", obj=terminal, standalone_mode=False)
+        # not cli.main(), which has its own idea of broken pipes
+        with cli.make_context("nvc", words or ["-h"], obj=terminal) as ctx:
+            result: int | None = cli.invoke(ctx)
         sys.stdout.flush()
         return result
 
-    logging.basicConfig(level=logging.DEBUG if "-vv" in words else logging.WARNING)
     sys.exit(_errors.run(command, terminal))

@@ -29,13 +29,14 @@ def render(field: VideoField, frames: Sequence[int], video: VideoFormat, batch: 
         batch: Frames per forward pass; has no influence on the integers decoded, and on pictures only by rounding.
 
     Yields:
-        Code values, rounded to the nearest integer and clamped to the format's range.
+        Code values, rounded to the nearest integer (halves to even) and clamped to the format's range.
     """
     device = next(field.parameters()).device
     for start in range(0, len(frames), batch):
         chosen = torch.tensor(frames[start : start + batch], device=device)
         planes = [
-            (plane.float() * video.peak).round().clamp(0, video.peak).cpu().numpy().astype(video.dtype)
+            # a hostile network may draw what is no number; files promise code values all the same
+            (plane.float() * video.peak).round().clamp(0, video.peak).nan_to_num().cpu().numpy().astype(video.dtype)
             for plane in field(chosen).planes
         ]
         for index in range(len(chosen)):

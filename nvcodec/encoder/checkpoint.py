@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -61,11 +62,12 @@ class Checkpoint:
         if not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 state = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError) as error:
+            owner = int(state.pop("segment"))
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
             raise InputError(f"{path} is damaged ({error})", f"Delete {self.folder} and start again") from None
-        return state if int(state.pop("segment")) == segment else None
+        return state if owner == segment else None
 
     def save_segment(self, segment: int, payload: bytes) -> None:
         """Keep the coded parameters of a finished segment."""

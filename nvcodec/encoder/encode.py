@@ -82,7 +82,6 @@ def encode(
         raise UsageError(f"{job.output} exists", "Replace it with -y")
     device = pick_device(job.config.device)
     torch.set_num_threads(job.config.threads)
-    torch.manual_seed(job.config.seed)
     source = _read_source(job)
     try:
         return _Encode(job, source, device, work_dir, started, on_event, should_stop).run(verify)
@@ -137,14 +136,24 @@ class _Encode:
         fitted = []
         for index in range(len(self.plan.segments)):
             fitted.append(self._fit(index, room, self._seconds(index)))
-        self._write(fitted)
-        result = self._measure(fitted, verify, limit)
+        # the file takes its name when it has been decoded, so that a failure harms nothing
+        temporary = f"{self.job.output}.part"
+        try:
+            self._write(fitted, temporary)
+            result = self._measure(fitted, temporary, verify, limit)
+            os.replace(temporary, self.job.output)
+        except OSError as error:
+            raise InputError(f"cannot write {self.job.output}: {error.strerror}", "Choose another --output") from None
+        finally:
+            Path(temporary).unlink(missing_ok=True)
         if self.checkpoint is not None:
             self.checkpoint.remove()
         return result
 
     def _fit(self, index: int, room: int | None, seconds: float | None) -> FittedSegment:
         """Fit one segment, or take it from the checkpoint."""
+        # every segment has a seed of its own, so that leaving out finished ones changes nothing
+        torch.manual_seed(self.job.config.seed + index)
         first, frames = self.plan.segments[index]
         clip = self.clip.part(first, frames).to(self.device)
         share = None if room is None else room * frames // len(self.clip)
@@ -222,13 +231,16 @@ class _Encode:
         return max(left, 1.0) * self.plan.segments[index][1] / frames_left
 
     def _overhead(self) -> int:
-        """Bytes of the file that are not coded parameters."""
-        return len(self._assemble([b""] * len(self.plan.segments), None)) + 8
+        """Bytes of the file that are not coded parameters, or a few more."""
+        count = len(self.plan.segments)
+        # with their payloads in front of them, segments lie further out and take up to three bytes more in the index
+        return len(self._assemble([b""] * count, None)) + 3 * (count - 1)
 
     def _assemble(self, payloads: list[bytes], digests: list[SegmentDigest] | None) -> bytes:
         if digests is None:
             video = self.clip.format
-            samples = [sample(lambda _: self.clip.frame(0), video, frames) for _, frames in self.plan.segments]
+            first, second, third = (np.full(shape, video.peak, video.dtype) for shape in video.plane_shapes)
+            samples = [sample(lambda _: (first, second, third), video, frames) for _, frames in self.plan.segments]
             digests = [SegmentDigest(index, bytes(16), values) for index, values in enumerate(samples)]
         segments = [
             BaseSegment(0, first, frames, payload)
@@ -236,25 +248,17 @@ class _Encode:
         ]
         return write_container(self.header, segments, digests, self.metadata)
 
-    def _write(self, fitted: list[FittedSegment]) -> None:
+    def _write(self, fitted: list[FittedSegment], path: str) -> None:
         digests = [
             SegmentDigest(index, digest(part.tensors), part.samples(self.clip.format))
             for index, part in enumerate(fitted)
         ]
-        data = self._assemble([encode_tensors(part.tensors) for part in fitted], digests)
-        temporary = f"{self.job.output}.part"
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-            os.replace(temporary, self.job.output)
-        except OSError as error:
-            Path(temporary).unlink(missing_ok=True)
-            raise InputError(f"cannot write {self.job.output}: {error.strerror}", "Choose another --output") from None
+        Path(path).write_bytes(self._assemble([encode_tensors(part.tensors) for part in fitted], digests))
 
-    def _measure(self, fitted: list[FittedSegment], verify: bool, limit: int | None) -> EncodeResult:
+    def _measure(self, fitted: list[FittedSegment], path: str, verify: bool, limit: int | None) -> EncodeResult:
         """Decode the file from disk and report what it is worth."""
-        reader = VideoReader(self.job.output, device=str(self.device))
-        size = os.path.getsize(self.job.output)
+        reader = VideoReader(path, device=str(self.device))
+        size = os.path.getsize(path)
         if verify:
             for ordinal in range(len(fitted)):
                 check_segment(reader, ordinal)

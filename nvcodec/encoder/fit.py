@@ -89,6 +89,7 @@ class Fit:
         self.calibrated = self.judged = 0
         self.safe: tuple[float, Tensor, Tensor] | None = None
         self.learning_rate_factor = 1.0
+        self._rated_at = config.rate_from
         self._last_event = -math.inf
 
     def run(self, on_event: EventHandler, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -138,7 +139,8 @@ class Fit:
         if progress >= config.rate_from and self.budget.done_steps % config.rate_every == 0:
             bits = self.quantiser.bits(flat.vector)
             self.estimated_bits = bits.item()
-            self.rate.update(self.estimated_bits, rate_ramp(progress, config), config.rate_every)
+            self.rate.update(self.estimated_bits, rate_ramp(progress, config), progress - self._rated_at)
+            self._rated_at = progress
             loss = loss + (self.rate.value * config.rate_every / self.pixels) * bits
         loss.backward()
         torch.nn.utils.clip_grad_norm_([flat.vector], config.clip_norm)
@@ -228,7 +230,8 @@ class Fit:
         }
         for index, parameter in enumerate(self.distortion.parameters()):
             flat[f"head.{index}"] = parameter.detach()
-        for index, moments in enumerate(self._moments()):
+        for index, parameter in enumerate(self._trained()):
+            moments = self.optimiser.state.get(parameter, {})
             flat.update({f"adam.{index}.{name}": value for name, value in moments.items()})
         if self.best is not None:
             flat.update({"best.vector": self.best.vector, "best.log2_steps": self.best.log2_steps})
@@ -237,7 +240,7 @@ class Fit:
         arrays["numbers"] = np.array(
             [
                 self.budget.done_steps, self.budget.elapsed, self.calibrated, self.judged, self.learning_rate_factor,
-                _or_nan(self.running_error), _or_nan(self.estimated_bits), *best, *self.rate.state(),
+                _or_nan(self.running_error), _or_nan(self.estimated_bits), self._rated_at, *best, *self.rate.state(),
             ]
         )  # fmt: skip
         return arrays
@@ -256,8 +259,11 @@ class Fit:
             for index, parameter in enumerate(self.distortion.parameters()):
                 parameter.copy_(tensors[f"head.{index}"])
         self._prime_optimiser()
-        for index, moments in enumerate(self._moments()):
-            for name, value in moments.items():
+        for index, parameter in enumerate(self._trained()):
+            if f"adam.{index}.step" not in tensors:  # it had no gradient yet
+                del self.optimiser.state[parameter]
+                continue
+            for name, value in self.optimiser.state[parameter].items():
                 value.copy_(tensors[f"adam.{index}.{name}"])
         self.queue = tensors["queue"].tolist()
         numbers = [float(number) for number in arrays["numbers"]]
@@ -266,14 +272,14 @@ class Fit:
         self.running_error, self.estimated_bits = _or_none(numbers[5]), _or_none(numbers[6])
         if "best.vector" in tensors:
             vector, steps = tensors["best.vector"].to(device), tensors["best.log2_steps"].to(device)
-            self.best = Best(vector, steps, numbers[7], numbers[8])
-        self.rate.load(numbers[9:])
+            self.best = Best(vector, steps, numbers[8], numbers[9])
+        self._rated_at = numbers[7]
+        self.rate.load(numbers[10:])
         torch.set_rng_state(tensors["random"])
 
-    def _moments(self) -> list[dict[str, Tensor]]:
-        """The optimiser's state, one dictionary per parameter, in a fixed order."""
-        parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
-        return [dict(self.optimiser.state.get(parameter, {})) for parameter in parameters]
+    def _trained(self) -> list[Tensor]:
+        """What the optimiser moves, in a fixed order."""
+        return [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
 
     def _prime_optimiser(self) -> None:
         """Make the optimiser create its state without moving anything."""

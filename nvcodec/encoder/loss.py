@@ -46,7 +46,8 @@ class Distortion(nn.Module):
         self.heads = nn.ModuleList()
         if config.multi_resolution:
             with torch.no_grad():
-                pyramid = field.features(torch.zeros(1, dtype=torch.int64))
+                device = next(field.parameters()).device
+                pyramid = field.features(torch.zeros(1, dtype=torch.int64, device=device))
             self.heads.extend(nn.Conv2d(block.shape[-1], 3, 3, padding=1) for block in pyramid[1:-1])
 
     def forward(self, planes: PlaneTensors, targets: PlaneTensors, features: list[Tensor], progress: float) -> Tensor:

@@ -31,7 +31,7 @@ def activation_bytes(config: MSNeRVConfig, geometry: FieldGeometry, cells: tuple
         floats += pixels * incoming * 3
         for layer in range(depth):
             width = incoming if layer == 0 else outgoing
-            floats += pixels * (4 * width + 2 * outgoing + 3 * expansion * width)
+            floats += pixels * (4 * width + (2 + 3 * expansion) * outgoing)
         incoming = outgoing
     floats += pixels * config.shuffle**2 * 16
     return floats * _FLOAT_BYTES

@@ -69,6 +69,10 @@ class Search:
     def __init__(self, flat: FlatField, vector: Tensor, log2_steps: Tensor) -> None:
         self.flat, self.vector = flat, vector
         self.codes = torch.round(log2_steps.detach() * 8).long()
+        steps = step_values(self.codes.cpu().numpy())[flat.step_of.cpu().numpy()]
+        magnitudes = np.maximum(vector.detach().abs().cpu().numpy().astype(np.float64), 1e-30)
+        # beyond this shift symbols would be clipped, and finer would be worse
+        self.finest = -min(_MAX_SHIFT, int(np.floor(8 * np.log2(MAX_SYMBOL * steps / magnitudes).min())))
 
     def candidate(self, shift: int, dead_zone: float) -> list[IntegerTensor]:
         """The integers for one position of the knobs."""
@@ -81,18 +85,18 @@ class Search:
         def fits(shift: int, dead_zone: float) -> bool:
             return len(encode_tensors(self.candidate(shift, dead_zone))) <= room
 
-        shift = _first(range(-_MAX_SHIFT, _MAX_SHIFT + 1), lambda shift: fits(shift, 0.0))
+        shift = _first(range(self.finest, _MAX_SHIFT + 1), lambda shift: fits(shift, 0.0))
         if shift is None:
             return self.candidate(_MAX_SHIFT, _DEAD_ZONES[-1])
         # one shift finer is too large as it is, but may fit with a dead zone, and then is the better use of the room
-        zone = _first(_DEAD_ZONES, lambda zone: fits(shift - 1, zone)) if shift > -_MAX_SHIFT else None
+        zone = _first(_DEAD_ZONES, lambda zone: fits(shift - 1, zone)) if shift > self.finest else None
         return self.candidate(shift, 0.0) if zone is None else self.candidate(shift - 1, zone)
 
     def smallest(self, good_enough: Callable[[list[IntegerTensor]], bool]) -> list[IntegerTensor]:
         """The coarsest integers that are good enough; the finest when none are."""
-        shift = _first(range(_MAX_SHIFT, -_MAX_SHIFT - 1, -1), lambda shift: good_enough(self.candidate(shift, 0.0)))
+        shift = _first(range(_MAX_SHIFT, self.finest - 1, -1), lambda shift: good_enough(self.candidate(shift, 0.0)))
         if shift is None:
-            return self.candidate(-_MAX_SHIFT, 0.0)
+            return self.candidate(self.finest, 0.0)
         zones = _DEAD_ZONES[::-1]
         zone = _first(zones, lambda zone: good_enough(self.candidate(shift, zone)))
         return self.candidate(shift, zone or 0.0)

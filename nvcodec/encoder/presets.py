@@ -14,12 +14,13 @@ slower     the paper's network     3 x 4   4          1200        a GPU
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil, prod
 
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
+from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig, Upsampling
+from nvcodec.quant.tensors import Role
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,9 @@ _PAPER = Preset("medium", (0, 2, 2, 2), 1, (3, 3, 3, 3), 4, 0.5, 300, 10_000, 10
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("draft", (1, 2), 4, (3, 3), 2, 0.8, 20, 2_400, 64),
-        Preset("faster", (1, 2), 4, (3, 3), 2, 0.8, 80, 8_000, 96),
-        Preset("fast", (2, 2, 2), 2, (2, 2, 2), 4, 0.5, 100, 8_000, 256),
+        Preset("draft", (0, 2), 4, (3, 3), 2, 0.8, 20, 2_400, 64),
+        Preset("faster", (0, 2), 4, (3, 3), 2, 0.8, 80, 8_000, 96),
+        Preset("fast", (0, 2, 2), 2, (2, 2, 2), 4, 0.5, 100, 8_000, 256),
         _PAPER,
         replace(_PAPER, name="slow", epochs=600, min_steps=20_000),
         replace(_PAPER, name="slower", epochs=1200, min_steps=40_000),
@@ -56,8 +57,8 @@ PRESETS = {
 
 BITS_PER_PARAMETER = 2.5
 """What a parameter costs when size and quality are in balance; the size of the network follows from the target."""
-_GRID_SHARE = 0.6
-"""Largest share of the parameters that goes into the base grids."""
+_GRID_SHARE = 0.4
+"""Largest share of the parameters that goes into grids over the picture."""
 _MIN_CHANNELS = 8
 
 
@@ -94,20 +95,18 @@ def weight_for_crf(crf: float) -> float:
 def choose_strides(preset: Preset, height: int, width: int) -> tuple[int, ...]:
     """Strides of the blocks for a picture of this size.
 
-    A leading 0 becomes the factor out of 3, 2, 4, 5, 1 that needs the least padding (the first of equals): 3 at 1080p, 5
-    at 720p, as in the papers. Pictures too small for that get fewer cells, at least 4 x 4.
+    A leading 0 becomes the smallest of 2, 3, 4, 5, 6 that leaves at most 48 rows and 85 columns of base cells: 2 up to
+    720p, 3 at 1080p as in the paper, 6 at 2160p. Pictures below 64 samples get 1, so that there are cells at all.
     """
-    strides = preset.strides
-    if strides[0] != 0:
-        return strides
-    rest = strides[1:]
-
-    def padded(first: int) -> int:
-        scale = first * prod(rest) * preset.shuffle
-        return ceil(height / scale) * ceil(width / scale) * scale * scale
-
-    small = [first for first in (3, 2, 4, 5, 1) if min(height, width) >= 4 * first * prod(rest)]
-    return (min(small or [1], key=padded), *rest)
+    if preset.strides[0] != 0:
+        return preset.strides
+    rest = preset.strides[1:]
+    scale = prod(rest) * preset.shuffle
+    if min(height, width) < 8 * scale:
+        return (1, *rest)
+    landscape = min(height, width), max(height, width)
+    fitting = [s for s in (2, 3, 4, 5) if ceil(landscape[0] / (s * scale)) <= 48 and ceil(landscape[1] / (s * scale)) <= 86]
+    return (fitting[0] if fitting else 6, *rest)
 
 
 def plan_network(
@@ -115,9 +114,10 @@ def plan_network(
 ) -> MSNeRVConfig:
     """The network closest to a number of parameters.
 
-    First the grids: two levels, the coarser with half the nodes along each axis of the picture and twice the channels,
-    at the finest spacing in time (1, 2, 3, ... frames per node) whose share of the parameters is at most 60 %. Then the
-    width: the multiple of 4 (2 below 32) that comes closest, within the preset's bounds.
+    First the grids, at most 40 % of the parameters (the grids of the groups of pictures included): two levels, 4 channels
+    with a node every second frame and 8 with a node every fourth if that fits, else fewer nodes, fewer channels, less
+    resolution, in this order. Then the width: the multiple of 4 (2 below 32) that comes closest, within the preset's
+    bounds. Clips of fewer than 40 frames have one group of pictures per 8 frames.
 
     Args:
         preset: Depths, expansions, bounds.
@@ -138,7 +138,8 @@ def plan_network(
             "expansions": (preset.expansion,) * blocks,
             "grids": grids,
             "shuffle": preset.shuffle,
-            **DEFAULT_SWITCHES,
+            "gops": min(5, max(1, geometry.frames // 8)),
+            **MEASURED_SWITCHES,
             **(switches or {}),
         }
         return MSNeRVConfig(**settings)  # type: ignore[arg-type]
@@ -147,15 +148,15 @@ def plan_network(
         return sum(spec.size for spec in config.tensor_specs(geometry))
 
     def grid_count(grids: tuple[GridLevel, ...]) -> int:
-        config = network(_MIN_CHANNELS, grids)
-        return sum(prod(config.grid_shape(level, geometry)) for level in grids)
+        specs = network(_MIN_CHANNELS, grids).tensor_specs(geometry)
+        return sum(spec.size for spec in specs if spec.role is Role.GRID)
 
     if switches and "grids" in switches:
         grids = network(_MIN_CHANNELS, ()).grids
     else:
         grids = next(
-            (g for g in _grid_choices(geometry.frames) if grid_count(g) <= _GRID_SHARE * parameters),
-            (GridLevel(geometry.frames, 4, 1),),
+            (grids for grids in _grid_choices() if grid_count(grids) <= _GRID_SHARE * parameters),
+            (GridLevel(64, 4, 1),),
         )
     widths = [
         w for w in (*range(_MIN_CHANNELS, 32, 2), *range(32, preset.max_channels + 1, 4)) if w <= preset.max_channels
@@ -163,14 +164,16 @@ def plan_network(
     return min((network(width, grids) for width in widths), key=lambda config: abs(count(config) - parameters))
 
 
-def _grid_choices(frames: int) -> Sequence[tuple[GridLevel, ...]]:
-    """Grids from rich to poor."""
-    intervals = [interval for interval in (1, 2, 3, 4, 6, 8, 12, 16, 32, 64) if interval <= frames]
-    rich = [(GridLevel(1, 1, 4), GridLevel(1, 2, 8)), (GridLevel(1, 1, 3), GridLevel(1, 2, 6))]
-    full = [(GridLevel(interval, 1, 2), GridLevel(interval, 2, 4)) for interval in intervals]
-    coarse = [(GridLevel(interval, 2, 2), GridLevel(interval, 4, 4)) for interval in intervals]
-    return rich + full + coarse
+def _grid_choices() -> Iterator[tuple[GridLevel, ...]]:
+    """Grids from rich to poor: fewer nodes in time first, then fewer channels, then fewer nodes in space."""
+    for shrink, channels in ((1, 4), (1, 2), (1, 1), (2, 1), (4, 1)):
+        for interval in (2, 3, 4, 6, 8, 12, 16, 24, 32):
+            yield GridLevel(interval, shrink, channels), GridLevel(2 * interval, shrink, 2 * channels)
 
 
-DEFAULT_SWITCHES: dict[str, object] = {}
-"""Network switches that differ from the paper's because measurement said so (see docs/switches.md)."""
+MEASURED_SWITCHES: dict[str, object] = {
+    "upsampling": Upsampling.BILINEAR,
+    "fusion": False,
+    "cross_depth": False,
+}
+"""Where the network differs from the paper's because measurement said so: docs/switches.md has the table."""

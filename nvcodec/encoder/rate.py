@@ -82,8 +82,14 @@ class RateWeight(Protocol):
 
     value: float
 
-    def update(self, estimated_bits: float, ramp: float, steps: int) -> None:
-        """Adapt to the rate measured now; ``ramp`` tells how far it should have come down, ``steps`` since when."""
+    def update(self, estimated_bits: float, ramp: float, elapsed: float) -> None:
+        """Adapt to the rate measured now.
+
+        Args:
+            estimated_bits: The rate.
+            ramp: How far it should have come down, 0..1.
+            elapsed: Share of the schedule since the last update.
+        """
 
     def calibrate(self, real_bits: float, estimated_bits: float) -> None:
         """Learn how real bits differ from estimated ones."""
@@ -102,7 +108,7 @@ class ConstantWeight:
         self.final = final
         self.value = 0.0
 
-    def update(self, estimated_bits: float, ramp: float, steps: int) -> None:
+    def update(self, estimated_bits: float, ramp: float, elapsed: float) -> None:
         """See :class:`RateWeight`."""
         self.value = geometric(self.final * 1e-3, self.final, ramp)
 
@@ -121,10 +127,11 @@ class TargetWeight:
     """Feedback: the multiplier moves until the rate follows its way down to the target.
 
     The wanted rate falls geometrically from where it was when the ramp began to the target; the multiplier is
-    integrated from the logarithm of the deviation, bounded per step so that it cannot run away.
+    integrated from the logarithm of the deviation, bounded so that it cannot run away. All in units of the schedule, so
+    that short and long fits are steered alike.
     """
 
-    _GAIN = 0.02
+    _GAIN = 60.0
     _STEEPNESS = 5.0
     _BOUNDS = 1e-9, 1.0
 
@@ -135,14 +142,14 @@ class TargetWeight:
         """Real bits per estimated bit."""
         self.value = 1e-5
 
-    def update(self, estimated_bits: float, ramp: float, steps: int) -> None:
+    def update(self, estimated_bits: float, ramp: float, elapsed: float) -> None:
         """See :class:`RateWeight`."""
         bits = estimated_bits * self.ratio
         if self.first_bits is None:
             self.first_bits = max(bits, self.target_bits)
         wanted = geometric(self.first_bits, self.target_bits, ramp)
         deviation = math.log(max(bits, 1.0) / wanted) * self._STEEPNESS
-        change = math.exp(self._GAIN * steps * max(-1.0, min(1.0, deviation)))
+        change = math.exp(self._GAIN * elapsed * max(-1.0, min(1.0, deviation)))
         self.value = min(max(self.value * change, self._BOUNDS[0]), self._BOUNDS[1])
 
     def calibrate(self, real_bits: float, estimated_bits: float) -> None:

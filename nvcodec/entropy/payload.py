@@ -260,7 +260,7 @@ def _read_step_codes(reader: RangeReader, specs: Sequence[TensorSpec]) -> list[n
 
 
 def _write_integers(sink: SymbolSink, values: Sequence[int]) -> None:
-    """Write integers up to 2^16 in magnitude: bit lengths by an adaptive model, then the bits below the highest."""
+    """Write integers below 2^16 in magnitude: bit lengths by an adaptive model, then the bits below the highest."""
     zigzag = [2 * value if value >= 0 else -2 * value - 1 for value in values]
     lengths = [value.bit_length() for value in zigzag]
     write_adaptive(sink, _int32(lengths), _BIT_LENGTHS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,11 +13,12 @@ from typing import Any
 from nvcodec.container.ids import SIGNATURE
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import InputError
-from nvcodec.io.geometry import parse_name
+from nvcodec.info import naming
+from nvcodec.io.geometry import describe, parse_name
 from nvcodec.io.source import open_source
 from nvcodec.io.y4m import MAGIC
 from nvcodec.metrics.measure import Measurement, measure
-from nvcodec.types import Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 SCHEMA = "nvc-eval/1"
 _UNCOMPRESSED = {".y4m", ".yuv", ".raw", ".png"}
@@ -62,6 +63,8 @@ class _Side:
 
     pictures: Iterable[Planes]
     format: VideoFormat
+    origin: str
+    """What its geometry is, and how that is known."""
     frames: int | None
     """Frames that ``pictures`` yields; None while unknown."""
     total: int | None
@@ -79,6 +82,8 @@ def evaluate(
     frames: int | None = None,
     ms_ssim: bool = True,
     device: str = "auto",
+    threads: int | None = None,
+    on_notice: Callable[[str], None] = lambda message: None,
     on_progress: _Progress = lambda done, total: None,
 ) -> Evaluation:
     """Compare a video, or a bitstream, with its source; both are read a frame at a time.
@@ -93,6 +98,8 @@ def evaluate(
         frames: How many frames of both to compare; None = all, and there must be equally many.
         ms_ssim: Measure MS-SSIM too.
         device: Where bitstreams are drawn.
+        threads: CPU threads; None = as torch is set.
+        on_notice: Hears what the geometry of each video is, and how that is known.
         on_progress: Hears of frames done and, where known, frames in all.
 
     Raises:
@@ -102,20 +109,24 @@ def evaluate(
     with ExitStack() as stack:
 
         def opened(path: str | Path, like: VideoFormat | None) -> _Side:
-            return _open(stack, path, like, size, fps, pix_fmt, seek, frames, device)
+            side = _open(stack, path, like, size, fps, pix_fmt, seek, frames, device)
+            on_notice(f"{path}: {side.origin}")
+            return side
 
         source = opened(reference, None)
         drawn = opened(test, source.format)
         _check_match(str(reference), source, str(test), drawn)
+        if threads is not None and (ms_ssim or is_bitstream(test)):
+            import torch
+
+            torch.set_num_threads(threads)
         length = drawn.frames if source.frames is None else source.frames
         quality = Measurement()
         for expected, found in zip_longest(source.pictures, drawn.pictures):
             if expected is None or found is None:
                 longer, shorter = (test, reference) if expected is None else (reference, test)
                 raise InputError(f"{shorter} ends after {quality.frames} frames, {longer} does not", _LENGTH_HINT)
-            quality.per_frame += measure(
-                [expected], source.format, [found], drawn.format, ms_ssim=ms_ssim
-            ).per_frame
+            quality.per_frame += measure([expected], source.format, [found], drawn.format, ms_ssim=ms_ssim).per_frame
             on_progress(quality.frames, length)
     size_bytes = _compressed_bytes(Path(test))
     total = quality.frames if drawn.total is None and frames is None and seek == 0 else drawn.total
@@ -145,16 +156,24 @@ def _open(
                 f"{path} holds {len(reader)} frames, but frame {max(seek, len(reader))} was asked for",
                 "Frames count from 0. Lower --seek or --frames.",
             )
-        return _Side(reader.frames(wanted), reader.format, len(wanted), len(reader))
+        origin = f"geometry {describe(reader.format)} (from the bitstream)"
+        return _Side(_named(reader.frames(wanted), str(path)), reader.format, origin, len(wanted), len(reader))
+    inherited = False
     if like is not None and Path(path).suffix.lower() in (".yuv", ".raw"):
         named = parse_name(Path(path).name)
         if size is None and named.size is None:
-            size = like.width, like.height
-        if pix_fmt is None and named.bit_depth is None:
+            size, inherited = (like.width, like.height), True
+        if pix_fmt is None and named.bit_depth is None and like.chroma is ChromaFormat.YUV420:
             pix_fmt = "yuv420p" if like.bit_depth == 8 else "yuv420p10le"
     source = stack.enter_context(open_source(path, size=size, fps=fps, pix_fmt=pix_fmt, seek=seek, frames=frames))
     whole = source.frame_count if frames is None and seek == 0 else None
-    return _Side(source, source.format, source.frame_count, whole)
+    origin = f"geometry {describe(source.format)} (from the reference)" if inherited else source.origin
+    return _Side(source, source.format, origin, source.frame_count, whole)
+
+
+def _named(pictures: Iterator[Planes], file: str) -> Iterator[Planes]:
+    with naming(file):
+        yield from pictures
 
 
 def is_bitstream(path: str | Path) -> bool:

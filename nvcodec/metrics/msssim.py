@@ -24,6 +24,8 @@ def multi_scale_ssim(first: Tensor, second: Tensor, window: int = WINDOW) -> Ten
         as many scales as fit, with the weights rescaled to sum to 1.
     """
     side = min(first.shape[-2:])
+    if side == 1:  # which pytorch_msssim would take for an axis that is not there
+        return multi_scale_ssim(*(F.interpolate(x, scale_factor=2) for x in (first, second)), window)
     window = min(window, side if side % 2 else side - 1)
     levels = next((n for n in range(5, 1, -1) if side > (window - 1) * 2 ** (n - 1)), 1)
     if levels == 5:

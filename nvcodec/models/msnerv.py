@@ -221,8 +221,8 @@ class FusionLayer(nn.Module):
         with torch.no_grad():
             self.kernel.mul_(0.25)
             self.kernel[:, :, 2, 2] += 1
-        self.expand = _matrix(incoming * expansion, incoming)
-        self.project = _matrix(outgoing, incoming * expansion)
+        self.expand = _matrix(outgoing * expansion, incoming)
+        self.project = _matrix(outgoing, outgoing * expansion)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, h, w, incoming] -> [B, h, w, outgoing]."""
@@ -236,8 +236,8 @@ class ConvNeXtLayer(nn.Module):
     def __init__(self, incoming: int, outgoing: int, expansion: int) -> None:
         super().__init__()
         self.kernel = _depthwise(incoming, 3)
-        self.expand = _matrix(incoming * expansion, incoming)
-        self.project = _matrix(outgoing, incoming * expansion)
+        self.expand = _matrix(outgoing * expansion, incoming)
+        self.project = _matrix(outgoing, outgoing * expansion)
         self.skip = incoming == outgoing
 
     def forward(self, x: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class MSNeRVConfig:
     depths: tuple[int, ...]
     """Layers in each block."""
     expansions: tuple[int, ...]
-    """Hidden channels of the MLP in units of its input channels."""
+    """Hidden channels of the MLP in units of its output channels."""
     grids: tuple[GridLevel, ...]
     shuffle: int = 1
     """Enlargement by the head's pixel shuffle: 1 in the papers, 4 or 8 where a CPU must keep up."""
@@ -174,7 +174,7 @@ class MSNeRVConfig:
         kernel = 5 if self.fusion else 3
         for layer in range(self.depths[block]):
             inner = incoming if layer == 0 else outgoing
-            hidden, id_, prefix = inner * self.expansions[block], first + 16 + 8 * layer, f"{name}.layers.{layer}"
+            hidden, id_, prefix = outgoing * self.expansions[block], first + 16 + 8 * layer, f"{name}.layers.{layer}"
             specs += [
                 TensorSpec(id_, f"{prefix}.kernel", (inner, 1, kernel, kernel), Role.WEIGHT, None),
                 TensorSpec(id_ + 1, f"{prefix}.expand", (hidden, inner), Role.WEIGHT, 0),

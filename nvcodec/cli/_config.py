@@ -1,0 +1,80 @@
+"""``--config FILE`` and ``--set KEY=VALUE``: options and settings from elsewhere, weaker than the options given."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from nvcodec.cli._options import option
+from nvcodec.encoder.overrides import flatten
+from nvcodec.errors import InputError, UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_NOT_IN_FILES = {"config", "resume", "set", "help", "verbose", "quiet"}
+
+
+def config_option(group: str) -> Callable[[_Function], _Function]:
+    """``settings``: the tables of the file. Its other keys become defaults of the options of that name."""
+    return option("--config", "settings", group=group, metavar="FILE", is_eager=True, callback=_read_config,
+                  help="TOML with long options and settings as keys; options win over it.")  # fmt: skip
+
+
+def pairs(words: Iterable[str]) -> dict[str, object]:
+    """``KEY=VALUE`` words to a mapping.
+
+    Raises:
+        UsageError: A word has no ``=``.
+    """
+    settings: dict[str, object] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"--set {word} has no value", "Write it as KEY=VALUE, e.g. --set fit.learning_rate=1e-3")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def drop_overruled(ctx: click.Context, names: Iterable[str], values: dict[str, Any]) -> None:
+    """Of options that exclude each other, forget those of the file when one was given on the command line."""
+    sources = {name: ctx.get_parameter_source(name) for name in names}
+    if click.core.ParameterSource.COMMANDLINE in sources.values():
+        for name, source in sources.items():
+            if source is click.core.ParameterSource.DEFAULT_MAP:
+                values[name] = None
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> dict[str, object]:
+    if path is None:
+        return {}
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is no valid TOML: {error}") from None
+    tables = {key: value for key, value in content.items() if isinstance(value, Mapping)}
+    known = {
+        name[2:]: parameter.name
+        for parameter in ctx.command.get_params(ctx)
+        for name in parameter.opts
+        if name.startswith("--") and name[2:] not in _NOT_IN_FILES
+    }
+    defaults = {}
+    for key in content.keys() - tables.keys():
+        name = key.replace("_", "-")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise UsageError(f"{path}: no option is called {key!r}", f"Did you mean {near[0]}?" if near else "")
+        defaults[known[name]] = content[key]
+    ctx.default_map = {**(ctx.default_map or {}), **{str(name): value for name, value in defaults.items()}}
+    return flatten(tables)

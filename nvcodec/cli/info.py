@@ -1,0 +1,206 @@
+"""``nvc info``."""
+
+from __future__ import annotations
+
+from math import prod
+
+import click
+
+from nvcodec.cli import _format
+from nvcodec.cli._format import count, plural, table
+from nvcodec.cli._options import Command, option
+from nvcodec.cli._terminal import Terminal, print_json, printable
+from nvcodec.container.ids import CHUNK_TYPES
+from nvcodec.info import Info, probe
+from nvcodec.io.geometry import describe
+
+_CITATIONS = {
+    "msnerv": """\
+@article{zhu2025msnerv,
+  title   = {{MSNeRV}: Neural Video Representation with Multi-Scale Feature Fusion},
+  author  = {Zhu, Jun and Zhang, Xinfeng and Tang, Lv and Jiang, Junhao},
+  journal = {arXiv preprint arXiv:2506.15276},
+  year    = {2025}
+}
+
+@inproceedings{kwan2023hinerv,
+  title     = {{HiNeRV}: Video Compression with Hierarchical Encoding-based Neural Representation},
+  author    = {Kwan, Ho Man and Gao, Ge and Zhang, Fan and Gower, Andrew and Bull, David},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {36},
+  year      = {2023}
+}""",
+}
+"""BibTeX by model: what a paper that uses such files should cite."""
+_MATRICES = {0: "RGB", 1: "BT.709", 2: "unspecified", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
+
+
+@click.command(
+    cls=Command,
+    examples=("nvc info clip.nvc", "nvc info clip.nvc --chunks", "nvc info *.nvc --json | jq '.[].bpp'"),
+)
+# fmt: off
+@click.argument("files", nargs=-1, required=True, metavar="BITSTREAM...")
+@option("--chunks", group="Output", is_flag=True, help="List every chunk: offset, type, bytes, checksum.")
+@option("--tensors", group="Output", is_flag=True, help="List every tensor: shape, model, bits, bits per parameter.")
+@option(
+    "--check",
+    group="Output",
+    is_flag=True,
+    help="Verify all checksums and integers (does not decode pictures); exit 4 if wrong.",
+)
+@option("--cite", group="Output", is_flag=True, help="BibTeX of the methods used in the file.")
+@option(
+    "--json",
+    "as_json",
+    group="Output",
+    is_flag=True,
+    help="Machine-readable: one object, or a list of them for several files.",
+)
+# fmt: on
+@click.pass_context
+def command(
+    ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: bool, check: bool, cite: bool, as_json: bool
+) -> None:
+    """Show what a bitstream holds, without decoding it."""
+    terminal = ctx.ensure_object(Terminal)
+    infos = [probe(file) for file in files]
+    for info in infos:
+        if check:
+            info.check()
+        for warning in info.warnings:
+            terminal.warn(f"{info.file}: {warning}")
+    if cite:
+        models = dict.fromkeys(info.model for info in infos)
+        click.echo("\n\n".join(_CITATIONS[model] for model in models))
+        return
+    if as_json:
+        objects = [{**info.to_json(), **({"tensors": _tensor_objects(info)} if tensors else {})} for info in infos]
+        print_json(objects[0] if len(objects) == 1 else objects)
+        return
+    texts = []
+    for info in infos:
+        lines = summary(info)
+        if check:
+            digests = f"integers match {plural(info.digests, 'digest')}" if info.digests else "no digests to compare"
+            lines.append(f"  {'checked':<10}  {plural(len(info.chunks), 'checksum')}; {digests}")
+        lines += ["", *_chunk_table(info)] if chunks else []
+        lines += ["", *_tensor_tables(info)] if tensors else []
+        texts.append("\n".join(lines))
+    click.echo(printable("\n\n".join(texts)))
+
+
+def summary(info: Info) -> list[str]:
+    """A bitstream on one screen."""
+    lines = [
+        f"{info.file}  {_format.size(info.bytes)}  {info.bpp:.4f} bpp   "
+        f"{plural(info.frames, 'frame')} {describe(info.streams[0].format)}{_rate(info)}"
+    ]
+    facts = [
+        ("bitstream", "version {}.{}".format(*info.version)),
+        ("model", f"{info.model}, {count(info.parameters)} parameters, {info.bits_per_parameter:.2f} bits each"),
+        ("network", _network(info)),
+        ("pictures", _pictures(info)),
+        *((f"stream {i}", _stream(info, i)) for i in range(len(info.streams)) if len(info.streams) > 1),
+        ("segments", _segments(info)),
+        ("bytes", _shares(info)),
+        ("metadata", ", ".join(f"{key} {value}" for key, value in info.metadata.items())),
+    ]
+    return lines + [f"  {name:<10}  {fact}" for name, fact in facts if fact]
+
+
+def _rate(info: Info) -> str:
+    fps = info.streams[0].format.fps
+    if fps is None or len(info.streams) > 1:
+        return ""
+    return f", {float(8 * info.bytes * fps / info.frames / 1000):.4g} kb/s"
+
+
+def _network(info: Info) -> str:
+    """The shape of the network in a line: what enlarges, and how wide it is."""
+    network = info.network
+
+    def listed(name: str, by: str) -> str:
+        values = network.get(name)
+        return by.join(str(value) for value in values) if isinstance(values, tuple) else str(values)
+
+    return (
+        f"strides {listed('strides', ' x ')}, shuffle {network.get('shuffle')}, channels {listed('channels', '-')}, "
+        f"layers {listed('depths', '+')}"
+    )
+
+
+def _pictures(info: Info) -> str:
+    colour = info.streams[0].format.colour
+    levels = "full" if colour.full_range else "limited"
+    return f"{info.domain}, matrix {_MATRICES.get(colour.matrix, colour.matrix)}, {levels} range"
+
+
+def _stream(info: Info, index: int) -> str:
+    stream = info.streams[index]
+    name = f"{stream.name!r}, " if stream.name else ""
+    return f"{name}{plural(info.session.frame_count(index), 'frame')} {describe(stream.format)}"
+
+
+def _segments(info: Info) -> str:
+    lengths = [segment.frames for segment in info.segments]
+    span = str(lengths[0]) if min(lengths) == max(lengths) else f"{min(lengths)} to {max(lengths)}"
+    each = "" if len(lengths) == 1 else " each"
+    noun = "frame" if span == "1" else "frames"
+    verifiable = "with digests" if info.digests == len(lengths) else f"{info.digests} with digests"
+    return f"{len(lengths)} of {span} {noun}{each}, {verifiable}"
+
+
+def _shares(info: Info) -> str:
+    """Where the bytes of the file are, by type of chunk."""
+    by_type: dict[str, int] = {}
+    for chunk in info.chunks:
+        by_type[chunk.type] = by_type.get(chunk.type, 0) + chunk.end - chunk.offset
+    return ", ".join(f"{name} {size:,} ({size / info.bytes:.1%})" for name, size in by_type.items())
+
+
+def _chunk_table(info: Info) -> list[str]:
+    rows = [
+        (f"{c.offset:,}", c.type, f"{c.length:,}", f"{c.crc:08x}", CHUNK_TYPES.get(c.type, "unknown"))
+        for c in info.chunks
+    ]
+    return ["  " + line for line in table(("offset", "type", "bytes", "checksum", "content"), rows, {1, 3, 4})]
+
+
+def _tensor_tables(info: Info) -> list[str]:
+    lines: list[str] = []
+    for ordinal, segment in enumerate(info.segments):
+        costs = info.tensors(ordinal)
+        rows = [
+            (
+                str(cost.spec.id),
+                cost.spec.name,
+                "x".join(map(str, cost.spec.shape)),
+                cost.model_id.name.lower(),
+                f"{cost.bits:,.0f}",
+                f"{cost.step_bits:,.0f}",
+                f"{(cost.bits + cost.step_bits) / prod(cost.spec.shape):.2f}",
+            )
+            for cost in costs
+        ]
+        header = ("id", "tensor", "shape", "model", "bits", "step bits", "bits/param")
+        title = f"  segment {ordinal}: frames {segment.first_frame} to {segment.first_frame + segment.frames - 1}"
+        lines += [title] if len(info.segments) > 1 else []
+        lines += ["  " + line for line in table(header, rows, {1, 2, 3})]
+    return lines
+
+
+def _tensor_objects(info: Info) -> list[dict[str, object]]:
+    return [
+        {
+            "segment": ordinal,
+            "id": cost.spec.id,
+            "name": cost.spec.name,
+            "shape": list(cost.spec.shape),
+            "model": cost.model_id.name.lower(),
+            "bits": cost.bits,
+            "step_bits": cost.step_bits,
+        }
+        for ordinal in range(len(info.segments))
+        for cost in info.tensors(ordinal)
+    ]

@@ -1,0 +1,110 @@
+"""Quantities with units, and where options come from."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import click
+import pytest
+
+from nvcodec.cli import _options as options
+from nvcodec.cli._format import about, clock, count, rate, size
+from nvcodec.cli.encode import command
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (options.SIZE_BYTES, "2MB", 2_000_000),
+        (options.SIZE_BYTES, "900KiB", 921_600),
+        (options.SIZE_BYTES, "1.5k", 1500),
+        (options.SIZE_BYTES, "1234", 1234),
+        (options.BIT_RATE, "800k", 800_000),
+        (options.BIT_RATE, "1.5M", 1_500_000),
+        (options.COUNT, "3M", 3_000_000),
+        (options.COUNT, "750k", 750_000),
+        (options.DURATION, "90s", 90),
+        (options.DURATION, "30m", 1800),
+        (options.DURATION, "1h30m", 5400),
+        (options.DURATION, "45", 45),
+        (options.PictureSize(), "352x288", (352, 288)),
+        (options.FrameRate(), "30000/1001", Fraction(30000, 1001)),
+        (options.FrameRate(), "23.976", Fraction("23.976")),
+        (options.PIXEL_FORMAT, "10", "yuv420p10le"),
+    ],
+)
+def test_values(kind, text, value):
+    assert kind.convert(text, None, None) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (options.SIZE_BYTES, "2XB"),
+        (options.SIZE_BYTES, "0"),
+        (options.SIZE_BYTES, "-3MB"),
+        (options.SIZE_BYTES, ""),
+        (options.BIT_RATE, "fast"),
+        (options.DURATION, "3 weeks"),
+        (options.DURATION, "1e99"),
+        (options.PictureSize(), "352"),
+        (options.PictureSize(), "0x288"),
+        (options.FrameRate(), "30/0"),
+        (options.FrameRate(), "0"),
+        (options.FrameRate(), "nan"),
+    ],
+)
+def test_refused(kind, text):
+    with pytest.raises(click.BadParameter):
+        kind.convert(text, None, None)
+
+
+def test_numbers_for_people():
+    assert [size(n) for n in (845, 999.4, 1500, 43_630, 999_990, 1_470_000)] == [
+        "845 bytes", "999 bytes", "1.50 kB", "43.6 kB", "1.00 MB", "1.47 MB",
+    ]  # fmt: skip
+    assert [count(n) for n in (845, 3_020_000, 137_000)] == ["845", "3.02 M", "137 k"]
+    assert [rate(n) for n in (3.118, 61, 1271)] == ["3.12", "61.0", "1,271"]
+    assert [clock(s) for s in (12, 7084, float("inf"))] == ["0:12", "1:58:04", "?"]
+    assert [about(s) for s in (0.2, 8, 120, 7800, 7200)] == ["1 s", "8 s", "2 min", "2 h 10 min", "2 h"]
+
+
+def _parsed(*words):
+    return command.make_context("encode", ["clip.y4m", "-o", "x.nvc", *words]).params
+
+
+def test_config_file_is_weaker_than_options(tmp_path):
+    file = tmp_path / "nvc.toml"
+    file.write_text('preset = "slow"\ncrf = 20\nmax-time = "1h"\n[fit]\nlearning_rate = 1e-3\n')
+    parsed = _parsed("--config", str(file), "--preset", "fast")
+    assert (parsed["preset"], parsed["crf"], parsed["max_time_s"]) == ("fast", 20, 3600)
+    assert parsed["settings"] == {"fit.learning_rate": 1e-3}
+
+
+def test_target_of_an_option_replaces_that_of_the_file(nvc, clip, tmp_path):
+    file = tmp_path / "nvc.toml"
+    file.write_text("crf = 20\n")
+    words = ["--config", file, "--bpp", "0.1", "--device", "abacus"]
+    outcome = nvc("encode", clip, "-o", tmp_path / "x.nvc", *words)
+    assert "abacus" in outcome.err and "both given" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("presett = 'slow'", 2, "no option is called 'presett'\n  Did you mean preset?"),
+        ("crf = 'soft'", 2, "'soft' is not a valid number"),
+        ("[fit]\nlr = 3", 2, "no setting is called 'fit.lr'"),
+        ("=", 2, "no valid TOML"),
+    ],
+)
+def test_bad_config_file(nvc, clip, tmp_path, text, code, message):
+    file = tmp_path / "nvc.toml"
+    file.write_text(text)
+    outcome = nvc("encode", clip, "-o", tmp_path / "x.nvc", "--config", file)
+    assert outcome.code == code and message in outcome.err
+
+
+def test_config_file_missing(nvc, clip, tmp_path):
+    outcome = nvc("encode", clip, "-o", tmp_path / "x.nvc", "--config", tmp_path / "no.toml")
+    assert outcome.code == 3 and "cannot read" in outcome.err

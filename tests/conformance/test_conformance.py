@@ -1,0 +1,47 @@
+"""Every stream here must decode for ever: the integers exactly, the pictures within one code value.
+
+The streams are made by tools/make_conformance.py. Released ones are never made again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nvcodec.decoder.check import check_segment
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.quant.tensors import digest
+
+FOLDER = Path(__file__).parent
+STREAMS = sorted(path.stem for path in FOLDER.glob("*.nvc"))
+
+
+def test_all_streams_are_here() -> None:
+    assert STREAMS == sorted(path.stem for path in FOLDER.glob("*.json")) and len(STREAMS) >= 12
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_stream(name: str) -> None:
+    torch.set_num_threads(1)
+    expected = json.loads((FOLDER / f"{name}.json").read_text())
+    reader = VideoReader(FOLDER / f"{name}.nvc", device="cpu")
+    video, container = reader.format, reader.session.container
+    found = (len(reader), video.width, video.height, video.bit_depth, video.chroma.name.lower())
+    assert found == tuple(expected[key] for key in ("frames", "width", "height", "bit_depth", "planes"))
+    assert len(container.warnings) == expected["warnings"]
+    ordinals = range(len(container.segments))
+    assert [digest(reader.session.integers(ordinal)).hex() for ordinal in ordinals] == expected["integers"]
+    for ordinal in ordinals:
+        check_segment(reader, ordinal)
+    clip = list(reader.frames())
+    for planes, sums in zip(clip, expected["plane_sums"], strict=True):
+        for plane, total in zip(planes, sums, strict=True):
+            # a rounding may flip here and there, never everywhere
+            assert abs(int(plane.sum()) - total) <= max(4, 0.002 * plane.size)
+    for frame, plane, row, column, value in expected["samples"]:
+        assert abs(int(clip[frame][plane][row, column]) - value) <= 1
+    assert np.ptp(clip[0][0]) > video.peak // 16, "a flat picture tests nothing"

@@ -1,0 +1,78 @@
+"""A small video that moves, and encodes of it that take a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nvcodec.encoder.config import EncodeConfig
+from nvcodec.encoder.job import Job
+from nvcodec.encoder.overrides import apply
+from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.io.sink import open_sink
+from nvcodec.types import Planes, VideoFormat
+
+TINY_MODEL: dict[str, object] = {
+    "strides": "2,2",
+    "channels": "8,6",
+    "depths": "1,1",
+    "expansions": "2,2",
+    "grids": "2:1:2",
+    "shuffle": 4,
+    "local_levels": 1,
+}
+
+
+def _moving(video: VideoFormat, frames: int) -> list[Planes]:
+    clip = []
+    for frame in range(frames):
+        planes = []
+        for index, (rows, columns) in enumerate(video.plane_shapes):
+            y, x = np.mgrid[0:rows, 0:columns] * (video.height / rows)
+            wave = 0.5 + 0.25 * np.sin(x / 9 + frame / 3 + index) + 0.2 * np.cos(y / 7 - frame / 4 + x / 20)
+            planes.append(np.rint(wave * video.peak).astype(video.dtype))
+        clip.append((planes[0], planes[1], planes[2]))
+    return clip
+
+
+@pytest.fixture(scope="session")
+def moving() -> Callable[[VideoFormat, int], list[Planes]]:
+    """Pictures of smooth waves that travel."""
+    return _moving
+
+
+@pytest.fixture
+def tiny_job(tmp_path: Path) -> Callable[..., Job]:
+    """A job that encodes eight moving frames of 64x48 with a network of some thousand parameters."""
+
+    def make(
+        kind: TargetKind = TargetKind.SIZE,
+        value: float = 1500,
+        *,
+        video: VideoFormat = VideoFormat(64, 48, Fraction(25)),
+        frames: int = 8,
+        epochs: float = 3,
+        settings: dict[str, object] | None = None,
+        output: str = "out.nvc",
+        **config: object,
+    ) -> Job:
+        source = tmp_path / f"source_{video.width}x{video.height}_{video.bit_depth}.y4m"
+        if not source.exists():
+            with open_sink(source, video) as sink:
+                for planes in _moving(video, frames):
+                    sink.write(planes)
+        model = {f"model.{name}": value for name, value in TINY_MODEL.items()}
+        applied = apply(EncodeConfig(preset="draft", epochs=epochs), {**model, **(settings or {})})
+        return Job(
+            str(source),
+            str(tmp_path / output),
+            target=RateTarget(kind, value),
+            config=replace(applied, **config),  # type: ignore[arg-type]
+        )
+
+    return make

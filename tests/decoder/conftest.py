@@ -1,0 +1,80 @@
+"""Small bitstreams of networks that were never fitted: every sample of a picture moves, and no time is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+import torch
+
+from nvcodec.container import BaseSegment, ModelId, SegmentDigest, SequenceHeader, StreamHeader, write_container
+from nvcodec.decoder.check import sample
+from nvcodec.decoder.render import render
+from nvcodec.encoder.pack import integers, load_integers
+from nvcodec.encoder.parameters import FlatField
+from nvcodec.entropy.payload import encode_tensors
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.msnerv import MSNeRV
+from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
+from nvcodec.quant.tensors import digest
+from nvcodec.types import Domain, Planes, VideoFormat
+
+torch.set_num_threads(1)
+
+CONFIG = MSNeRVConfig(
+    (2, 2), (6, 4), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4, local_channels=2, local_levels=1
+)
+
+
+def _segment(video: VideoFormat, domain: Domain, frames: int, seed: int, codes: int) -> tuple[bytes, bytes, list[int]]:
+    """Payload, digest and samples of a random network whose pictures are neither flat nor saturated."""
+    torch.manual_seed(seed)
+    flat = FlatField(MSNeRV(CONFIG, FieldGeometry(frames, video.height, video.width, domain)))
+    vector = flat.vector.detach().clone()
+    for spec, part in zip(flat.specs, torch.split(vector, flat.sizes), strict=True):
+        if spec.name.startswith("encoder.") and "window" not in spec.name:
+            part.copy_(torch.randn_like(part))
+        if spec.name == "head.weight":
+            part.mul_(1.5)
+    tensors = integers(flat, vector, torch.full((flat.n_steps,), codes))
+    load_integers(flat.field, tensors)
+    drawn = lambda frame: next(render(flat.field, [frame], video, 1))
+    return encode_tensors(tensors), digest(tensors), list(sample(drawn, video, frames))
+
+
+@pytest.fixture(scope="session")
+def coded() -> Callable[..., bytes]:
+    """A bitstream of one or more segments of ``frames`` frames each, with digests."""
+
+    def make(
+        video: VideoFormat = VideoFormat(64, 48, Fraction(25)),
+        frames: tuple[int, ...] = (8,),
+        *,
+        digests: bool = True,
+        codes: int = -32,
+        change: Callable[[SegmentDigest], SegmentDigest] = lambda digest: digest,
+    ) -> bytes:
+        domain = Domain(video.chroma)
+        header = SequenceHeader(ModelId.MSNERV, domain, (StreamHeader(video, sum(frames), "waves"),), CONFIG.to_bytes())
+        parts = [_segment(video, domain, count, index, codes) for index, count in enumerate(frames)]
+        segments = [BaseSegment(0, sum(frames[:index]), count, parts[index][0]) for index, count in enumerate(frames)]
+        checks = [SegmentDigest(index, part[1], tuple(part[2])) for index, part in enumerate(parts)]
+        return write_container(header, segments, map(change, checks) if digests else (), {"creator": "test"})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def close() -> Callable[[list[Planes], list[Planes]], bool]:
+    """Whether all samples of two clips differ by at most one, and few by that."""
+
+    def compare(first: list[Planes], second: list[Planes]) -> bool:
+        worst = total = count = 0
+        for one, two in zip(first, second, strict=True):
+            for a, b in zip(one, two, strict=True):
+                difference = abs(a.astype(int) - b.astype(int))
+                worst, total, count = max(worst, int(difference.max())), total + difference.sum(), count + a.size
+        return worst <= 1 and total / count < 0.01
+
+    return compare

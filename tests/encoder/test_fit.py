@@ -1,0 +1,114 @@
+"""The loop: what it keeps, and what it goes back to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.config import FitConfig, LossConfig, Rounding, Stage
+from nvcodec.encoder.draw import Painter
+from nvcodec.encoder.events import Event, Notice, Step
+from nvcodec.encoder.fit import Fit
+from nvcodec.encoder.parameters import FlatField
+from nvcodec.encoder.rate import ConstantWeight
+from nvcodec.encoder.schedule import Budget
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.msnerv import MSNeRV
+from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
+from nvcodec.types import Domain, Planes, VideoFormat
+
+MakeFit = Callable[..., Fit]
+CONFIG = MSNeRVConfig((2, 2), (8, 6), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4, local_levels=1)
+
+
+@pytest.fixture
+def make_fit(moving: Callable[[VideoFormat, int], list[Planes]]) -> MakeFit:
+    def make(steps: int, **config: object) -> Fit:
+        torch.manual_seed(0)
+        video = VideoFormat(64, 48)
+        field = MSNeRV(CONFIG, FieldGeometry(8, 48, 64, Domain.YUV420))
+        painter = Painter(FlatField(field), [], lambda event: None)
+        settings = replace(FitConfig(), **config)  # type: ignore[arg-type]
+        clip = Clip.load(moving(video, 8), video, 8)
+        return Fit(painter, clip, settings, LossConfig(), ConstantWeight(1e-4), Budget(steps))
+
+    return make
+
+
+def test_a_collapse_is_rolled_back(make_fit: MakeFit) -> None:
+    fit, events, corrupted = make_fit(140), [], []
+
+    def corrupt() -> bool:
+        if fit.budget.done_steps == 110 and not corrupted:
+            corrupted.append(fit.safe)
+            with torch.no_grad():
+                fit.flat.vector.mul_(50)
+        return False
+
+    fit.run(events.append, corrupt)
+    notices = [event.message for event in events if isinstance(event, Notice)]
+    assert len(notices) == 1 and "collapsed" in notices[0]
+    assert fit.learning_rate_factor == 0.5
+    assert fit.best is not None and fit.safe is not None and fit.best.error < 1.5 * fit.safe[0]
+
+
+def test_numbers_that_are_none_are_rolled_back(make_fit: MakeFit) -> None:
+    fit, events = make_fit(130), []
+
+    def corrupt() -> bool:
+        if fit.budget.done_steps == 105 and fit.learning_rate_factor == 1:
+            with torch.no_grad():
+                fit.flat.vector[::7] = torch.nan
+        return False
+
+    fit.run(events.append, corrupt)
+    assert any(isinstance(event, Notice) for event in events)
+    assert torch.isfinite(fit.flat.vector).all() and torch.isfinite(fit.quantiser.log2_steps).all()
+    assert fit.best is not None and torch.isfinite(fit.best.vector).all()
+
+
+def test_the_best_state_is_kept_not_the_last(make_fit: MakeFit) -> None:
+    fit = make_fit(60)
+    kept: list[float] = []
+
+    def spoil_the_end() -> bool:
+        if fit.budget.done_steps == 57 and fit.best is not None:
+            kept.append(fit.best.error)
+            with torch.no_grad():
+                fit.flat.vector.add_(0.5 * torch.randn_like(fit.flat.vector))
+        return False
+
+    fit.run(lambda event: None, spoil_the_end)
+    assert fit.best is not None and kept and fit.best.error == kept[0]
+    last = fit.painter.error(fit.quantiser.apply(fit.flat.vector, Rounding.HARD), fit.clip, 8)
+    assert last > fit.best.error
+
+
+def test_stages_and_steps_are_reported(make_fit: MakeFit) -> None:
+    stages = (Stage("first", 0.5, Rounding.NOISE), Stage("second", 1.0, Rounding.HARD))
+    fit, events = make_fit(20, stages=stages, batch=2), list[Event]()
+    fit.run(events.append)
+    steps = [event for event in events if isinstance(event, Step)]
+    assert steps[0].stage == "first" and steps[-1].stage == "second"
+    assert steps[-1].progress == 1 and steps[-1].epoch == 5 and steps[-1].eta_s == 0
+    assert steps[-1].estimated_bpp is not None and steps[-1].best_psnr_db > 5
+    assert fit.budget.done_steps == 20
+
+
+def test_every_frame_is_seen_once_an_epoch(make_fit: MakeFit) -> None:
+    fit = make_fit(1, batch=2)
+    for _ in range(3):
+        seen = torch.cat([fit._next_frames() for _ in range(4)])
+        assert sorted(seen.tolist()) == list(range(8))
+
+
+def test_probing_moves_nothing(make_fit: MakeFit) -> None:
+    fit = make_fit(10)
+    before, random = fit.flat.vector.detach().clone(), torch.get_rng_state()
+    assert fit.probe(2) > 0
+    assert torch.equal(fit.flat.vector, before) and torch.equal(torch.get_rng_state(), random)
+    assert fit.budget.done_steps == 0 and not fit.optimiser.state

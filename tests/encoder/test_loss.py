@@ -1,0 +1,81 @@
+"""Distortion is the metric, and what only training has stays out of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.config import LossConfig
+from nvcodec.encoder.loss import Distortion, boost, picture_error, pooled
+from nvcodec.metrics.measure import measure
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.msnerv import MSNeRV
+from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
+from nvcodec.types import Domain, Planes, VideoFormat
+
+Moving = Callable[[VideoFormat, int], list[Planes]]
+CONFIG = MSNeRVConfig((2, 2), (8, 6), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4)
+
+
+@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("depth", [8, 10])
+def test_picture_error_is_the_metric(moving: Moving, domain: Domain, depth: int) -> None:
+    video = VideoFormat(53, 37, bit_depth=depth, chroma=domain.chroma)
+    first, second = moving(video, 1), moving(video, 2)[1:]
+    drawn, target = (Clip.load(pictures, video, 1).targets(torch.tensor([0])) for pictures in (first, second))
+    db = -10 * torch.log10(picture_error(drawn, target, domain))
+    key = "yuv_611" if domain is Domain.YUV420 else "rgb"
+    assert db.item() == pytest.approx(measure(second, video, first, video).psnr[key], abs=0.01)
+
+
+def test_boost_raises_targets_only_where_the_error_is_rough() -> None:
+    target = torch.full((1, 20, 20), 0.5)
+    assert torch.allclose(boost(target + 0.2, target, 1.0), target, atol=1e-6)
+    rough = target.clone()
+    rough[0, 10, 10] += 0.3
+    raised = boost(rough, target, 1.0)
+    assert raised[0, 10, 10] > 0.7 and raised[0, 0, 0] == 0.5
+    assert torch.equal(boost(rough, target, 0.0), target)
+    assert boost(rough, target, 100.0).max() == 1
+
+
+def test_pooled_targets_are_maxima_over_cells() -> None:
+    luma, chroma = torch.rand(1, 37, 53), torch.rand(1, 19, 27)
+    small = pooled((luma, chroma, chroma), 5, 7)  # cells of 8 samples
+    assert small.shape == (1, 3, 5, 7)
+    assert small[0, 0, 1, 2] == luma[0, 8:16, 16:24].max()
+    assert small[0, 1, 1, 2] == chroma[0, 4:8, 8:12].max()
+    assert small[0, 0, 4, 6] == luma[0, 32:, 48:].max()
+
+
+@pytest.mark.parametrize("kind", ["psnr", "adaptive", "hinerv", "ssim"])
+@pytest.mark.parametrize("domain", Domain)
+def test_every_loss_falls_towards_the_source(moving: Moving, kind: str, domain: Domain) -> None:
+    torch.manual_seed(0)
+    video = VideoFormat(64, 48, chroma=domain.chroma)
+    field = MSNeRV(CONFIG, FieldGeometry(4, 48, 64, domain))
+    distortion = Distortion(LossConfig(kind, multi_resolution=True, high_frequency=True), field)
+    targets = Clip.load(moving(video, 1), video, 1).targets(torch.tensor([0]))
+    features = field.features(torch.tensor([0]))
+    values = [
+        distortion(tuple(t + noise * torch.randn_like(t) for t in targets), targets, features, 1.0)  # type: ignore[arg-type]
+        for noise in (0.2, 0.05, 0.01)
+    ]
+    assert values[0] > values[1] > values[2] > 0
+
+
+def test_heads_fade_and_are_not_coded() -> None:
+    torch.manual_seed(0)
+    geometry = FieldGeometry(4, 48, 64, Domain.YUV420)
+    field = MSNeRV(CONFIG, geometry)
+    names = {name for name, _ in field.named_parameters()}
+    distortion = Distortion(LossConfig(multi_resolution=True, auxiliary_until=0.5), field)
+    assert len(distortion.heads) == 1 and names == {spec.name for spec in CONFIG.tensor_specs(geometry)}
+    drawing = field(torch.tensor([1]))
+    plain = Distortion(LossConfig(), field)
+    values = [distortion(drawing.planes, drawing.planes, drawing.features, p).item() for p in (0.0, 0.25, 0.5, 1.0)]
+    reference = plain(drawing.planes, drawing.planes, drawing.features, 0.0).item()
+    assert values[0] > values[1] > values[2] == values[3] == pytest.approx(reference)

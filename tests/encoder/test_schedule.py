@@ -1,0 +1,97 @@
+"""Budgets, learning rates, ramps and the weight of the rate."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from nvcodec.encoder.config import FitConfig, Rounding, Stage
+from nvcodec.encoder.rate import ConstantWeight, TargetWeight
+from nvcodec.encoder.schedule import Budget, geometric, learning_rate, rate_ramp, stage_at
+
+
+class _Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_budget_of_steps() -> None:
+    clock = _Clock()
+    budget = Budget(40, clock=clock)
+    assert budget.progress == 0 and budget.remaining_s == math.inf
+    budget.done_steps, clock.now = 10, 105
+    assert budget.progress == 0.25 and budget.remaining_s == pytest.approx(15)
+    budget.done_steps = 50
+    assert budget.progress == 1 and budget.remaining_s == 0
+
+
+def test_a_budget_of_seconds_counts_earlier_runs() -> None:
+    clock = _Clock()
+    budget = Budget(10, 60, done_seconds=15, clock=clock)
+    clock.now = 115
+    assert budget.elapsed == 30 and budget.progress == 0.5
+    clock.now = 1000
+    assert budget.progress == 1
+
+
+def test_learning_rate_rises_then_falls() -> None:
+    config = FitConfig(learning_rate=1.0, warmup=0.1, final_learning_rate=0.05)
+    rates = [learning_rate(step / 200, config) for step in range(201)]
+    top = rates.index(max(rates))
+    assert rates[0] < 0.02 and 0.9 < max(rates) <= 1 and 0.09 <= top / 200 <= 0.11
+    assert rates[:top] == sorted(rates[:top]) and rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[-1] == pytest.approx(0.05)
+    assert learning_rate(0, FitConfig(learning_rate=1.0, warmup=0)) == pytest.approx(1)
+
+
+def test_rate_ramp() -> None:
+    config = FitConfig(rate_from=0.2, rate_reached=0.6)
+    assert [rate_ramp(p, config) for p in (0, 0.2, 0.4, 0.6, 1)] == pytest.approx([0, 0, 0.5, 1, 1])
+    assert rate_ramp(0, FitConfig(rate_from=0.5, rate_reached=0.5)) == 1
+
+
+def test_stages_in_order() -> None:
+    stages = (Stage("a", 0.3, Rounding.NONE), Stage("b", 0.6, Rounding.NOISE), Stage("c", 1, Rounding.HARD))
+    assert [stage_at(p, stages).name for p in (0, 0.29, 0.3, 0.6, 1)] == ["a", "a", "b", "c", "c"]
+
+
+def test_constant_weight_ends_at_its_value() -> None:
+    weight = ConstantWeight(1e-3)
+    weight.update(1e6, 0.0, 1 / 1000)
+    early = weight.value
+    weight.update(1e6, 0.5, 1 / 1000)
+    assert early < weight.value < 1e-3
+    weight.update(1e6, 1.0, 1 / 1000)
+    assert weight.value == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("target", [2e3, 1e4, 2e5])
+def test_feedback_finds_the_multiplier(target: float) -> None:
+    weight, ratio = TargetWeight(target), 1.1
+    bits = 1e6
+    for step in range(1000):
+        # a network whose rate follows the multiplier by a power law, with some delay
+        wanted = 1e3 * weight.value**-0.5
+        bits = geometric(bits, min(max(wanted, 1e2), 1e6), 0.3)
+        weight.calibrate(ratio * bits, bits)
+        weight.update(bits, min(step / 400, 1), 1 / 1000)
+    assert ratio * bits == pytest.approx(target, rel=0.05)
+
+
+def test_feedback_survives_nonsense_and_can_be_saved() -> None:
+    weight = TargetWeight(1e4)
+    for bits in (0.0, 1e12, 0.0):
+        for _ in range(5000):
+            weight.update(bits, 1, 1 / 1000)
+        assert 0 < weight.value <= 1
+    other = TargetWeight(1e4)
+    other.load(weight.state())
+    weight.update(3e4, 0.7, 1 / 1000)
+    other.update(3e4, 0.7, 1 / 1000)
+    assert other.value == weight.value
+    fresh = TargetWeight(1e4)
+    fresh.load(TargetWeight(1e4).state())
+    assert fresh.first_bits is None

@@ -1,0 +1,150 @@
+"""Print a bitstream byte by byte, every field named: the example of bitstream_spec.md, or a file that puzzles.
+
+python tools/annotate.py clip.nvc        (without a file: the example)
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from nvcodec.container import ids, read_container
+from nvcodec.container.chunks import PREAMBLE_BYTES, ChunkInfo
+from nvcodec.container.metadata import MAX_METADATA_BYTES, read_metadata
+from nvcodec.container.wire import Reader
+from nvcodec.models.msnerv_config import Upsampling
+
+EXAMPLE = Path(__file__).parents[1] / "tests" / "conformance" / "yuv420_8bit.nvc"
+_BYTES_PER_LINE = 16
+
+
+class _Printer:
+    """Takes a payload apart field by field and keeps a line for each."""
+
+    def __init__(self, payload: bytes, start: int) -> None:
+        self._reader, self._payload, self._start = Reader(payload), payload, start
+        self.lines: list[str] = []
+
+    def _add(self, size: int, text: str) -> None:
+        end = len(self._payload) - self._reader.remaining
+        self.lines += hex_lines(self._payload[end - size : end], self._start + end - size, text)
+
+    def varint(self, name: str, meaning: str = "") -> int:
+        before = self._reader.remaining
+        value = self._reader.varint(name)
+        self._add(before - self._reader.remaining, f"{name} {value}{f' ({meaning})' if meaning else ''}")
+        return value
+
+    def u8(self, name: str) -> int:
+        value = self._reader.byte(name)
+        self._add(1, f"{name} {value}")
+        return value
+
+    def take(self, size: int, text: str) -> bytes:
+        data = self._reader.take(size, text)
+        self._add(size, text)
+        return data
+
+    def rest(self, text: str) -> bytes:
+        return self.take(self._reader.remaining, text)
+
+    @property
+    def remaining(self) -> int:
+        return self._reader.remaining
+
+
+def hex_lines(data: bytes, offset: int, text: str) -> list[str]:
+    """Offset, bytes, meaning; long fields run over several lines."""
+    rows = [data[at : at + _BYTES_PER_LINE] for at in range(0, len(data), _BYTES_PER_LINE)] or [b""]
+    lines = [f"{offset:6}  {rows[0].hex(' '):{3 * _BYTES_PER_LINE - 1}}  {text}"]
+    lines += [f"{offset + _BYTES_PER_LINE * i:6}  {row.hex(' ')}" for i, row in enumerate(rows[1:], 1)]
+    return lines
+
+
+def annotate(data: bytes) -> Iterator[str]:
+    """One or more lines for every field of a file."""
+    container = read_container(data)
+    yield from hex_lines(data[:8], 0, "signature")
+    yield from hex_lines(data[8:PREAMBLE_BYTES], 8, "version {}.{}".format(*container.version))
+    for chunk in container.chunks:
+        at, payload = chunk.offset, chunk.payload(data)
+        yield ""
+        yield from hex_lines(data[at : at + 4], at, f"length {chunk.length}")
+        yield from hex_lines(
+            data[at + 4 : at + 8], at + 4, f"type '{chunk.type}': {ids.CHUNK_TYPES.get(chunk.type, 'unknown')}"
+        )
+        yield from hex_lines(data[at + 8 : at + 12], at + 8, "CRC-32 of length and type")
+        yield from _payload_lines(chunk, payload)
+        yield from hex_lines(data[chunk.end - 4 : chunk.end], chunk.end - 4, "CRC-32 of type and payload")
+    yield ""
+    yield from (f"{len(data):6}  {warning}" for warning in (*container.warnings, "end of file"))
+
+
+def _payload_lines(chunk: ChunkInfo, payload: bytes) -> list[str]:
+    printer = _Printer(payload, chunk.offset + 12)
+    if chunk.type == ids.HEAD:
+        _head(printer)
+    elif chunk.type == ids.BASE:
+        for name in ("stream", "first frame", "frame count"):
+            printer.varint(name)
+        printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
+    elif chunk.type == ids.DGST:
+        printer.varint("segment")
+        printer.take(16, "SHA-256 of the integers, first half")
+        count, width = printer.varint("sample count"), printer.u8("bytes per sample")
+        printer.take(count * width, "samples")
+    elif chunk.type == ids.INDX:
+        while printer.remaining:
+            printer.varint("kind", "base")
+            for name in ("stream", "layer", "first frame", "frame count", "offset"):
+                printer.varint(name)
+    elif chunk.type == ids.META:
+        printer.rest(f"zlib: {read_metadata(payload, MAX_METADATA_BYTES)[0]}")
+    else:
+        printer.rest("not known")
+    return printer.lines
+
+
+def _head(printer: _Printer) -> None:
+    model = printer.varint("model id", "msnerv")
+    printer.varint("coding domain id")
+    printer.varint("prior id", "none")
+    printer.varint("render profile", "float32")
+    size = printer.varint("bytes of model configuration")
+    if model == ids.ModelId.MSNERV:
+        _msnerv(printer)
+    else:
+        printer.take(size, "model configuration")
+    for stream in range(printer.varint("stream count")):
+        for name in ("width", "height", "frame count", "frame rate numerator", "frame rate denominator"):
+            printer.varint(f"stream {stream}: {name}")
+        for name in ("bit depth", "chroma format", "primaries", "transfer", "matrix", "range flag"):
+            printer.u8(name)
+        length = printer.varint("bytes of name")
+        printer.take(length, "name")
+
+
+def _msnerv(printer: _Printer) -> None:
+    blocks = printer.u8("blocks")
+    printer.take(blocks, "strides")
+    printer.take(2 * blocks, "channels")
+    printer.take(blocks, "depths")
+    printer.take(blocks, "expansions")
+    for level in range(printer.u8("grid levels")):
+        printer.take(4, f"level {level}: interval (2 bytes), shrink, channels")
+    for name in ("shuffle", "window", "gops", "local channels", "local levels"):
+        printer.u8(name)
+    printer.u8("upsampling: " + ", ".join(f"{kind.value} {kind.name.lower()}" for kind in Upsampling) + ":")
+    printer.u8("fusion")
+    printer.u8("cross depth")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", nargs="?", type=Path, default=EXAMPLE, help="default: the example of the specification")
+    print("\n".join(annotate(parser.parse_args().file.read_bytes())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Encode the conformance streams: tiny files, each with what a decoder must make of it beside it as JSON.
+
+    python tools/make_conformance.py
+
+Made once per version of the format: readers must go on decoding the streams of all earlier versions, so streams are added
+and never replaced once a version is released.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from nvcodec.container import chunk_bytes
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.encoder.config import EncodeConfig
+from nvcodec.encoder.encode import encode
+from nvcodec.encoder.job import Job
+from nvcodec.encoder.overrides import apply
+from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.io.sink import open_sink
+from nvcodec.quant.tensors import digest
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
+
+FOLDER = Path(__file__).parents[1] / "tests" / "conformance"
+QUARTER = VideoFormat(64, 48, Fraction(30000, 1001))
+SMALL = {
+    "strides": "2,2", "channels": "8,6", "depths": "1,1", "expansions": "2,2", "grids": "2:1:2", "shuffle": 4,
+    "local_levels": 1, "window": 1, "gops": 0, "upsampling": "bilinear", "fusion": "off", "cross_depth": "off",
+}  # fmt: skip
+MSNERV = {
+    "strides": "2,2,2", "channels": "8,6,4", "depths": "2,2,1", "expansions": "2,2,2", "grids": "2:1:2,4:2:2",
+    "shuffle": 1, "local_channels": 2, "local_levels": 2, "window": 5, "gops": 3, "upsampling": "hybrid",
+    "fusion": "on", "cross_depth": "on",
+}  # fmt: skip
+HINERV = {**MSNERV, "window": 1, "gops": 0, "upsampling": "bilinear", "fusion": "off", "cross_depth": "off"}
+DRAFT = {**SMALL, "strides": "1,2", "depths": "2,2", "window": 3, "gops": 2}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One conformance stream."""
+
+    name: str
+    shows: str
+    """What it is there for."""
+    video: VideoFormat = QUARTER
+    model: dict[str, object] = field(default_factory=lambda: dict(SMALL))
+    settings: dict[str, object] = field(default_factory=dict)
+    """Fields of the encode's configuration."""
+    target_bytes: int = 1200
+
+
+STREAMS = (
+    Stream("yuv420_8bit", "8-bit 4:2:0"),
+    Stream("yuv420_10bit", "10-bit 4:2:0", VideoFormat(64, 48, Fraction(50), 10)),
+    Stream("odd_size", "a size that nothing divides, unknown frame rate", VideoFormat(53, 37)),
+    Stream("rgb_from_yuv", "coding domain rgb of a 4:2:0 source", settings={"domain": "rgb"}),
+    Stream("rgb_source", "an RGB source", VideoFormat(48, 32, chroma=ChromaFormat.RGB)),
+    Stream("hinerv", "all switches of MSNeRV off", model=HINERV, target_bytes=2000),
+    Stream("msnerv", "all switches of MSNeRV on", model=MSNERV, target_bytes=2500),
+    Stream("pixel_shuffle", "only the learned upsampling, full-size chroma of an odd shuffle",
+           model={**SMALL, "upsampling": "shuffle", "shuffle": 3, "strides": "1,2"}),
+    Stream("draft", "the shape of the CPU presets: pixel shuffle by 4", model=DRAFT, target_bytes=1500),
+    Stream("two_segments", "two independent segments", settings={"segment": 4}, target_bytes=2000),
+)  # fmt: skip
+
+
+def moving(video: VideoFormat, frames: int) -> Iterator[Planes]:
+    """Smooth waves that travel."""
+    for frame in range(frames):
+        planes = []
+        for index, (rows, columns) in enumerate(video.plane_shapes):
+            y, x = np.mgrid[0:rows, 0:columns] * (video.height / rows)
+            wave = 0.5 + 0.25 * np.sin(x / 9 + frame / 3 + index) + 0.2 * np.cos(y / 7 - frame / 4 + x / 20)
+            planes.append(np.rint(wave * video.peak).astype(video.dtype))
+        yield planes[0], planes[1], planes[2]
+
+
+def encoded(stream: Stream, frames: int, epochs: float) -> bytes:
+    """The bitstream of a stream."""
+    with tempfile.TemporaryDirectory() as folder:
+        rgb = stream.video.chroma is ChromaFormat.RGB
+        source, output = f"{folder}/{'waves/' if rgb else 'waves.y4m'}", f"{folder}/out.nvc"
+        with open_sink(source, stream.video) as sink:
+            for planes in moving(stream.video, frames):
+                sink.write(planes)
+        settings = {f"model.{name}": value for name, value in stream.model.items()}
+        config = apply(EncodeConfig(preset="draft", epochs=epochs), settings)
+        plain = Job(source, output, target=RateTarget(TargetKind.SIZE, stream.target_bytes), config=config).to_dict()
+        plain["config"] = {**plain["config"], **stream.settings}  # type: ignore[dict-item]
+        encode(Job.from_dict(plain), work_dir=None)
+        return Path(output).read_bytes()
+
+
+def expected(data: bytes) -> dict[str, object]:
+    """What a decoder must make of a bitstream."""
+    reader = VideoReader(data, device="cpu")
+    session, video = reader.session, reader.format
+    sums = [[int(plane.sum()) for plane in planes] for planes in reader.frames()]
+    rng = np.random.default_rng(0)
+    samples = []
+    for _ in range(64):
+        frame, plane = int(rng.integers(len(reader))), int(rng.integers(3))
+        row, column = (int(rng.integers(extent)) for extent in video.plane_shapes[plane])
+        samples.append([frame, plane, row, column, int(reader.planes(frame)[plane][row, column])])
+    return {
+        "frames": len(reader),
+        "width": video.width,
+        "height": video.height,
+        "bit_depth": video.bit_depth,
+        "planes": video.chroma.name.lower(),
+        "warnings": len(session.container.warnings),
+        "integers": [digest(session.integers(index)).hex() for index in range(len(session.container.segments))],
+        "plane_sums": sums,
+        "samples": samples,
+    }
+
+
+def variants(files: dict[str, bytes]) -> Iterator[tuple[str, str, bytes]]:
+    """Streams made from others without encoding again."""
+    data = files["two_segments"]
+    container = VideoReader(data).session.container
+    index, private = container.chunks[-1].offset, chunk_bytes("zzZz", b"anything at all")
+    yield "unknown_chunks", "ancillary chunks nobody knows", data[:index] + private + data[index:] + private
+    second = container.index[1].offset
+    yield "cut", "cut inside the second segment: the first one plays", data[: second + 30]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--epochs", type=float, default=40)
+    options = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    files = {stream.name: encoded(stream, options.frames, options.epochs) for stream in STREAMS}
+    shows = {stream.name: stream.shows for stream in STREAMS}
+    for name, what, data in variants(files):
+        files[name], shows[name] = data, what
+    for name, data in files.items():
+        (FOLDER / f"{name}.nvc").write_bytes(data)
+        report = {"shows": shows[name], **expected(data)}
+        lines = ",\n".join(f' "{key}": {json.dumps(value)}' for key, value in report.items())
+        (FOLDER / f"{name}.json").write_text(f"{{\n{lines}\n}}\n")
+        print(f"{name}: {len(data):,} bytes, {report['frames']} frames")
+
+
+if __name__ == "__main__":
+    main()
