@@ -17,6 +17,7 @@ from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.io.sink import open_sink
 from nvcodec.types import Planes, VideoFormat
 
+SMALL = VideoFormat(64, 48, Fraction(25))
 TINY_MODEL: dict[str, object] = {
     "strides": "2,2",
     "channels": "8,6",
@@ -54,7 +55,7 @@ def tiny_job(tmp_path: Path) -> Callable[..., Job]:
         kind: TargetKind = TargetKind.SIZE,
         value: float = 1500,
         *,
-        video: VideoFormat = VideoFormat(64, 48, Fraction(25)),
+        video: VideoFormat = SMALL,
         frames: int = 8,
         epochs: float = 3,
         settings: dict[str, object] | None = None,

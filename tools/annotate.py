@@ -1,6 +1,8 @@
 """Print a bitstream byte by byte, every field named: the example of bitstream_spec.md, or a file that puzzles.
 
-python tools/annotate.py clip.nvc        (without a file: the example)
+python tools/annotate.py                  the example of the specification
+python tools/annotate.py --update         the same, put into the specification
+python tools/annotate.py clip.nvc
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ from nvcodec.container.wire import Reader
 from nvcodec.models.msnerv_config import Upsampling
 
 EXAMPLE = Path(__file__).parents[1] / "tests" / "conformance" / "yuv420_8bit.nvc"
+SPEC = Path(__file__).parents[1] / "bitstream_spec.md"
 _BYTES_PER_LINE = 16
+_LONGEST_FIELD = 7
+_FENCE = "```text\n"
 
 
 class _Printer:
@@ -55,11 +60,11 @@ class _Printer:
 
 
 def hex_lines(data: bytes, offset: int, text: str) -> list[str]:
-    """Offset, bytes, meaning; long fields run over several lines."""
+    """Offset, bytes, meaning; long fields run over several lines, and very long ones are shortened."""
     rows = [data[at : at + _BYTES_PER_LINE] for at in range(0, len(data), _BYTES_PER_LINE)] or [b""]
     lines = [f"{offset:6}  {rows[0].hex(' '):{3 * _BYTES_PER_LINE - 1}}  {text}"]
-    lines += [f"{offset + _BYTES_PER_LINE * i:6}  {row.hex(' ')}" for i, row in enumerate(rows[1:], 1)]
-    return lines
+    further = [f"{offset + _BYTES_PER_LINE * i:6}  {row.hex(' ')}" for i, row in enumerate(rows[1:], 1)]
+    return lines + (further if len(further) <= _LONGEST_FIELD else [*further[:1], "        ...", further[-1]])
 
 
 def annotate(data: bytes) -> Iterator[str]:
@@ -143,7 +148,14 @@ def _msnerv(printer: _Printer) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=Path, default=EXAMPLE, help="default: the example of the specification")
-    print("\n".join(annotate(parser.parse_args().file.read_bytes())))
+    parser.add_argument("--update", action="store_true", help="write the example into bitstream_spec.md")
+    options = parser.parse_args()
+    text = "\n".join(annotate(options.file.read_bytes())) + "\n"
+    if options.update:
+        before, rest = SPEC.read_text(encoding="utf-8").split(_FENCE)
+        SPEC.write_text(before + _FENCE + text + rest[rest.index("```") :], encoding="utf-8")
+    else:
+        print(text, end="")
 
 
 if __name__ == "__main__":

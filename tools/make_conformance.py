@@ -2,8 +2,8 @@
 
     python tools/make_conformance.py
 
-Made once per version of the format: readers must go on decoding the streams of all earlier versions, so streams are added
-and never replaced once a version is released.
+Made once per version of the format: readers must go on decoding the streams of all earlier versions, so streams are
+added and never replaced once a version is released.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Cut a sample out of a longer video: the first frames, shrunk by averaging blocks, stored losslessly (H.264, qp 0).
 
-    python tools/make_sample.py big_buck_bunny_1280x720.mp4 samples/bunny_320x180_25.mkv --shrink 4 --frames 48
+python tools/make_sample.py big_buck_bunny_1280x720.mp4 samples/bunny_320x180_25.mkv --shrink 4 --frames 48
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ def shrunk(plane: CodeValues, factor: int) -> CodeValues:
     """Mean over blocks of ``factor`` x ``factor`` samples, rounded."""
     rows, columns = plane.shape[0] // factor, plane.shape[1] // factor
     blocks = plane[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
-    return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    mean: CodeValues = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    return mean
 
 
 def main() -> None:

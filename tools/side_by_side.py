@@ -1,12 +1,13 @@
 """Put the same frame of two videos side by side in one PNG, the first on the left.
 
-    python tools/side_by_side.py clip.mkv decoded.mkv --frame 24 -o side_by_side.png
+python tools/side_by_side.py clip.mkv decoded.mkv --frame 24 -o side_by_side.png
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -35,9 +36,9 @@ def main() -> None:
     options = parser.parse_args()
     left, video = rgb_frame(options.left, options.frame)
     right, _ = rgb_frame(options.right, options.frame)
-    first, second, third = (np.hstack(pair) for pair in zip(left, right, strict=True))
+    planes = tuple(np.hstack(pair) for pair in zip(left, right, strict=True))
     with open_sink(options.output, replace(video, width=2 * video.width), overwrite=True) as sink:
-        sink.write((first, second, third))
+        sink.write(cast(Planes, planes))
     print(f"{options.output}: frame {options.frame}, {options.left} left, {options.right} right")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -86,9 +87,8 @@ class Clip:
 
     def frame(self, index: int) -> Planes:
         """One frame as numpy planes of code values."""
-        dtype = self.format.dtype
-        first, second, third = (plane[index].cpu().numpy() for plane in self.planes)
-        return first.astype(dtype), second.astype(dtype), third.astype(dtype)
+        planes = tuple(plane[index].cpu().numpy().astype(self.format.dtype) for plane in self.planes)
+        return cast(Planes, planes)
 
     def frames(self) -> Iterator[Planes]:
         """All frames as numpy planes."""

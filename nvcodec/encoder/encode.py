@@ -47,6 +47,8 @@ from nvcodec.types import Planes
 
 _MODEL = "msnerv"
 _CHECKPOINT_SPACING_S = 60.0
+_PACK_S_PER_PARAMETER = 3e-6
+"""Time of the search for the final integers, kept back when an encode must end on time."""
 
 
 def encode(
@@ -222,10 +224,12 @@ class _Encode:
         if limit is None:
             return None
         frame = self.source.frame(0)
-        began = time.monotonic()
-        measure([frame], self.source.format, [frame], self.source.format)
-        per_frame = 2 * (time.monotonic() - began)  # drawing costs about as much as measuring
-        reserve = 1.0 + per_frame * len(self.source) + 0.02 * limit
+        for _ in range(2):  # the first time also imports and warms up
+            began = time.monotonic()
+            measure([frame], self.source.format, [frame], self.source.format)
+            per_frame = 2 * (time.monotonic() - began)  # drawing costs about as much as measuring
+        parameters = sum(spec.size for spec in self.plan.network.tensor_specs(self.plan.geometry(0, self.clip.format)))
+        reserve = 0.5 + per_frame * len(self.source) + _PACK_S_PER_PARAMETER * parameters + 0.02 * limit
         left = limit - (time.monotonic() - self.started) - reserve
         frames_left = sum(frames for _, frames in self.plan.segments[index:])
         return max(left, 1.0) * self.plan.segments[index][1] / frames_left
@@ -239,7 +243,7 @@ class _Encode:
     def _assemble(self, payloads: list[bytes], digests: list[SegmentDigest] | None) -> bytes:
         if digests is None:
             video = self.clip.format
-            first, second, third = (np.full(shape, video.peak, video.dtype) for shape in video.plane_shapes)
+            first, second, third = (np.full_like(plane, video.peak) for plane in self.clip.frame(0))
             samples = [sample(lambda _: (first, second, third), video, frames) for _, frames in self.plan.segments]
             digests = [SegmentDigest(index, bytes(16), values) for index, values in enumerate(samples)]
         segments = [

@@ -230,8 +230,8 @@ class Fit:
         }
         for index, parameter in enumerate(self.distortion.parameters()):
             flat[f"head.{index}"] = parameter.detach()
-        for index, parameter in enumerate(self._trained()):
-            moments = self.optimiser.state.get(parameter, {})
+        for index, trained in enumerate(self._trained()):
+            moments = self.optimiser.state.get(trained, {})
             flat.update({f"adam.{index}.{name}": value for name, value in moments.items()})
         if self.best is not None:
             flat.update({"best.vector": self.best.vector, "best.log2_steps": self.best.log2_steps})
@@ -259,11 +259,11 @@ class Fit:
             for index, parameter in enumerate(self.distortion.parameters()):
                 parameter.copy_(tensors[f"head.{index}"])
         self._prime_optimiser()
-        for index, parameter in enumerate(self._trained()):
+        for index, trained in enumerate(self._trained()):
             if f"adam.{index}.step" not in tensors:  # it had no gradient yet
-                del self.optimiser.state[parameter]
+                del self.optimiser.state[trained]
                 continue
-            for name, value in self.optimiser.state[parameter].items():
+            for name, value in self.optimiser.state[trained].items():
                 value.copy_(tensors[f"adam.{index}.{name}"])
         self.queue = tensors["queue"].tolist()
         numbers = [float(number) for number in arrays["numbers"]]

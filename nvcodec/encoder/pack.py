@@ -15,8 +15,10 @@ from nvcodec.models.base import VideoField
 from nvcodec.quant.steps import dequantise, step_values
 from nvcodec.quant.tensors import MAX_STEP_CODE, MAX_SYMBOL, MIN_STEP_CODE, IntegerTensor
 
-_DEAD_ZONES = np.linspace(0.0, 0.3, 61).tolist()
+_DEAD_ZONES = np.linspace(0.0, 0.15, 31).tolist()
 """Amounts by which rounding may lean towards zero; from one to the next, less than one per cent of the file."""
+_WELL_USED = 0.97
+"""Share of the room from which on a fitted state is left as it is: rounding it differently costs more than it gains."""
 _MAX_SHIFT = 96
 
 _Knob = TypeVar("_Knob", int, float)
@@ -82,15 +84,17 @@ class Search:
     def largest(self, room: int) -> list[IntegerTensor]:
         """The best integers whose payload has at most ``room`` bytes; the coarsest when none does."""
 
-        def fits(shift: int, dead_zone: float) -> bool:
-            return len(encode_tensors(self.candidate(shift, dead_zone))) <= room
+        def size(shift: int, dead_zone: float) -> int:
+            return len(encode_tensors(self.candidate(shift, dead_zone)))
 
-        shift = _first(range(self.finest, _MAX_SHIFT + 1), lambda shift: fits(shift, 0.0))
+        shift = _first(range(self.finest, _MAX_SHIFT + 1), lambda shift: size(shift, 0.0) <= room)
         if shift is None:
             return self.candidate(_MAX_SHIFT, _DEAD_ZONES[-1])
-        # one shift finer is too large as it is, but may fit with a dead zone, and then is the better use of the room
-        zone = _first(_DEAD_ZONES, lambda zone: fits(shift - 1, zone)) if shift > self.finest else None
-        return self.candidate(shift, 0.0) if zone is None else self.candidate(shift - 1, zone)
+        if size(shift, 0.0) < _WELL_USED * room and shift > self.finest:
+            zone = _first(_DEAD_ZONES, lambda zone: size(shift - 1, zone) <= room)
+            if zone is not None:
+                return self.candidate(shift - 1, zone)
+        return self.candidate(shift, 0.0)
 
     def smallest(self, good_enough: Callable[[list[IntegerTensor]], bool]) -> list[IntegerTensor]:
         """The coarsest integers that are good enough; the finest when none are."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.presets import PRESETS, bpp_for_crf, parameters_for, plan_network, schedule_steps
+from nvcodec.encoder.presets import PRESETS, bpp_for_crf, plan_network, schedule_steps
 from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.errors import UsageError
 from nvcodec.models.geometry import FieldGeometry
@@ -50,8 +50,8 @@ def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: Encod
         crf = min(max(_CRF_AT_35_DB + 35 - target.value, 0), 63)
     size = target.file_bytes(video, frames)
     bits = bpp_for_crf(crf) * video.width * video.height * frames if size is None else 8 * size
-    parameters = config.parameters or parameters_for(bits * longest / frames)
     preset = PRESETS[config.preset]
+    parameters = config.parameters or max(1, round(bits * longest / frames / preset.bits_per_parameter))
     try:
         network = plan_network(preset, geometry, parameters, config.model)
     except ValueError as error:

@@ -14,13 +14,12 @@ slower     the paper's network     3 x 4   4          1200        a GPU
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, prod
 
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig, Upsampling
-from nvcodec.quant.tensors import Role
 
 
 @dataclass(frozen=True)
@@ -40,26 +39,30 @@ class Preset:
     """Short clips get more epochs, so that there are at least so many steps."""
     max_channels: int
     """Widest first block; a CPU preset stays playable whatever the target."""
+    bits_per_parameter: float
+    """What a parameter may cost: the size of the network follows from the target. Short fits do better with fewer
+    parameters in finer steps."""
 
 
-_PAPER = Preset("medium", (0, 2, 2, 2), 1, (3, 3, 3, 3), 4, 0.5, 300, 10_000, 1024)
+_PAPER = Preset("medium", (0, 2, 2, 2), 1, (3, 3, 3, 3), 4, 0.5, 300, 10_000, 1024, 3.0)
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("draft", (0, 2), 4, (3, 3), 2, 0.8, 20, 2_400, 64),
-        Preset("faster", (0, 2), 4, (3, 3), 2, 0.8, 80, 8_000, 96),
-        Preset("fast", (0, 2, 2), 2, (2, 2, 2), 4, 0.5, 100, 8_000, 256),
+        Preset("draft", (0, 2), 4, (3, 3), 2, 0.8, 20, 2_400, 64, 5.0),
+        Preset("faster", (0, 2), 4, (3, 3), 2, 0.8, 80, 8_000, 96, 4.0),
+        Preset("fast", (0, 2, 2), 2, (2, 2, 2), 4, 0.5, 100, 8_000, 256, 3.5),
         _PAPER,
         replace(_PAPER, name="slow", epochs=600, min_steps=20_000),
         replace(_PAPER, name="slower", epochs=1200, min_steps=40_000),
     )
 }
 
-BITS_PER_PARAMETER = 2.5
-"""What a parameter costs when size and quality are in balance; the size of the network follows from the target."""
 _GRID_SHARE = 0.4
-"""Largest share of the parameters that goes into grids over the picture."""
+"""Largest share of the parameters that goes into grids over the picture, those of the groups of pictures included."""
+_LOCAL_SHARE = 0.15
+"""Largest share that goes into local grids."""
 _MIN_CHANNELS = 8
+_MAX_CPU_POSITIONS = 1 << 15
 
 
 def default_preset(device: str) -> str:
@@ -72,11 +75,6 @@ def schedule_steps(preset: Preset, batch: int, frames: int, epochs: float | None
     if epochs is not None:
         return max(1, round(epochs * frames / batch))
     return max(round(preset.epochs * frames / batch), preset.min_steps)
-
-
-def parameters_for(target_bits: float) -> int:
-    """Parameters that a file of so many bits should have."""
-    return max(1, round(target_bits / BITS_PER_PARAMETER))
 
 
 def bpp_for_crf(crf: float) -> float:
@@ -92,20 +90,27 @@ def weight_for_crf(crf: float) -> float:
     return 0.85 * 2 ** ((crf - 12) / 3) / 255**2
 
 
+def choose_shuffle(preset: Preset, height: int, width: int) -> int:
+    """Enlargement by the head: the preset's, doubled where a CPU preset would work at more than 32,768 positions."""
+    large = height * width > _MAX_CPU_POSITIONS * preset.shuffle**2
+    return 2 * preset.shuffle if preset.shuffle >= 4 and large else preset.shuffle
+
+
 def choose_strides(preset: Preset, height: int, width: int) -> tuple[int, ...]:
     """Strides of the blocks for a picture of this size.
 
-    A leading 0 becomes the smallest of 2, 3, 4, 5, 6 that leaves at most 48 rows and 85 columns of base cells: 2 up to
-    720p, 3 at 1080p as in the paper, 6 at 2160p. Pictures below 64 samples get 1, so that there are cells at all.
+    A leading 0 becomes the smallest of 2, 3, 4, 5, 6 that leaves at most 48 rows and 86 columns of base cells (in
+    landscape): for the paper's network 2 up to 720p, 3 at 1080p as published, 6 at 2160p. Pictures below 8 x 8 cells
+    get 1 instead.
     """
     if preset.strides[0] != 0:
         return preset.strides
     rest = preset.strides[1:]
-    scale = prod(rest) * preset.shuffle
-    if min(height, width) < 8 * scale:
+    scale = prod(rest) * choose_shuffle(preset, height, width)
+    short, long = sorted((ceil(height / scale), ceil(width / scale)))
+    if short < 8:
         return (1, *rest)
-    landscape = min(height, width), max(height, width)
-    fitting = [s for s in (2, 3, 4, 5) if ceil(landscape[0] / (s * scale)) <= 48 and ceil(landscape[1] / (s * scale)) <= 86]
+    fitting = [first for first in (2, 3, 4, 5) if ceil(short / first) <= 48 and ceil(long / first) <= 86]
     return (fitting[0] if fitting else 6, *rest)
 
 
@@ -114,10 +119,9 @@ def plan_network(
 ) -> MSNeRVConfig:
     """The network closest to a number of parameters.
 
-    First the grids, at most 40 % of the parameters (the grids of the groups of pictures included): two levels, 4 channels
-    with a node every second frame and 8 with a node every fourth if that fits, else fewer nodes, fewer channels, less
-    resolution, in this order. Then the width: the multiple of 4 (2 below 32) that comes closest, within the preset's
-    bounds. Clips of fewer than 40 frames have one group of pictures per 8 frames.
+    First the grids, at most 40 % of the parameters: two levels, the coarser with half the nodes in time and twice the
+    channels, as rich as fits (:func:`_grid_choices`); then the local grids, at most 15 %; then the width, the multiple
+    of 4 (2 below 32) that comes closest, within the preset's bounds.
 
     Args:
         preset: Depths, expansions, bounds.
@@ -127,48 +131,55 @@ def plan_network(
     """
     blocks = len(preset.strides)
 
-    def network(width: int, grids: tuple[GridLevel, ...]) -> MSNeRVConfig:
+    def network(width: int, **settings: object) -> MSNeRVConfig:
         channels = [width]
         for _ in range(blocks - 1):
             channels.append(max(2 * round(channels[-1] * preset.narrowing / 2), 4))
-        settings: dict[str, object] = {
+        everything: dict[str, object] = {
             "strides": choose_strides(preset, geometry.height, geometry.width),
             "channels": tuple(channels),
             "depths": preset.depths,
             "expansions": (preset.expansion,) * blocks,
-            "grids": grids,
-            "shuffle": preset.shuffle,
-            "gops": min(5, max(1, geometry.frames // 8)),
+            "shuffle": choose_shuffle(preset, geometry.height, geometry.width),
             **MEASURED_SWITCHES,
+            **settings,
             **(switches or {}),
         }
-        return MSNeRVConfig(**settings)  # type: ignore[arg-type]
+        return MSNeRVConfig(**everything)  # type: ignore[arg-type]
 
-    def count(config: MSNeRVConfig) -> int:
-        return sum(spec.size for spec in config.tensor_specs(geometry))
+    def count(config: MSNeRVConfig, part: str = "") -> int:
+        return sum(spec.size for spec in config.tensor_specs(geometry) if part in spec.name)
 
-    def grid_count(grids: tuple[GridLevel, ...]) -> int:
-        specs = network(_MIN_CHANNELS, grids).tensor_specs(geometry)
-        return sum(spec.size for spec in specs if spec.role is Role.GRID)
+    def richest(choices: Iterable[dict[str, object]], part: str, share: float) -> dict[str, object]:
+        """The first choice that takes no more than its share, else the last."""
+        last: dict[str, object] = {}
+        for last in choices:
+            if count(network(_MIN_CHANNELS, **{"grids": (GridLevel(64, 4, 1),), **last}), part) <= share * parameters:
+                break
+        return last
 
-    if switches and "grids" in switches:
-        grids = network(_MIN_CHANNELS, ()).grids
-    else:
-        grids = next(
-            (grids for grids in _grid_choices() if grid_count(grids) <= _GRID_SHARE * parameters),
-            (GridLevel(64, 4, 1),),
-        )
-    widths = [
-        w for w in (*range(_MIN_CHANNELS, 32, 2), *range(32, preset.max_channels + 1, 4)) if w <= preset.max_channels
-    ]
-    return min((network(width, grids) for width in widths), key=lambda config: abs(count(config) - parameters))
+    settings = richest(_grid_choices(geometry.frames), "encoder.", _GRID_SHARE)
+    local: list[dict[str, object]] = [{**settings, "local_channels": channels} for channels in (4, 2, 1)]
+    settings = richest([*local, {**settings, "local_levels": 0}], ".local.", _LOCAL_SHARE)
+    widths = [*range(_MIN_CHANNELS, 32, 2), *range(32, preset.max_channels + 1, 4)]
+    return min((network(width, **settings) for width in widths), key=lambda config: abs(count(config) - parameters))
 
 
-def _grid_choices() -> Iterator[tuple[GridLevel, ...]]:
-    """Grids from rich to poor: fewer nodes in time first, then fewer channels, then fewer nodes in space."""
-    for shrink, channels in ((1, 4), (1, 2), (1, 1), (2, 1), (4, 1)):
-        for interval in (2, 3, 4, 6, 8, 12, 16, 24, 32):
-            yield GridLevel(interval, shrink, channels), GridLevel(2 * interval, shrink, 2 * channels)
+def _grid_choices(frames: int) -> Iterator[dict[str, object]]:
+    """Grids from rich to poor: fewer channels, fewer nodes in time, less resolution, no groups of pictures."""
+    gops = min(5, max(1, frames // 8))
+    for shrink, channels, intervals in (
+        (1, 4, (2, 3, 4)),
+        (1, 2, (2, 3, 4)),
+        (1, 1, (2, 3, 4, 6, 8)),
+        (2, 2, (2, 3, 4, 6, 8)),
+        (2, 1, (2, 3, 4, 6, 8, 12, 16)),
+        (4, 1, (4, 8, 16, 32, 64)),
+    ):
+        for interval in intervals:
+            levels = GridLevel(interval, shrink, channels), GridLevel(2 * interval, shrink, 2 * channels)
+            yield {"grids": levels, "gops": gops if shrink == 1 else min(gops, 1)}
+    yield {"grids": (GridLevel(64, 4, 1),), "gops": 0}
 
 
 MEASURED_SWITCHES: dict[str, object] = {

@@ -46,8 +46,8 @@ class EncodeResult:
         """The result as scripts may rely on it (schema ``nvc-encode/1``)."""
         names = (
             "file", "bytes", "bpp", "estimated_bpp", "kbps", "frames", "width", "height", "model", "parameters",
-            "bits_per_parameter", "psnr", "ms_ssim_y", "encode_s", "fit_steps", "decode_fps", "layers", "device", "seed",
-            "versions", "config",
+            "bits_per_parameter", "psnr", "ms_ssim_y", "encode_s", "fit_steps", "decode_fps", "layers", "device",
+            "seed", "versions", "config",
         )  # fmt: skip
         worst, db = self.worst_frame
         return {

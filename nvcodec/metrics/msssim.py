@@ -25,7 +25,7 @@ def multi_scale_ssim(first: Tensor, second: Tensor, window: int = WINDOW) -> Ten
     """
     side = min(first.shape[-2:])
     if side == 1:  # which pytorch_msssim would take for an axis that is not there
-        return multi_scale_ssim(*(F.interpolate(x, scale_factor=2) for x in (first, second)), window)
+        return multi_scale_ssim(F.interpolate(first, scale_factor=2), F.interpolate(second, scale_factor=2), window)
     window = min(window, side if side % 2 else side - 1)
     levels = next((n for n in range(5, 1, -1) if side > (window - 1) * 2 ** (n - 1)), 1)
     if levels == 5:

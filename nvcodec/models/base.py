@@ -102,7 +102,9 @@ def lerp_rows(times: Tensor, frames: int, nodes: int) -> Tensor:
     """Weights that interpolate ``nodes`` grid nodes, spread evenly over ``frames`` frames, linearly in time.
 
     Args:
-        times: float [...], in frames; clamped to the clip.
+        times: Frame numbers [...], whole or not; clamped to the clip.
+        frames: Frames of the segment.
+        nodes: Nodes of the grid.
 
     Returns:
         float32 [..., nodes]; every row sums to 1 and has at most two entries.

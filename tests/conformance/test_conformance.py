@@ -21,7 +21,8 @@ STREAMS = sorted(path.stem for path in FOLDER.glob("*.nvc"))
 
 
 def test_all_streams_are_here() -> None:
-    assert STREAMS == sorted(path.stem for path in FOLDER.glob("*.json")) and len(STREAMS) >= 12
+    described = sorted(path.stem for path in FOLDER.glob("*.json"))
+    assert described == STREAMS and len(STREAMS) >= 12
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -22,6 +22,7 @@ from nvcodec.types import Domain, Planes, VideoFormat
 
 torch.set_num_threads(1)
 
+SMALL = VideoFormat(64, 48, Fraction(25))
 CONFIG = MSNeRVConfig(
     (2, 2), (6, 4), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4, local_channels=2, local_levels=1
 )
@@ -48,7 +49,7 @@ def coded() -> Callable[..., bytes]:
     """A bitstream of one or more segments of ``frames`` frames each, with digests."""
 
     def make(
-        video: VideoFormat = VideoFormat(64, 48, Fraction(25)),
+        video: VideoFormat = SMALL,
         frames: tuple[int, ...] = (8,),
         *,
         digests: bool = True,
