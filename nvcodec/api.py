@@ -118,6 +118,7 @@ def encode(
     job = Job(
         source=str(source),
         output=str(output),
+        model=model,
         size=size,
         fps=None if fps is None else Fraction(fps),
         pix_fmt=pix_fmt,

@@ -16,6 +16,7 @@ MAX_CHUNKS: Final = 1 << 18
 MAX_CHUNK_BYTES: Final = 1 << 28
 MAX_FILE_BYTES: Final = 1 << 32
 MAX_PARAMETERS: Final = 1 << 28
+MAX_DRAWING_BYTES: Final = 1 << 34
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Limits:
     """Bytes of one file."""
     max_parameters: int = MAX_PARAMETERS
     """Coded parameters of one segment; checked where parameters are decoded."""
+    max_drawing_bytes: int = MAX_DRAWING_BYTES
+    """Memory that drawing one frame takes; checked where the network is built."""
 
     def check(self, name: str, value: int, what: str) -> None:
         """Refuse a value above the limit called ``name``.

@@ -64,5 +64,5 @@ def check_segment(reader: VideoReader, ordinal: int) -> None:
     if worst > TOLERANCE:
         raise BitstreamError(
             f"pictures of segment {ordinal} are {worst} code values from the stored digest; {TOLERANCE} is allowed",
-            "Only --precision fp32 is conformant",
+            "This must not happen in float32 arithmetic: please report it with the file and the output of nvc doctor",
         )

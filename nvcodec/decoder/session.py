@@ -104,7 +104,10 @@ class Session:
 
         segment = self.container.segments[ordinal]
         tensors = self.integers(ordinal)
-        field = self.model.build(self.config, self.geometry(segment))
+        geometry = self.geometry(segment)
+        memory = self.config.drawing_bytes(geometry)
+        self.limits.check("max_drawing_bytes", memory, "takes about {} bytes of memory to draw a frame")
+        field = self.model.build(self.config, geometry)
         named = dict(field.named_parameters())
         with torch.no_grad():
             for tensor in tensors:

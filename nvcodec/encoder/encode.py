@@ -6,11 +6,9 @@ source -> Clip -> Plan -> Fit -> integers -> chunks -> file -> VideoReader -> Me
 from __future__ import annotations
 
 import os
-import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -34,18 +32,16 @@ from nvcodec.encoder.events import Event, EventHandler, Forecast, Step, ignore
 from nvcodec.encoder.fit import StopRequested
 from nvcodec.encoder.job import Job
 from nvcodec.encoder.plan import Plan, make_plan
+from nvcodec.encoder.report import measured_result
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.encoder.segment import FittedSegment, SegmentFit
-from nvcodec.encoder.target import TargetKind
 from nvcodec.entropy.payload import encode_tensors
-from nvcodec.errors import DeviceError, InputError, InterruptedEncodeError, UsageError
+from nvcodec.errors import DeviceError, InterruptedEncodeError, UsageError
 from nvcodec.io.source import open_source
-from nvcodec.metrics.measure import Measurement, measure
+from nvcodec.metrics.measure import measure
 from nvcodec.models import registry
 from nvcodec.quant.tensors import digest
-from nvcodec.types import Planes
 
-_MODEL = "msnerv"
 _CHECKPOINT_SPACING_S = 60.0
 _PACK_S_PER_PARAMETER = 3e-6
 """Time of the search for the final integers, kept back when an encode must end on time."""
@@ -115,7 +111,7 @@ class _Encode:
             self.checkpoint = Checkpoint(work_dir, job, source.digest())
             self.checkpoint.verify()
         self.header = SequenceHeader(
-            model_id=ModelId(registry.by_name(_MODEL).id),
+            model_id=ModelId(registry.by_name(self.job.model).id),
             domain=self.plan.domain,
             streams=(StreamHeader(source.format, len(source), _stream_name(job.source)),),
             model_config=self.plan.network.to_bytes(),
@@ -142,15 +138,23 @@ class _Encode:
         temporary = f"{self.job.output}.part"
         try:
             self._write(fitted, temporary)
-            result = self._measure(fitted, temporary, verify, limit)
+            result = self._report(fitted, temporary, verify)
             os.replace(temporary, self.job.output)
         except OSError as error:
-            raise InputError(f"cannot write {self.job.output}: {error.strerror}", "Choose another --output") from None
+            raise UsageError(f"cannot write {self.job.output}: {error.strerror}", "Choose another --output") from None
         finally:
             Path(temporary).unlink(missing_ok=True)
         if self.checkpoint is not None:
             self.checkpoint.remove()
         return result
+
+    def _report(self, fitted: list[FittedSegment], path: str, verify: bool) -> EncodeResult:
+        """Check and measure the file on disk."""
+        reader = VideoReader(path, device=str(self.device))
+        if verify:
+            for ordinal in range(len(fitted)):
+                check_segment(reader, ordinal)
+        return measured_result(self.job, self.plan, self.source, reader, fitted, time.monotonic() - self.started)
 
     def _fit(self, index: int, room: int | None, seconds: float | None) -> FittedSegment:
         """Fit one segment, or take it from the checkpoint."""
@@ -198,7 +202,7 @@ class _Encode:
         duration = fit.probe() * sum(self.plan.steps) if seconds is None else seconds * len(self.plan.segments)
         self.on_event(
             Forecast(
-                model=_MODEL,
+                model=self.job.model,
                 preset=self.job.config.preset,
                 device=str(self.device),
                 parameters=fit.parameters,
@@ -258,84 +262,6 @@ class _Encode:
             for index, part in enumerate(fitted)
         ]
         Path(path).write_bytes(self._assemble([encode_tensors(part.tensors) for part in fitted], digests))
-
-    def _measure(self, fitted: list[FittedSegment], path: str, verify: bool, limit: int | None) -> EncodeResult:
-        """Decode the file from disk and report what it is worth."""
-        reader = VideoReader(path, device=str(self.device))
-        size = os.path.getsize(path)
-        if verify:
-            for ordinal in range(len(fitted)):
-                check_segment(reader, ordinal)
-        drawn = _Timed(reader.frames())
-        quality = measure(self.source.frames(), self.source.format, drawn, reader.format)
-        video, count = self.source.format, len(self.source)
-        pixels = video.width * video.height * count
-        parameters = sum(part.parameters for part in fitted)
-        estimates = [part.estimated_bits for part in fitted]
-        return EncodeResult(
-            file=self.job.output,
-            bytes=size,
-            bpp=8 * size / pixels,
-            estimated_bpp=None if None in estimates else sum(e for e in estimates if e is not None) / pixels,
-            kbps=None if video.fps is None else float(8 * size * video.fps / count / 1000),
-            frames=count,
-            width=video.width,
-            height=video.height,
-            model=_MODEL,
-            parameters=parameters,
-            bits_per_parameter=8 * size / parameters,
-            psnr=quality.psnr,
-            ms_ssim_y=quality.ms_ssim_y,
-            worst_frame=quality.worst_frame,
-            encode_s=time.monotonic() - self.started,
-            fit_steps=sum(part.steps for part in fitted),
-            decode_fps=count / max(drawn.seconds, 1e-9),
-            layers=1,
-            device=str(self.device),
-            seed=self.job.config.seed,
-            versions=versions(),
-            config={**self.job.to_dict(), "network": self.plan.network.to_dict()},
-            video=video,
-            shortfall=self._shortfall(size, limit, quality),
-        )
-
-    def _shortfall(self, size: int, limit: int | None, quality: Measurement) -> str | None:
-        """Why the target was not reached; None when it was."""
-        if limit is not None and size > limit:
-            return f"the file has {size:,} bytes; {limit:,} were asked for and this network has no smaller form"
-        target = self.job.target
-        reached = quality.psnr["yuv_611" if self.plan.domain.name == "YUV420" else "rgb"]
-        if target.kind is TargetKind.PSNR and reached < target.value:
-            return f"the file has {reached:.2f} dB; {target.value:g} dB were asked for"
-        return None
-
-
-class _Timed:
-    """An iterator that knows how long its frames took."""
-
-    def __init__(self, frames: Iterator[Planes]) -> None:
-        self._frames, self.seconds = frames, 0.0
-
-    def __iter__(self) -> Iterator[Planes]:
-        return self
-
-    def __next__(self) -> Planes:
-        began = time.monotonic()
-        try:
-            return next(self._frames)
-        finally:
-            self.seconds += time.monotonic() - began
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that shapes a file."""
-    return {
-        "nvc": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "constriction": version("constriction"),
-    }
 
 
 def _read_source(job: Job) -> Clip:

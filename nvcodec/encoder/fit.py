@@ -7,11 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from nvcodec.encoder.checkpoint import State
 from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.config import FitConfig, LossConfig, Rounding
 from nvcodec.encoder.draw import Painter
@@ -89,7 +87,7 @@ class Fit:
         self.calibrated = self.judged = 0
         self.safe: tuple[float, Tensor, Tensor] | None = None
         self.learning_rate_factor = 1.0
-        self._rated_at = config.rate_from
+        self.rated_at = config.rate_from
         self._last_event = -math.inf
 
     def run(self, on_event: EventHandler, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -139,8 +137,8 @@ class Fit:
         if progress >= config.rate_from and self.budget.done_steps % config.rate_every == 0:
             bits = self.quantiser.bits(flat.vector)
             self.estimated_bits = bits.item()
-            self.rate.update(self.estimated_bits, rate_ramp(progress, config), progress - self._rated_at)
-            self._rated_at = progress
+            self.rate.update(self.estimated_bits, rate_ramp(progress, config), progress - self.rated_at)
+            self.rated_at = progress
             loss = loss + (self.rate.value * config.rate_every / self.pixels) * bits
         loss.backward()
         torch.nn.utils.clip_grad_norm_([flat.vector], config.clip_norm)
@@ -219,81 +217,3 @@ class Fit:
                 eta_s=budget.remaining_s,
             )
         )
-
-    def state(self) -> State:
-        """Everything needed to continue, as arrays."""
-        flat = {
-            "vector": self.flat.vector.detach(),
-            "log2_steps": self.quantiser.log2_steps.detach(),
-            "random": torch.get_rng_state(),
-            "queue": torch.tensor(self.queue, dtype=torch.int64),
-        }
-        for index, parameter in enumerate(self.distortion.parameters()):
-            flat[f"head.{index}"] = parameter.detach()
-        for index, trained in enumerate(self._trained()):
-            moments = self.optimiser.state.get(trained, {})
-            flat.update({f"adam.{index}.{name}": value for name, value in moments.items()})
-        if self.best is not None:
-            flat.update({"best.vector": self.best.vector, "best.log2_steps": self.best.log2_steps})
-        arrays: State = {name: value.cpu().numpy() for name, value in flat.items()}
-        best = (self.best.error, self.best.bits) if self.best else (math.nan, math.nan)
-        arrays["numbers"] = np.array(
-            [
-                self.budget.done_steps, self.budget.elapsed, self.calibrated, self.judged, self.learning_rate_factor,
-                _or_nan(self.running_error), _or_nan(self.estimated_bits), self._rated_at, *best, *self.rate.state(),
-            ]
-        )  # fmt: skip
-        return arrays
-
-    def load(self, arrays: State) -> None:
-        """Continue from :meth:`state`.
-
-        Raises:
-            KeyError, RuntimeError: The arrays belong to another fit.
-        """
-        tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items() if name != "numbers"}
-        device = self.flat.vector.device
-        with torch.no_grad():
-            self.flat.vector.copy_(tensors["vector"])
-            self.quantiser.log2_steps.copy_(tensors["log2_steps"])
-            for index, parameter in enumerate(self.distortion.parameters()):
-                parameter.copy_(tensors[f"head.{index}"])
-        self._prime_optimiser()
-        for index, trained in enumerate(self._trained()):
-            if f"adam.{index}.step" not in tensors:  # it had no gradient yet
-                del self.optimiser.state[trained]
-                continue
-            for name, value in self.optimiser.state[trained].items():
-                value.copy_(tensors[f"adam.{index}.{name}"])
-        self.queue = tensors["queue"].tolist()
-        numbers = [float(number) for number in arrays["numbers"]]
-        self.budget.done_steps, self.budget.done_seconds = int(numbers[0]), numbers[1]
-        self.calibrated, self.judged, self.learning_rate_factor = int(numbers[2]), int(numbers[3]), numbers[4]
-        self.running_error, self.estimated_bits = _or_none(numbers[5]), _or_none(numbers[6])
-        if "best.vector" in tensors:
-            vector, steps = tensors["best.vector"].to(device), tensors["best.log2_steps"].to(device)
-            self.best = Best(vector, steps, numbers[8], numbers[9])
-        self._rated_at = numbers[7]
-        self.rate.load(numbers[10:])
-        torch.set_rng_state(tensors["random"])
-
-    def _trained(self) -> list[Tensor]:
-        """What the optimiser moves, in a fixed order."""
-        return [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
-
-    def _prime_optimiser(self) -> None:
-        """Make the optimiser create its state without moving anything."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = 0.0
-            for parameter in group["params"]:
-                parameter.grad = torch.zeros_like(parameter)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

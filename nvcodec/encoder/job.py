@@ -28,6 +28,8 @@ class Job:
     frames: int | None = None
     target: RateTarget = RateTarget()
     config: EncodeConfig = EncodeConfig()
+    model: str = "msnerv"
+    """Name of the representation."""
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""

@@ -7,6 +7,7 @@ from math import ceil
 
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import MSNeRVConfig
+from nvcodec.types import Domain
 
 _FLOAT_BYTES = 4
 _ASSUMED_FREE_BYTES = 8 << 30
@@ -37,9 +38,13 @@ def activation_bytes(config: MSNeRVConfig, geometry: FieldGeometry, cells: tuple
     return floats * _FLOAT_BYTES
 
 
-def fit_bytes(config: MSNeRVConfig, geometry: FieldGeometry, clip_bytes: int, cells: tuple[int, int] | None) -> int:
+def fit_bytes(
+    config: MSNeRVConfig, geometry: FieldGeometry, clip_bytes: int, cells: tuple[int, int] | None, margin: int
+) -> int:
     """Peak memory of a whole fit, the program itself (torch: 0.4 GB) included."""
     parameters = sum(spec.size for spec in config.tensor_specs(geometry))
+    if cells is not None:
+        cells = cells[0] + 2 * margin, cells[1] + 2 * margin
     activations = activation_bytes(config, geometry, cells)
     return 400_000_000 + clip_bytes + parameters * _STATE_COPIES * _FLOAT_BYTES + activations
 
@@ -47,9 +52,11 @@ def fit_bytes(config: MSNeRVConfig, geometry: FieldGeometry, clip_bytes: int, ce
 def tile_cells(config: MSNeRVConfig, geometry: FieldGeometry, margin: int, available: int) -> tuple[int, int] | None:
     """Base cells per tile, margins not counted, so that activations fit; None when the whole frame does.
 
-    Halves the longer side until a tile with its margins fits, but never below 4 cells.
+    Halves the longer side until a tile with its margins fits, but never below 4 cells. A network of odd scale in 4:2:0
+    cannot be cut between chroma samples and stays whole.
     """
-    if activation_bytes(config, geometry) <= available:
+    chroma_is_whole = config.scale % 2 == 0 or geometry.domain is Domain.RGB
+    if activation_bytes(config, geometry) <= available or not chroma_is_whole:
         return None
     rows, columns = config.base_size(geometry)
     while activation_bytes(config, geometry, (rows + 2 * margin, columns + 2 * margin)) > available:

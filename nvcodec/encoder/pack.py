@@ -97,10 +97,13 @@ class Search:
         return self.candidate(shift, 0.0)
 
     def smallest(self, good_enough: Callable[[list[IntegerTensor]], bool]) -> list[IntegerTensor]:
-        """The coarsest integers that are good enough; the finest when none are."""
+        """The coarsest integers that are good enough; those of the fitted state when none are.
+
+        Steps finer than fitted gain next to nothing and can make a file many times larger.
+        """
         shift = _first(range(_MAX_SHIFT, self.finest - 1, -1), lambda shift: good_enough(self.candidate(shift, 0.0)))
         if shift is None:
-            return self.candidate(self.finest, 0.0)
+            return self.candidate(0, 0.0)
         zones = _DEAD_ZONES[::-1]
         zone = _first(zones, lambda zone: good_enough(self.candidate(shift, zone)))
         return self.candidate(shift, zone or 0.0)

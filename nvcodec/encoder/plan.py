@@ -13,6 +13,8 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import MSNeRVConfig
 from nvcodec.types import ChromaFormat, Domain, VideoFormat
 
+_MAX_DERIVED_CRF = 45.0
+"""Beyond, a short fit may give up the picture altogether; the search over steps still finds small files."""
 _CRF_AT_35_DB = 32.0
 """Where a target in dB starts from: 35 dB is about crf 32, and a decibel about one step."""
 
@@ -47,7 +49,7 @@ def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: Encod
     geometry = FieldGeometry(longest, video.height, video.width, domain)
     crf = target.value if target.kind is TargetKind.CRF else _CRF_AT_35_DB
     if target.kind is TargetKind.PSNR:
-        crf = min(max(_CRF_AT_35_DB + 35 - target.value, 0), 63)
+        crf = min(max(_CRF_AT_35_DB + 35 - target.value, 0), _MAX_DERIVED_CRF)
     size = target.file_bytes(video, frames)
     bits = bpp_for_crf(crf) * video.width * video.height * frames if size is None else 8 * size
     preset = PRESETS[config.preset]

@@ -158,16 +158,24 @@ def plan_network(
                 break
         return last
 
-    settings = richest(_grid_choices(geometry.frames), "encoder.", _GRID_SHARE)
+    if switches and "grids" in switches:
+        settings: dict[str, object] = {"gops": default_gops(geometry.frames)}
+    else:
+        settings = richest(_grid_choices(geometry.frames), "encoder.", _GRID_SHARE)
     local: list[dict[str, object]] = [{**settings, "local_channels": channels} for channels in (4, 2, 1)]
     settings = richest([*local, {**settings, "local_levels": 0}], ".local.", _LOCAL_SHARE)
     widths = [*range(_MIN_CHANNELS, 32, 2), *range(32, preset.max_channels + 1, 4)]
     return min((network(width, **settings) for width in widths), key=lambda config: abs(count(config) - parameters))
 
 
+def default_gops(frames: int) -> int:
+    """Groups of pictures with a grid of their own: five, but at least 8 frames each."""
+    return min(5, max(1, frames // 8))
+
+
 def _grid_choices(frames: int) -> Iterator[dict[str, object]]:
     """Grids from rich to poor: fewer channels, fewer nodes in time, less resolution, no groups of pictures."""
-    gops = min(5, max(1, frames // 8))
+    gops = default_gops(frames)
     for shrink, channels, intervals in (
         (1, 4, (2, 3, 4)),
         (1, 2, (2, 3, 4)),

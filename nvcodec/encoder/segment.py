@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nvcodec.decoder.check import sample
 from nvcodec.decoder.render import render
+from nvcodec.encoder import fit_state
 from nvcodec.encoder.checkpoint import State
 from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.draw import TILE_MARGIN_CELLS, Painter, tiles
@@ -22,8 +23,9 @@ from nvcodec.encoder.rate import ConstantWeight, RateWeight, TargetWeight
 from nvcodec.encoder.schedule import Budget
 from nvcodec.encoder.target import TargetKind
 from nvcodec.entropy.payload import decode_tensors
+from nvcodec.errors import InputError
+from nvcodec.models import registry
 from nvcodec.models.base import VideoField
-from nvcodec.models.msnerv import MSNeRV
 from nvcodec.quant.tensors import IntegerTensor
 from nvcodec.types import Planes, VideoFormat
 
@@ -81,11 +83,11 @@ class SegmentFit:
     ) -> None:
         self.job, self.clip, self.room = job, clip, room
         geometry = plan.geometry(index, clip.format)
-        self.field = MSNeRV(plan.network, geometry).to(clip.planes[0].device)
+        self.field = registry.by_name(job.model).build(plan.network, geometry).to(clip.planes[0].device)
         self.flat = FlatField(self.field)
         cells = tile_cells(plan.network, geometry, TILE_MARGIN_CELLS, available_bytes(str(clip.planes[0].device)))
         painter = Painter(self.flat, tiles(cells, plan.network.base_size(geometry)), on_event)
-        self.memory_bytes = fit_bytes(plan.network, geometry, clip.nbytes, cells)
+        self.memory_bytes = fit_bytes(plan.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
         self.parameters = self.flat.vector.numel()
         rate: RateWeight = ConstantWeight(weight_for_crf(plan.crf)) if room is None else TargetWeight(8 * room * _AIM)
         budget = Budget(plan.steps[index], seconds)
@@ -101,12 +103,22 @@ class SegmentFit:
         return self.fit.probe(_PROBE_STEPS)
 
     def state(self) -> State:
-        """See :meth:`Fit.state`."""
-        return self.fit.state()
+        """What a resume file must hold."""
+        return fit_state.save(self.fit)
 
     def load(self, state: State) -> None:
-        """See :meth:`Fit.load`."""
-        self.fit.load(state)
+        """Continue from :meth:`state`.
+
+        Raises:
+            InputError: The state belongs to another network, as planned by another version.
+        """
+        try:
+            fit_state.load(self.fit, state)
+        except (KeyError, RuntimeError, IndexError) as error:
+            raise InputError(
+                f"the saved state does not fit this network ({type(error).__name__})",
+                "It was saved by another version of nvc: start again without --resume",
+            ) from None
 
     def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> FittedSegment:
         """Fit to the end, then find the integers.

@@ -21,6 +21,9 @@ class FieldConfig(Protocol):
     def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
         """The coded tensors in ascending order of id."""
 
+    def drawing_bytes(self, geometry: FieldGeometry) -> int:
+        """Memory that drawing one frame takes at its peak, roughly."""
+
     def to_bytes(self) -> bytes:
         """The configuration as the header stores it."""
 

@@ -130,6 +130,16 @@ class MSNeRVConfig:
             return luma + luma // 2
         return 3 * luma
 
+    def drawing_bytes(self, geometry: FieldGeometry) -> int:
+        """Memory that drawing one frame takes at its peak, roughly: the widest layer's input, hidden and output."""
+        rows, columns = self.base_size(geometry)
+        pixels, incoming, peak = rows * columns, self.channels[0], 0
+        for stride, outgoing, expansion in zip(self.strides, self.channels, self.expansions, strict=True):
+            pixels *= stride**2
+            peak = max(peak, pixels * (2 * incoming + (2 * expansion + 2) * outgoing))
+            incoming = outgoing
+        return 4 * max(peak, pixels * 4 * self.shuffle**2)
+
     def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
         """Every coded tensor in ascending order of id; names are those of the torch module's parameters.
 

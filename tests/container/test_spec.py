@@ -20,7 +20,7 @@ def _table(caption: str) -> list[list[str]]:
     match = re.search(rf"^\*\*Table: {re.escape(caption)}\*\*\n\n((?:\|.*\n)+)", SPEC, re.MULTILINE)
     assert match, f"no table {caption!r}"
     rows = [[cell.strip().strip("`") for cell in line.strip("|\n").split("|")] for line in match[1].splitlines()]
-    return [row for row in rows[2:]]
+    return list(rows[2:])
 
 
 def _number(cell: str) -> int:

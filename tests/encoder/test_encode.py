@@ -139,7 +139,7 @@ def _broken(*_args: object, **_options: object) -> object:
     raise _Broken
 
 
-@pytest.mark.parametrize("where", ["encode_tensors", "measure", "VideoReader"])
+@pytest.mark.parametrize("where", ["encode_tensors", "measured_result", "VideoReader"])
 def test_a_crash_harms_no_file(tiny_job: JobMaker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str) -> None:
     job = tiny_job(epochs=1)
     monkeypatch.setattr(encode_module, where, _broken)

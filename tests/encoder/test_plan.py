@@ -130,4 +130,4 @@ def test_tiles_fit_the_memory_there_is(height: int, width: int, log2_available: 
     assert 1 <= cells[0] <= rows and 1 <= cells[1] <= columns
     taken = activation_bytes(network, geometry, (cells[0] + 8, cells[1] + 8))
     assert taken <= available or max(cells) <= 4
-    assert fit_bytes(network, geometry, 10**6, cells) > activation_bytes(network, geometry, cells)
+    assert fit_bytes(network, geometry, 10**6, cells, 4) > activation_bytes(network, geometry, cells)

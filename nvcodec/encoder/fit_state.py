@@ -1,0 +1,109 @@
+"""The state of a running fit as arrays, and back: what a resume file holds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nvcodec.encoder.checkpoint import State
+from nvcodec.encoder.fit import Best, Fit
+
+
+def save(fit: Fit) -> State:
+    """Everything needed to continue a fit as if it had never stopped."""
+    tensors = {
+        "vector": fit.flat.vector,
+        "log2_steps": fit.quantiser.log2_steps,
+        "random": torch.get_rng_state(),
+        "queue": torch.tensor(fit.queue, dtype=torch.int64),
+    }
+    for index, parameter in enumerate(fit.distortion.parameters()):
+        tensors[f"head.{index}"] = parameter
+    for index, trained in enumerate(_trained(fit)):
+        moments = fit.optimiser.state.get(trained, {})
+        tensors.update({f"adam.{index}.{name}": value for name, value in moments.items()})
+    numbers = {
+        "done_steps": fit.budget.done_steps,
+        "done_seconds": fit.budget.elapsed,
+        "calibrated": fit.calibrated,
+        "judged": fit.judged,
+        "rated_at": fit.rated_at,
+        "learning_rate_factor": fit.learning_rate_factor,
+        "running_error": _or_nan(fit.running_error),
+        "estimated_bits": _or_nan(fit.estimated_bits),
+        **{f"rate.{index}": value for index, value in enumerate(fit.rate.state())},
+    }
+    if fit.best is not None:
+        tensors.update({"best.vector": fit.best.vector, "best.log2_steps": fit.best.log2_steps})
+        numbers.update({"best.error": fit.best.error, "best.bits": fit.best.bits})
+    if fit.safe is not None:
+        numbers["safe.error"], tensors["safe.vector"], tensors["safe.log2_steps"] = fit.safe
+    arrays: State = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+    arrays.update({name: np.float64(value) for name, value in numbers.items()})
+    return arrays
+
+
+def load(fit: Fit, arrays: State) -> None:
+    """Continue from :func:`save`.
+
+    Raises:
+        KeyError, RuntimeError: The arrays belong to another fit.
+    """
+    device = fit.flat.vector.device
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+
+    def number(name: str) -> float:
+        return float(arrays[name])
+
+    def pair(name: str) -> tuple[Tensor, Tensor]:
+        return tensors[f"{name}.vector"].to(device), tensors[f"{name}.log2_steps"].to(device)
+
+    with torch.no_grad():
+        fit.flat.vector.copy_(tensors["vector"])
+        fit.quantiser.log2_steps.copy_(tensors["log2_steps"])
+        for index, parameter in enumerate(fit.distortion.parameters()):
+            parameter.copy_(tensors[f"head.{index}"])
+    _load_optimiser(fit, tensors)
+    fit.queue = tensors["queue"].tolist()
+    fit.budget.done_steps, fit.budget.done_seconds = int(number("done_steps")), number("done_seconds")
+    fit.calibrated, fit.judged, fit.rated_at = int(number("calibrated")), int(number("judged")), number("rated_at")
+    fit.learning_rate_factor = number("learning_rate_factor")
+    fit.running_error, fit.estimated_bits = _or_none(number("running_error")), _or_none(number("estimated_bits"))
+    fit.rate.load([number(f"rate.{index}") for index in range(len(fit.rate.state()))])
+    if "best.vector" in tensors:
+        fit.best = Best(*pair("best"), number("best.error"), number("best.bits"))
+    if "safe.vector" in tensors:
+        fit.safe = (number("safe.error"), *pair("safe"))
+    torch.set_rng_state(tensors["random"])
+
+
+def _load_optimiser(fit: Fit, tensors: dict[str, Tensor]) -> None:
+    """Give Adam its moments; it creates its state in a step, so it takes one that moves nothing."""
+    for group in fit.optimiser.param_groups:
+        group["lr"] = 0.0
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    fit.optimiser.step()
+    fit.optimiser.zero_grad()
+    for index, trained in enumerate(_trained(fit)):
+        if f"adam.{index}.step" not in tensors:  # it had no gradient yet
+            del fit.optimiser.state[trained]
+            continue
+        for name, value in fit.optimiser.state[trained].items():
+            value.copy_(tensors[f"adam.{index}.{name}"])
+
+
+def _trained(fit: Fit) -> list[Tensor]:
+    """What the optimiser moves, in a fixed order."""
+    return [parameter for group in fit.optimiser.param_groups for parameter in group["params"]]
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,108 @@
+"""The numbers of an encode: those of the written file, decoded again."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+
+import numpy as np
+import torch
+
+from nvcodec import __version__
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.job import Job
+from nvcodec.encoder.plan import Plan
+from nvcodec.encoder.result import EncodeResult
+from nvcodec.encoder.segment import FittedSegment
+from nvcodec.encoder.target import TargetKind
+from nvcodec.metrics.measure import Measurement, measure
+from nvcodec.types import Domain, Planes
+
+
+def measured_result(
+    job: Job, plan: Plan, source: Clip, reader: VideoReader, fitted: list[FittedSegment], elapsed_s: float
+) -> EncodeResult:
+    """Decode a file and compare it with its source.
+
+    Args:
+        job: What was asked for.
+        plan: What was fitted.
+        source: The frames that were encoded, in the source's own format.
+        reader: The written file.
+        fitted: Its segments.
+        elapsed_s: Duration of the encode until now.
+    """
+    began = time.monotonic()
+    drawn = _Timed(reader.frames())
+    quality = measure(source.frames(), source.format, drawn, reader.format)
+    video, count, size = source.format, len(source), reader.session.size
+    pixels = video.width * video.height * count
+    parameters = sum(part.parameters for part in fitted)
+    estimates = [part.estimated_bits for part in fitted]
+    return EncodeResult(
+        file=job.output,
+        bytes=size,
+        bpp=8 * size / pixels,
+        estimated_bpp=None if None in estimates else sum(e for e in estimates if e is not None) / pixels,
+        kbps=None if video.fps is None else float(8 * size * video.fps / count / 1000),
+        frames=count,
+        width=video.width,
+        height=video.height,
+        model=job.model,
+        parameters=parameters,
+        bits_per_parameter=8 * size / parameters,
+        psnr=quality.psnr,
+        ms_ssim_y=quality.ms_ssim_y,
+        worst_frame=quality.worst_frame,
+        encode_s=elapsed_s + time.monotonic() - began,
+        fit_steps=sum(part.steps for part in fitted),
+        decode_fps=count / max(drawn.seconds, 1e-9),
+        layers=1,
+        device=reader.device,
+        seed=job.config.seed,
+        versions=versions(),
+        config={**job.to_dict(), "network": plan.network.to_dict()},
+        video=video,
+        shortfall=_shortfall(job, plan, size, job.target.file_bytes(video, count), quality),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that shapes a file."""
+    return {
+        "nvc": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "constriction": version("constriction"),
+    }
+
+
+def _shortfall(job: Job, plan: Plan, size: int, limit: int | None, quality: Measurement) -> str | None:
+    """Why the target was not reached; None when it was."""
+    if limit is not None and size > limit:
+        return f"the file has {size:,} bytes; {limit:,} were asked for and this network has no smaller form"
+    reached = quality.psnr["yuv_611" if plan.domain is Domain.YUV420 else "rgb"]
+    if job.target.kind is TargetKind.PSNR and reached < job.target.value:
+        return f"the file has {reached:.2f} dB; {job.target.value:g} dB were asked for"
+    return None
+
+
+class _Timed:
+    """An iterator that knows how long its frames took."""
+
+    def __init__(self, frames: Iterator[Planes]) -> None:
+        self._frames, self.seconds = frames, 0.0
+
+    def __iter__(self) -> Iterator[Planes]:
+        return self
+
+    def __next__(self) -> Planes:
+        began = time.monotonic()
+        try:
+            return next(self._frames)
+        finally:
+            self.seconds += time.monotonic() - began
