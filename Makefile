@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 
 demo: $(STAMP)
 	@mkdir -p demo
-	$(NVC) encode $(SAMPLE) -o demo/bunny.nvc --bpp 0.25 --preset draft -y
+	$(NVC) encode $(SAMPLE) -o demo/bunny.nvc --bpp 0.25 --preset draft --max-time 3m -y
 	$(NVC) info demo/bunny.nvc
 	$(NVC) decode demo/bunny.nvc -o demo/bunny.mkv --check -y
 	$(NVC) eval $(SAMPLE) demo/bunny.nvc

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import Tensor
 
 from nvcodec.models.base import VideoField
 from nvcodec.types import Planes, VideoFormat
@@ -37,7 +39,17 @@ def render(field: VideoField, frames: Sequence[int], video: VideoFormat, batch: 
         planes = [
             # a hostile network may draw what is no number; files promise code values all the same
             (plane.float() * video.peak).round().clamp(0, video.peak).nan_to_num().cpu().numpy().astype(video.dtype)
-            for plane in field(chosen).planes
+            for plane in _draw(field, chosen)
         ]
         for index in range(len(chosen)):
             yield planes[0][index], planes[1][index], planes[2][index]
+
+
+def _draw(field: VideoField, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw in full float32: on CUDA, convolutions would otherwise keep ten bits of the mantissa (TF32)."""
+    precise: AbstractContextManager[None] = nullcontext()
+    if frames.is_cuda:
+        precise = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+    with precise:
+        planes: tuple[Tensor, Tensor, Tensor] = field(frames).planes
+    return planes
