@@ -127,7 +127,7 @@ def encode(
         target=target,
         config=config,
     )
-    check_output(job.output, overwrite)
+    check_output(job.output, overwrite, job.source)
     _check_source(job, on_event)
     device = pick_device(device)
     if preset is None:
@@ -151,24 +151,28 @@ def resume(
 ) -> EncodeResult:
     """Go on with an interrupted encode; arguments and errors as :func:`encode`."""
     job = Job.load(Path(work_dir) / "job.json")
-    check_output(job.output, overwrite)
+    check_output(job.output, overwrite, job.source)
     _check_source(job, on_event)
     return _run(job, Path(work_dir), overwrite, verify, on_event, should_stop)
 
 
-def check_output(path: str, overwrite: bool) -> None:
+def check_output(path: str, overwrite: bool, source: str = "-") -> None:
     """Refuse an output that could not be written, before any work is done.
 
     Raises:
-        UsageError: It exists and may not be replaced, is a folder, or its folder does not exist.
+        UsageError: It exists and may not be replaced, is a folder or the source, or its folder cannot be written to.
     """
     if os.path.isdir(path):
         raise UsageError(f"{path} is a folder", "Give the name of a file")
+    if os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source):
+        raise UsageError(f"{path} is the input itself", "Give the output another name")
     if os.path.exists(path) and not overwrite:
         raise UsageError(f"{path} exists; add -y to replace it")
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise UsageError(f"{folder} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {folder}")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{folder} cannot be written to", "Choose another folder, or change its permissions")
 
 
 def _only_target(**given: float | None) -> RateTarget:
@@ -211,6 +215,8 @@ def _check_source(job: Job, on_event: EventHandler) -> None:
 def _check_work_dir(folder: Path, job: Job) -> None:
     """Refuse to mix an encode with the remains of another one."""
     path = folder / "job.json"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", "Give --work-dir a folder, or a name that does not exist yet")
     if not path.exists():
         return
     ours, theirs = (_flat(one.to_dict()) for one in (job, Job.load(path)))

@@ -85,7 +85,7 @@ def decode(
         DeviceError: The device is missing.
     """
     name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
-    data = sys.stdin.buffer.read() if str(source) == "-" else read_bitstream(source)
+    data = sys.stdin.buffer.read() if source in ("-", Path("-")) else read_bitstream(source)
     with naming(name):
         # without torch, so that the mistakes below are reported at once
         session = probe(data, limits=limits).session
@@ -144,9 +144,9 @@ def _frame_range(name: str, total: int, seek: int, frames: int | None, step: int
     Raises:
         InputError: The file ends before them.
     """
-    wanted = range(seek, total if frames is None else seek + frames * step, step)
     if seek < 0 or step < 1 or (frames is not None and frames < 1):
         raise UsageError("--seek must not be negative, --frames and --step at least 1")
+    wanted = range(seek, total if frames is None else seek + frames * step, step)
     if not wanted or wanted[-1] >= total:
         last = seek if not wanted else wanted[-1]
         raise InputError(

@@ -26,6 +26,12 @@ class GroupedOption(click.Option):
         self.group = group
         self.aliases = aliases
 
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Leave out the range, which is obvious or stands in the metavar."""
+        record = super().get_help_record(ctx)
+        bounds = f"  [{describe()}]" if (describe := getattr(self.type, "_describe_range", None)) else ""
+        return record and (record[0], record[1].removesuffix(bounds))
+
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         """Register the option, and its other spellings."""
         super().add_to_parser(parser, ctx)
@@ -152,9 +158,15 @@ class FrameRate(click.ParamType):  # type: ignore[type-arg]
 
 
 class Number(click.FloatRange):
-    """A number in a range that the help shows."""
+    """A number in a range."""
 
     name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Turn text into a number of the range; what is not a number compares with none."""
+        if not isinstance(value, (str, int, float)) or math.isnan(number := super().convert(value, param, ctx)):
+            self.fail(f"'{value}' is not a valid number", param, ctx)
+        return float(number)
 
 
 class Positive(Number):
@@ -164,7 +176,7 @@ class Positive(Number):
         super().__init__(min=0, min_open=True, max=1e9)
 
     def _describe_range(self) -> str:
-        return ""  # too obvious for the help
+        return "above 0"
 
 
 class Whole(click.IntRange):
@@ -172,8 +184,14 @@ class Whole(click.IntRange):
 
     name = "whole number"
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Turn text into a whole number of the range."""
+        if not isinstance(value, (str, int)):
+            self.fail(f"'{value}' is not a valid whole number", param, ctx)
+        return int(super().convert(value, param, ctx))
+
     def _describe_range(self) -> str:
-        return ""
+        return f"from {self.min}" + ("" if self.max is None else f" to {self.max}")
 
 
 PIXEL_FORMAT = Choice(["yuv420p", "yuv420p10le"], {"8": "yuv420p", "10": "yuv420p10le"})

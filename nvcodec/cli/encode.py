@@ -169,7 +169,8 @@ def command(
         _check_files(inputs + inputs_again, output, work_dir, as_json)
         drop_overruled(ctx, _TARGETS, wanted)
     if recon is not None:
-        api.check_output(recon, overwrite)
+        _check_recon(recon)
+        api.check_output(recon, overwrite, *(inputs + inputs_again)[:1])
     with (
         tempfile.TemporaryDirectory(prefix="nvc-") as scratch,
         make_progress(progress, terminal) as shown,
@@ -231,6 +232,16 @@ def _check_files(inputs: tuple[str, ...], output: str | None, work_dir: str | No
             raise UsageError("--json and -o - both write to standard output; choose one")
         if work_dir is not None:
             raise UsageError("--work-dir needs an output file", "An encode to standard output cannot be resumed")
+
+
+def _check_recon(recon: str) -> None:
+    """Refuse a decoded video that could not be written when the fit is over.
+
+    Raises:
+        UsageError: It is neither .y4m nor .yuv.
+    """
+    if Path(recon).suffix.lower() not in (".y4m", ".yuv"):
+        raise UsageError(f"--recon {recon} is neither .y4m nor .yuv", "For other kinds decode the bitstream afterwards")
 
 
 def _check_resume(ctx: click.Context) -> None:

@@ -7,7 +7,7 @@ the file before it.
 from __future__ import annotations
 
 import os
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -18,6 +18,9 @@ from nvcodec.encoder.job import Job
 from nvcodec.errors import InputError
 
 State = dict[str, npt.NDArray[np.generic]]
+
+_FILES = ("job.json", "source.sha256", "state.npz", "state.tmp.npz", "segment.tmp", "segment-?????")
+"""Everything a folder may hold that is ours; the user may have named one with other files in it."""
 
 
 class Checkpoint:
@@ -42,7 +45,7 @@ class Checkpoint:
         if path.exists() and path.read_text() != self.source_digest:
             raise InputError(
                 f"{self.job.source} has changed since this encode began",
-                f"Start again without --resume, or delete {self.folder}",
+                f"Delete {self.folder} and start again",
             )
 
     def save_state(self, segment: int, state: State) -> None:
@@ -82,8 +85,12 @@ class Checkpoint:
         return path.read_bytes() if path.exists() else None
 
     def remove(self) -> None:
-        """Delete the folder: the encode is done."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """The encode is done: delete its files, and the folder unless something else is in it."""
+        for pattern in _FILES:
+            for path in self.folder.glob(pattern):
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def _segment_path(self, segment: int) -> Path:
         return self.folder / f"segment-{segment:05d}"
@@ -91,5 +98,5 @@ class Checkpoint:
     def _prepare(self) -> None:
         if not (self.folder / "job.json").exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.job.save(self.folder / "job.json")
             (self.folder / "source.sha256").write_text(self.source_digest)
+            self.job.save(self.folder / "job.json")  # last: where it is, the digest is too

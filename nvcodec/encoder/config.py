@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 
 from nvcodec.types import Domain
 
@@ -74,6 +75,14 @@ class FitConfig:
         Stage("fit", 0.05, Rounding.NONE),
         Stage("round", 1.0, Rounding.HARD),
     )
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "rate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"fit.{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "clip_norm"):
+            if not 0 < getattr(self, name) < inf:
+                raise ValueError(f"fit.{name} must be a number above 0, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

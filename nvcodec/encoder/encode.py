@@ -162,7 +162,7 @@ class _Encode:
         torch.manual_seed(self.job.config.seed + index)
         first, frames = self.plan.segments[index]
         clip = self.clip.part(first, frames).to(self.device)
-        share = None if room is None else room * frames // len(self.clip)
+        share = None if room is None else max(1, room * frames // len(self.clip))
         fit = SegmentFit(self.job, self.plan, index, clip, share, seconds, self.on_event)
         if index == 0:
             self._forecast(fit, seconds)

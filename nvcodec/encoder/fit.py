@@ -121,6 +121,8 @@ class Fit:
             (planes, features), targets = self.painter.train(vector, self.clip, frames)
             self.distortion(planes, targets, features, 0.0).backward()
             self.optimiser.zero_grad()
+            if self.painter.on_cuda:  # which has only been told what to do
+                torch.cuda.synchronize()
             times.append(time.perf_counter() - began)
         torch.set_rng_state(random)
         return 1.2 * min(times[1:])  # the optimiser and the rate come on top

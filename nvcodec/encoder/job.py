@@ -78,7 +78,9 @@ class Job:
                 f"{path.parent} holds no interrupted encode", "Give the folder that Ctrl-C named"
             ) from None
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error})", "Start the encode again without --resume") from None
+            raise InputError(
+                f"{path} is damaged ({error})", f"Delete {path.parent} and start the encode again"
+            ) from None
 
 
 def _plain(value: object) -> object:

@@ -169,8 +169,8 @@ def plan_network(
 
 
 def default_gops(frames: int) -> int:
-    """Groups of pictures with a grid of their own: five, but at least 8 frames each."""
-    return min(5, max(1, frames // 8))
+    """Groups of pictures with a grid of their own: two, but at least 8 frames each (docs/switches.md)."""
+    return min(2, max(1, frames // 8))
 
 
 def _grid_choices(frames: int) -> Iterator[dict[str, object]]:

@@ -117,7 +117,7 @@ class SegmentFit:
         except (KeyError, RuntimeError, IndexError) as error:
             raise InputError(
                 f"the saved state does not fit this network ({type(error).__name__})",
-                "It was saved by another version of nvc: start again without --resume",
+                "It was saved by another version of nvc: delete its folder and start again",
             ) from None
 
     def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> FittedSegment:

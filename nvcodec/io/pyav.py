@@ -217,7 +217,8 @@ class PyavWriter:
         codec, options, container_options = _ENCODERS[path.suffix.lower()]
         if format.fps is None:
             raise UsageError(
-                f"{path.name} needs a frame rate, and nothing says one", "Give it with -r, or write .y4m or .yuv."
+                f"{path.name} needs a frame rate, and nothing says one",
+                "Write .y4m or .yuv, or give the rate with -r when encoding.",
             )
         if codec == "libx264" and (format.width % 2 or format.height % 2):
             raise UsageError(

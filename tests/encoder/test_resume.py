@@ -71,7 +71,7 @@ def test_another_source_is_refused(tiny_job: JobMaker, tmp_path: Path) -> None:
     Path(job.source).write_bytes(data)
     with pytest.raises(InputError, match="has changed") as caught:
         encode(job, work_dir=folder)
-    assert "--resume" in caught.value.hint
+    assert f"Delete {folder}" in caught.value.hint
 
 
 def test_damaged_state_is_refused(tiny_job: JobMaker, tmp_path: Path) -> None:
