@@ -163,10 +163,14 @@ class Number(click.FloatRange):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Turn text into a number of the range; what is not a number compares with none."""
-        if not isinstance(value, (str, int, float)) or math.isnan(number := super().convert(value, param, ctx)):
+        """Turn text into a number of the range."""
+        try:
+            number = float(super().convert(value, param, ctx))
+        except TypeError:  # a list or the like, from a configuration file
+            number = math.nan
+        if math.isnan(number):  # which no comparison with a bound refuses
             self.fail(f"'{value}' is not a valid number", param, ctx)
-        return float(number)
+        return number
 
 
 class Positive(Number):
@@ -186,9 +190,10 @@ class Whole(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Turn text into a whole number of the range."""
-        if not isinstance(value, (str, int)):
+        try:
+            return int(super().convert(value, param, ctx))
+        except TypeError:  # a list or the like, from a configuration file
             self.fail(f"'{value}' is not a valid whole number", param, ctx)
-        return int(super().convert(value, param, ctx))
 
     def _describe_range(self) -> str:
         return f"from {self.min}" + ("" if self.max is None else f" to {self.max}")

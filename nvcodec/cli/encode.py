@@ -169,8 +169,8 @@ def command(
         _check_files(inputs + inputs_again, output, work_dir, as_json)
         drop_overruled(ctx, _TARGETS, wanted)
     if recon is not None:
-        _check_recon(recon)
         api.check_output(recon, overwrite, *(inputs + inputs_again)[:1])
+        _check_recon(recon)
     with (
         tempfile.TemporaryDirectory(prefix="nvc-") as scratch,
         make_progress(progress, terminal) as shown,

@@ -28,6 +28,7 @@ def save(fit: Fit) -> State:
     numbers = {
         "done_steps": fit.budget.done_steps,
         "done_seconds": fit.budget.elapsed,
+        "planned_seconds": _or_nan(fit.budget.seconds),
         "calibrated": fit.calibrated,
         "judged": fit.judged,
         "rated_at": fit.rated_at,
@@ -69,6 +70,7 @@ def load(fit: Fit, arrays: State) -> None:
     _load_optimiser(fit, tensors)
     fit.queue = tensors["queue"].tolist()
     fit.budget.done_steps, fit.budget.done_seconds = int(number("done_steps")), number("done_seconds")
+    fit.budget.seconds = _or_none(number("planned_seconds"))  # a new plan could throw the schedule back
     fit.calibrated, fit.judged, fit.rated_at = int(number("calibrated")), int(number("judged")), number("rated_at")
     fit.learning_rate_factor = number("learning_rate_factor")
     fit.running_error, fit.estimated_bits = _or_none(number("running_error")), _or_none(number("estimated_bits"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.presets import PRESETS, bpp_for_crf, plan_network, schedule_steps
+from nvcodec.encoder.presets import MAX_CHANNELS, PRESETS, bpp_for_crf, plan_network, schedule_steps
 from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.errors import UsageError
 from nvcodec.models.geometry import FieldGeometry
@@ -55,7 +55,8 @@ def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: Encod
     preset = PRESETS[config.preset]
     parameters = config.parameters or max(1, round(bits * longest / frames / preset.bits_per_parameter))
     try:
-        network = plan_network(preset, geometry, parameters, config.model)
+        widest = MAX_CHANNELS if config.parameters else preset.max_channels
+        network = plan_network(preset, geometry, parameters, config.model, widest)
     except ValueError as error:
         raise UsageError(str(error)) from None
     steps = tuple(schedule_steps(preset, config.fit.batch, count, config.epochs) for _, count in segments)

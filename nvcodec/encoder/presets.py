@@ -21,6 +21,10 @@ from math import ceil, prod
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig, Upsampling
 
+_MIN_CHANNELS = 8
+MAX_CHANNELS = 1024
+"""Widest first block that the rule goes to: 28 M parameters of the paper's network."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -38,13 +42,13 @@ class Preset:
     min_steps: int
     """Short clips get more epochs, so that there are at least so many steps."""
     max_channels: int
-    """Widest first block; a CPU preset stays playable whatever the target."""
+    """Widest first block that a target may lead to: a CPU preset stays playable. Does not bind ``--params``."""
     bits_per_parameter: float
     """What a parameter may cost: the size of the network follows from the target. Short fits do better with fewer
     parameters in finer steps."""
 
 
-_PAPER = Preset("medium", (0, 2, 2, 2), 1, (3, 3, 3, 3), 4, 0.5, 300, 10_000, 1024, 3.0)
+_PAPER = Preset("medium", (0, 2, 2, 2), 1, (3, 3, 3, 3), 4, 0.5, 300, 10_000, MAX_CHANNELS, 3.0)
 PRESETS = {
     preset.name: preset
     for preset in (
@@ -61,7 +65,6 @@ _GRID_SHARE = 0.4
 """Largest share of the parameters that goes into grids over the picture, those of the groups of pictures included."""
 _LOCAL_SHARE = 0.15
 """Largest share that goes into local grids."""
-_MIN_CHANNELS = 8
 _MAX_CPU_POSITIONS = 1 << 15
 
 
@@ -115,19 +118,24 @@ def choose_strides(preset: Preset, height: int, width: int) -> tuple[int, ...]:
 
 
 def plan_network(
-    preset: Preset, geometry: FieldGeometry, parameters: int, switches: dict[str, object] | None = None
+    preset: Preset,
+    geometry: FieldGeometry,
+    parameters: int,
+    switches: dict[str, object] | None = None,
+    max_channels: int = MAX_CHANNELS,
 ) -> MSNeRVConfig:
     """The network closest to a number of parameters.
 
     First the grids, at most 40 % of the parameters: two levels, the coarser with half the nodes in time and twice the
     channels, as rich as fits (:func:`_grid_choices`); then the local grids, at most 15 %; then the width, the multiple
-    of 4 (2 below 32) that comes closest, within the preset's bounds.
+    of 4 (2 below 32) that comes closest.
 
     Args:
         preset: Depths, expansions, bounds.
         geometry: What is to be drawn.
         parameters: Coded parameters wanted, all tensors counted.
         switches: Fields of :class:`MSNeRVConfig` to set instead of the defaults.
+        max_channels: Widest first block to consider.
     """
     blocks = len(preset.strides)
 
@@ -164,7 +172,7 @@ def plan_network(
         settings = richest(_grid_choices(geometry.frames), "encoder.", _GRID_SHARE)
     local: list[dict[str, object]] = [{**settings, "local_channels": channels} for channels in (4, 2, 1)]
     settings = richest([*local, {**settings, "local_levels": 0}], ".local.", _LOCAL_SHARE)
-    widths = [*range(_MIN_CHANNELS, 32, 2), *range(32, preset.max_channels + 1, 4)]
+    widths = [*range(_MIN_CHANNELS, 32, 2), *range(32, max_channels + 1, 4)]
     return min((network(width, **settings) for width in widths), key=lambda config: abs(count(config) - parameters))
 
 

@@ -9,7 +9,9 @@ from itertools import pairwise
 
 import pytest
 
+import nvcodec
 from nvcodec.container import chunk_bytes, read_container
+from nvcodec.errors import UsageError
 from nvcodec.io.source import open_source
 
 FRAME_BYTES = 64 * 48 * 3 // 2
@@ -47,6 +49,8 @@ def test_frame_range(nvc, coded, tmp_path):
     assert max(abs(a - b) for a, b in zip(part.read_bytes(), expected, strict=True)) <= 1
     outcome = nvc("decode", coded, "-o", tmp_path / "no.y4m", "--seek", "8")
     assert outcome.code == 3 and "holds 8 frames, but frame 8 was asked for" in outcome.err
+    with pytest.raises(UsageError, match="--step at least 1"):
+        nvcodec.decode(coded, None, step=0)
 
 
 def test_bit_depth(nvc, coded, tmp_path):

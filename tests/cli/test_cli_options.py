@@ -94,6 +94,8 @@ def test_target_of_an_option_replaces_that_of_the_file(nvc, clip, tmp_path):
     [
         ("presett = 'slow'", 2, "no option is called 'presett'\n  Did you mean preset?"),
         ("crf = 'soft'", 2, "'soft' is not a valid number"),
+        ("epochs = [1]", 2, "'[1]' is not a valid number"),
+        ("seed = []", 2, "'[]' is not a valid whole number"),
         ("[fit]\nlr = 3", 2, "no setting is called 'fit.lr'"),
         ("=", 2, "no valid TOML"),
     ],

@@ -87,6 +87,13 @@ def test_a_size_out_of_reach(tiny_job: JobMaker) -> None:
     assert len(list(VideoReader(job.output).frames())) == 8
 
 
+def test_less_than_a_byte_a_segment(tiny_job: JobMaker) -> None:
+    with pytest.raises(UsageError) as caught:
+        encode(tiny_job(TargetKind.SIZE, 100, segment=2), work_dir=None)
+    least = int(caught.value.message.split("(")[1].split()[0])
+    assert encode(tiny_job(TargetKind.SIZE, least + 1, segment=2), work_dir=None).shortfall is not None
+
+
 def test_target_psnr(tiny_job: JobMaker, moving: Moving) -> None:
     jobs = [tiny_job(TargetKind.PSNR, db, output=f"{db}.nvc", epochs=15) for db in (33, 60)]
     with open_sink(jobs[0].source, SMALL, overwrite=True) as sink:

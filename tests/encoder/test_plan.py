@@ -39,7 +39,7 @@ def test_any_picture_and_budget_has_a_network(
     name: str, height: int, width: int, frames: int, parameters: int, domain: Domain
 ) -> None:
     geometry, preset = FieldGeometry(frames, height, width, domain), PRESETS[name]
-    network = plan_network(preset, geometry, parameters)
+    network = plan_network(preset, geometry, parameters, max_channels=preset.max_channels)
     assert network.strides == choose_strides(preset, height, width)
     rows, columns = network.base_size(geometry)
     assert 1 <= rows <= 540 and 1 <= columns <= 960
@@ -49,6 +49,13 @@ def test_any_picture_and_budget_has_a_network(
     # never far above the budget unless the budget is below the smallest network there is
     smallest = _parameters(plan_network(preset, geometry, 1), geometry)
     assert _parameters(network, geometry) <= max(1.35 * parameters, 1.1 * smallest)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_pinned_parameters_are_met_by_every_preset(name: str) -> None:
+    video = VideoFormat(1920, 1080)
+    plan = make_plan(video, 600, RateTarget(), EncodeConfig(preset=name, parameters=3_000_000))
+    assert 2_900_000 <= _parameters(plan.network, plan.geometry(0, video)) <= 3_100_000
 
 
 def test_more_budget_never_means_a_smaller_network() -> None:

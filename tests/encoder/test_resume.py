@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from nvcodec.encoder.checkpoint import State
 from nvcodec.encoder.encode import encode
 from nvcodec.encoder.events import Event, Forecast, Step
 from nvcodec.encoder.job import Job
+from nvcodec.encoder.segment import SegmentFit
 from nvcodec.errors import InputError, InterruptedEncodeError
 
 JobMaker = Callable[..., Job]
@@ -83,6 +87,38 @@ def test_damaged_state_is_refused(tiny_job: JobMaker, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="damaged") as caught:
         encode(job, work_dir=folder)
     assert str(folder) in caught.value.hint
+
+
+def test_files_of_others_in_the_folder_are_kept(tiny_job: JobMaker, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("precious")
+    job = tiny_job(segment=4)
+    with pytest.raises(InterruptedEncodeError):
+        encode(job, work_dir=folder, should_stop=_stop_after(2))
+    encode(job, work_dir=folder)
+    assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_a_plan_in_time_is_kept(tiny_job: JobMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, folder = tiny_job(), tmp_path / "work"
+    job = replace(job, config=replace(job.config, max_time_s=3.0))
+    with pytest.raises(InterruptedEncodeError):
+        encode(job, work_dir=folder, should_stop=_stop_after(2))
+    with np.load(folder / "state.npz") as state:
+        planned = float(state["planned_seconds"])
+    assert 0 < planned < 3
+    loaded: list[float | None] = []
+    load = SegmentFit.load
+
+    def spy(fit: SegmentFit, state: State) -> None:
+        fit.fit.budget.seconds = 1000.0  # as another share of the time would have it
+        load(fit, state)
+        loaded.append(fit.fit.budget.seconds)
+
+    monkeypatch.setattr(SegmentFit, "load", spy)
+    encode(job, work_dir=folder)
+    assert loaded == [planned]
 
 
 def test_without_a_folder_nothing_is_kept(tiny_job: JobMaker, tmp_path: Path) -> None:
