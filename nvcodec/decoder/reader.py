@@ -114,12 +114,12 @@ class VideoReader:
         """Draw frames in the order given (default: all), a batch at a time, in bounded memory."""
         from nvcodec.decoder.render import default_batch, render
 
-        batch = self._batch or default_batch(self.format)
         wanted = [
             self.session.locate(index, self.stream) for index in (indices if indices is not None else range(len(self)))
         ]
         for ordinal, group in groupby(wanted, key=lambda place: place[0]):
             field = self.session.field(ordinal, self.device)
+            batch = self._batch or default_batch(self.session.config.drawing_bytes(field.geometry))
             yield from render(field, [local for _, local in group], self.format, batch)
 
 

@@ -11,13 +11,13 @@ from torch import Tensor
 from nvcodec.models.base import VideoField
 from nvcodec.types import Planes, VideoFormat
 
-_BATCH_SAMPLES = 1 << 22
-"""Luma samples drawn at once by default: about a dozen CIF frames, or two of 1080p."""
+_BATCH_BYTES = 1 << 30
+_LARGEST_BATCH = 16
 
 
-def default_batch(video: VideoFormat) -> int:
-    """Frames per forward pass that keep memory moderate."""
-    return max(1, min(16, _BATCH_SAMPLES // (video.width * video.height)))
+def default_batch(drawing_bytes: int) -> int:
+    """Frames per forward pass that keep memory moderate: a gibibyte, or one frame where that takes more."""
+    return max(1, min(_LARGEST_BATCH, _BATCH_BYTES // drawing_bytes))
 
 
 @torch.inference_mode()

@@ -39,13 +39,15 @@ class Clip:
             frames: Their number, so that memory is taken once; None when unknown.
 
         Raises:
-            InputError: There is no picture.
+            InputError: There is no picture, or there are more than announced.
         """
         arrays = None if frames is None else _empty(format, frames)
         pictures, count = [], 0
         for planes in source:
             if arrays is None:
                 pictures.append(planes)
+            elif count == frames:
+                raise InputError(f"the video holds more than the {frames} frames it announces", "Convert it to .y4m")
             else:
                 for array, plane in zip(arrays, planes, strict=True):
                     array[count] = plane

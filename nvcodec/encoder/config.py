@@ -14,8 +14,6 @@ class Rounding(Enum):
 
     NONE = "none"
     """Not at all: weights are floats."""
-    NOISE = "noise"
-    """Uniform noise of one step: a smooth stand-in, and an unbiased gradient for the steps."""
     HARD = "hard"
     """Rounded as in the file; gradients pass straight through."""
 
@@ -106,5 +104,5 @@ class EncodeConfig:
     """Plan the whole encode to end after this many seconds; replaces the epochs."""
     seed: int = 0
     threads: int = 1
-    """CPU threads; the same seed and number of threads give the same bytes."""
+    """CPU threads; on a CPU the same seed and number of threads give the same bytes."""
     device: str = "cpu"

@@ -37,7 +37,7 @@ class Painter:
             self._call = self._compiled_or_eager(torch.compile(self._eager))
 
     def train(self, vector: Tensor, clip: Clip, frames: Tensor) -> tuple[Drawing, PlaneTensors]:
-        """Draw frames int64 [B] for a training step, with their targets."""
+        """Draw frames int64 [B] for a training step, with their targets; a tile comes without its features."""
         targets = clip.targets(frames)
         if not self.tiles:
             with self._autocast():
@@ -50,7 +50,7 @@ class Painter:
         first, second, third = (
             target[:, rows, columns] for target, (rows, columns) in zip(targets, inside, strict=True)
         )
-        return _as_float(drawing), (first, second, third)
+        return _as_float(Drawing(drawing.planes, [])), (first, second, third)
 
     @torch.no_grad()
     def error(self, vector: Tensor, clip: Clip, frames: int) -> float:
@@ -81,6 +81,8 @@ class Painter:
         def call(vector: Tensor, frames: Tensor, window: CellWindow | None) -> Drawing:
             try:
                 return compiled(vector, frames, window)
+            except torch.OutOfMemoryError:
+                raise
             except Exception as error:  # any failure of the compiler: its toolchain may be missing
                 self.on_event(Notice(f"torch.compile is not available ({type(error).__name__}); running eagerly"))
                 self._call = self._eager

@@ -28,7 +28,7 @@ from nvcodec.decoder.check import check_segment, sample
 from nvcodec.decoder.reader import VideoReader, pick_device
 from nvcodec.encoder.checkpoint import Checkpoint
 from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.events import Event, EventHandler, Forecast, Step, ignore
+from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, Step, ignore
 from nvcodec.encoder.fit import StopRequested
 from nvcodec.encoder.job import Job
 from nvcodec.encoder.plan import Plan, make_plan
@@ -133,7 +133,7 @@ class _Encode:
             )
         fitted = []
         for index in range(len(self.plan.segments)):
-            fitted.append(self._fit(index, room, self._seconds(index)))
+            fitted.append(self._fit(index, room))
         # the file takes its name when it has been decoded, so that a failure harms nothing
         temporary = f"{self.job.output}.part"
         try:
@@ -141,7 +141,7 @@ class _Encode:
             result = self._report(fitted, temporary, verify)
             os.replace(temporary, self.job.output)
         except OSError as error:
-            raise UsageError(f"cannot write {self.job.output}: {error.strerror}", "Choose another --output") from None
+            raise UsageError(f"cannot write {self.job.output}: {error.strerror}", self._rescue(fitted)) from None
         finally:
             Path(temporary).unlink(missing_ok=True)
         if self.checkpoint is not None:
@@ -156,16 +156,30 @@ class _Encode:
                 check_segment(reader, ordinal)
         return measured_result(self.job, self.plan, self.source, reader, fitted, time.monotonic() - self.started)
 
-    def _fit(self, index: int, room: int | None, seconds: float | None) -> FittedSegment:
+    def _rescue(self, fitted: list[FittedSegment]) -> str:
+        """Keep what was fitted when the file cannot be written; how to go on."""
+        try:
+            if self.checkpoint is not None:
+                for index, part in enumerate(fitted):
+                    self.checkpoint.save_segment(index, encode_tensors(part.tensors))
+                return f"The fit is saved. Make room, then:  nvc encode --resume {self.checkpoint.folder}"
+        except OSError:
+            pass  # the disk that is full may well be the same
+        return "Choose another --output"
+
+    def _fit(self, index: int, room: int | None) -> FittedSegment:
         """Fit one segment, or take it from the checkpoint."""
         # every segment has a seed of its own, so that leaving out finished ones changes nothing
         torch.manual_seed(self.job.config.seed + index)
         first, frames = self.plan.segments[index]
         clip = self.clip.part(first, frames).to(self.device)
         share = None if room is None else max(1, room * frames // len(self.clip))
-        fit = SegmentFit(self.job, self.plan, index, clip, share, seconds, self.on_event)
+        fit = SegmentFit(self.job, self.plan, index, clip, share, self.on_event)
+        step_s = fit.probe()  # also compiles, where there is a compiler, before the clock starts
+        seconds = self._seconds(index)
+        fit.end_after(seconds)
         if index == 0:
-            self._forecast(fit, seconds)
+            self._forecast(fit, step_s, seconds)
         if self.checkpoint is not None:
             if (done := self.checkpoint.load_segment(index)) is not None:
                 return fit.finished(done)
@@ -177,8 +191,11 @@ class _Encode:
             nonlocal saved
             self.on_event(self._over_all_segments(event, index))
             if self.checkpoint is not None and time.monotonic() - saved > _CHECKPOINT_SPACING_S:
-                self.checkpoint.save_state(index, fit.state())
                 saved = time.monotonic()
+                try:
+                    self.checkpoint.save_state(index, fit.state())
+                except OSError as error:
+                    self.on_event(Notice(f"cannot save the state in {self.checkpoint.folder}: {error.strerror}"))
 
         try:
             result = fit.run(tick, self.should_stop)
@@ -197,9 +214,9 @@ class _Encode:
             f"Go on with:  nvc encode --resume {self.checkpoint.folder}",
         )
 
-    def _forecast(self, fit: SegmentFit, seconds: float | None) -> None:
+    def _forecast(self, fit: SegmentFit, step_s: float, seconds: float | None) -> None:
         steps = None if seconds is not None else sum(self.plan.steps)
-        duration = fit.probe() * sum(self.plan.steps) if seconds is None else seconds * len(self.plan.segments)
+        duration = step_s * sum(self.plan.steps) if seconds is None else seconds * len(self.plan.segments)
         self.on_event(
             Forecast(
                 model=self.job.model,

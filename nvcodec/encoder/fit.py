@@ -18,6 +18,7 @@ from nvcodec.encoder.loss import Distortion, picture_error
 from nvcodec.encoder.pack import real_bits
 from nvcodec.encoder.rate import Quantiser, RateWeight
 from nvcodec.encoder.schedule import Budget, learning_rate, rate_ramp, stage_at
+from nvcodec.errors import UsageError
 
 _CALIBRATIONS = 40
 """How often over a fit real bits are compared with estimated ones."""
@@ -95,7 +96,9 @@ class Fit:
 
         Raises:
             StopRequested: ``should_stop`` returned true between two steps.
+            UsageError: The fit diverged before there was a state to go back to.
         """
+        self.budget.start()
         while (progress := self.budget.progress) < 1:
             if should_stop():
                 raise StopRequested
@@ -169,7 +172,14 @@ class Fit:
         assert error is not None
         if steps % 100 == 0 and (self.safe is None or error < 1.5 * self.safe[0]) and math.isfinite(error):
             self.safe = error, self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone()
-        if self.safe is None or error < _COLLAPSE_RATIO * self.safe[0]:
+        if self.safe is None:
+            if not math.isfinite(error):
+                raise UsageError(
+                    f"the fit diverged within {steps} steps at learning rate {self.config.learning_rate:g}",
+                    "Lower it:  --set fit.learning_rate=2e-3",
+                )
+            return
+        if error < _COLLAPSE_RATIO * self.safe[0]:  # false for what is not a number, too
             return
         best, vector, log2_steps = self.safe
         with torch.no_grad():

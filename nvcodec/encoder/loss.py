@@ -65,7 +65,7 @@ class Distortion(nn.Module):
             first, second, third = (boost(p, t, fade) for p, t in zip(planes, targets, strict=True))
             reference = first, second, third
         loss = self._main(planes, reference)
-        if self.heads and fade > 0:
+        if self.heads and fade > 0 and features:  # a tile has none: its margin has no target
             loss = loss + fade * self._coarse(features[1:-1], targets)
         return loss
 
@@ -86,7 +86,7 @@ class Distortion(nn.Module):
     def _coarse(self, blocks: list[Tensor], targets: PlaneTensors) -> Tensor:
         """Multi-resolution supervision (MSNeRV section 3.2.1): MSE and L1 with .9/.1, .8/.2, .7/.3 by level."""
         total = torch.zeros((), device=targets[0].device)
-        for level, (head, features) in enumerate(zip(self.heads, blocks, strict=False)):
+        for level, (head, features) in enumerate(zip(self.heads, blocks, strict=True)):
             drawn = head(features.permute(0, 3, 1, 2))
             difference = drawn - pooled(targets, features.shape[1], features.shape[2])
             alpha = max(0.9 - 0.1 * level, 0.5) if self.config.kind == "adaptive" else 1.0

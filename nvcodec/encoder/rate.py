@@ -39,12 +39,9 @@ class Quantiser:
         return torch.exp2(log2)[self.flat.step_of]
 
     def apply(self, vector: Tensor, rounding: Rounding) -> Tensor:
-        """The parameters float32 [P] as the decoder will see them, in one of three degrees of honesty."""
+        """The parameters float32 [P] as floats, or rounded as the decoder will see them."""
         if rounding is Rounding.NONE:
             return vector
-        if rounding is Rounding.NOISE:
-            noise = torch.rand_like(vector) - 0.5
-            return vector + self.steps(coded=False) * noise
         steps = self.steps(coded=True)
         scaled = vector / steps
         return (scaled + (torch.round(scaled) - scaled).detach()) * steps

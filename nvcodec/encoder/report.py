@@ -33,7 +33,7 @@ def measured_result(
         source: The frames that were encoded, in the source's own format.
         reader: The written file.
         fitted: Its segments.
-        elapsed_s: Duration of the encode until now.
+        elapsed_s: Duration of the encode until now, without what was fitted before it was resumed.
     """
     began = time.monotonic()
     drawn = _Timed(reader.frames())
@@ -57,7 +57,7 @@ def measured_result(
         psnr=quality.psnr,
         ms_ssim_y=quality.ms_ssim_y,
         worst_frame=quality.worst_frame,
-        encode_s=elapsed_s + time.monotonic() - began,
+        encode_s=elapsed_s + time.monotonic() - began + sum(part.earlier_s for part in fitted),
         fit_steps=sum(part.steps for part in fitted),
         decode_fps=count / max(drawn.seconds, 1e-9),
         layers=1,

@@ -31,6 +31,10 @@ class Budget:
         assert self.steps or self.seconds
         self._started = self.clock()
 
+    def start(self) -> None:
+        """Start the clock again: what came before was preparation."""
+        self._started = self.clock()
+
     @property
     def elapsed(self) -> float:
         """Seconds of fitting so far, earlier runs included."""

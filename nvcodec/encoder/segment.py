@@ -43,6 +43,8 @@ class FittedSegment:
     tensors: list[IntegerTensor]
     steps: int
     estimated_bits: float | None
+    earlier_s: float
+    """Seconds of fitting before the encode was resumed."""
 
     @property
     def parameters(self) -> int:
@@ -67,7 +69,6 @@ class SegmentFit:
         index: Which segment of the plan.
         clip: The segment's frames, on the device that fits.
         room: Largest payload in bytes; None when quality decides.
-        seconds: Length of the fit; None = the plan's steps.
         on_event: Hears of fallbacks.
     """
 
@@ -78,20 +79,24 @@ class SegmentFit:
         index: int,
         clip: Clip,
         room: int | None,
-        seconds: float | None,
         on_event: EventHandler,
     ) -> None:
         self.job, self.clip, self.room = job, clip, room
         geometry = plan.geometry(index, clip.format)
         self.field = registry.by_name(job.model).build(plan.network, geometry).to(clip.planes[0].device)
         self.flat = FlatField(self.field)
-        cells = tile_cells(plan.network, geometry, TILE_MARGIN_CELLS, available_bytes(str(clip.planes[0].device)))
+        free = available_bytes(str(clip.planes[0].device)) // job.config.fit.batch
+        cells = tile_cells(plan.network, geometry, TILE_MARGIN_CELLS, free)
         painter = Painter(self.flat, tiles(cells, plan.network.base_size(geometry)), on_event)
         self.memory_bytes = fit_bytes(plan.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
         self.parameters = self.flat.vector.numel()
         rate: RateWeight = ConstantWeight(weight_for_crf(plan.crf)) if room is None else TargetWeight(8 * room * _AIM)
-        budget = Budget(plan.steps[index], seconds)
+        budget = Budget(plan.steps[index])
         self.fit = Fit(painter, clip, job.config.fit, job.config.loss, rate, budget)
+
+    def end_after(self, seconds: float | None) -> None:
+        """Plan the fit in seconds instead of the plan's steps; None leaves it."""
+        self.fit.budget.seconds = seconds
 
     @property
     def steps_done(self) -> int:
@@ -144,7 +149,9 @@ class SegmentFit:
 
     def _fitted(self, tensors: list[IntegerTensor]) -> FittedSegment:
         load_integers(self.field, tensors)
-        return FittedSegment(self.field, tensors, self.steps_done, self.fit.estimated_bits)
+        return FittedSegment(
+            self.field, tensors, self.steps_done, self.fit.estimated_bits, self.fit.budget.done_seconds
+        )
 
     def _reaches(self, target_db: float) -> Callable[[list[IntegerTensor]], bool]:
         """Whether integers reach a PSNR over all frames of the segment."""

@@ -92,5 +92,8 @@ def test_a_digest_of_another_length(coded: Coded) -> None:
         check_segment(VideoReader(coded(frames=(2,), change=change)), 0)
 
 
-def test_segments_without_digest_pass(coded: Coded) -> None:
-    check_segment(VideoReader(coded(frames=(2,), digests=False)), 0)
+def test_segments_without_digest_play_but_fail_the_check(coded: Coded) -> None:
+    reader = VideoReader(coded(frames=(2,), digests=False))
+    assert len(list(reader.frames())) == 2
+    with pytest.raises(BitstreamError, match="no digest"):
+        check_segment(reader, 0)

@@ -89,7 +89,7 @@ def test_the_best_state_is_kept_not_the_last(make_fit: MakeFit) -> None:
 
 
 def test_stages_and_steps_are_reported(make_fit: MakeFit) -> None:
-    stages = (Stage("first", 0.5, Rounding.NOISE), Stage("second", 1.0, Rounding.HARD))
+    stages = (Stage("first", 0.5, Rounding.HARD), Stage("second", 1.0, Rounding.HARD))
     fit, events = make_fit(20, stages=stages, batch=2), list[Event]()
     fit.run(events.append)
     steps = [event for event in events if isinstance(event, Step)]

@@ -83,7 +83,7 @@ def test_a_loss_nobody_knows() -> None:
 def test_jobs_come_back_from_disk(tmp_path: Path) -> None:
     settings = {"model.grids": "4:1:2", "model.upsampling": "shuffle", "model.window": "3", "model.fusion": "off"}
     config = apply(EncodeConfig(domain=Domain.RGB, segment=30, max_time_s=9.5), {**settings, "loss.kind": "ssim"})
-    stages = (replace(config.fit.stages[0], rounding=Rounding.NOISE), *config.fit.stages[1:])
+    stages = (replace(config.fit.stages[0], rounding=Rounding.HARD), *config.fit.stages[1:])
     job = Job(
         "a.yuv", "b.nvc", (64, 48), Fraction(30000, 1001), "yuv420p10le", 3, 17, RateTarget(TargetKind.BPP, 0.25),
         replace(config, fit=replace(config.fit, stages=stages)),

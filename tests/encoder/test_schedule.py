@@ -54,7 +54,7 @@ def test_rate_ramp() -> None:
 
 
 def test_stages_in_order() -> None:
-    stages = (Stage("a", 0.3, Rounding.NONE), Stage("b", 0.6, Rounding.NOISE), Stage("c", 1, Rounding.HARD))
+    stages = (Stage("a", 0.3, Rounding.NONE), Stage("b", 0.6, Rounding.HARD), Stage("c", 1, Rounding.HARD))
     assert [stage_at(p, stages).name for p in (0, 0.29, 0.3, 0.6, 1)] == ["a", "a", "b", "c", "c"]
 
 
