@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import tempfile
@@ -199,8 +200,10 @@ def command(
         if output == "-":
             sys.stdout.buffer.write(Path(result.file).read_bytes())
             result = replace(result, file="-")
-    for line in summary(result, not no_verify):
-        terminal.note(line)
+    if progress == "json":
+        terminal.note(json.dumps({"event": "result", **result.to_json()}))
+    else:
+        terminal.note("\n".join(summary(result, not no_verify)))
     for key, value in flatten(result.config).items():
         terminal.detail(f"  {key} = {value}")
     if as_json:

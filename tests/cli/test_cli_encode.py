@@ -50,12 +50,14 @@ def test_json_progress(nvc, clip, tmp_path):
     outcome = nvc("encode", clip, "-o", tmp_path / "x.nvc", *QUICK, "--progress", "json")
     events = [json.loads(line) for line in outcome.err.splitlines() if line.startswith("{")]
     assert [event["event"] for event in events[:2]] == ["notice", "forecast"]
-    assert {event["event"] for event in events[2:]} == {"step"}
-    assert set(events[-1]) == {
+    assert {event["event"] for event in events[2:-1]} == {"step"}
+    assert events[-1]["event"] == "result" and events[-1]["bytes"] == (tmp_path / "x.nvc").stat().st_size
+    assert all(line.startswith("{") for line in outcome.err.splitlines())
+    assert set(events[-2]) == {
         "event", "stage", "progress", "epoch", "epochs", "psnr_yuv_db", "best_psnr_yuv_db", "est_bpp", "it_per_s",
         "eta_s",
     }  # fmt: skip
-    assert events[-1]["progress"] == 1
+    assert events[-2]["progress"] == 1
 
 
 def test_quiet(nvc, clip, tmp_path):
