@@ -1,0 +1,46 @@
+"""The configurations of the ablation table say what they claim to, and are accepted as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nvcodec.cli._config import tomllib
+from nvcodec.encoder.config import EncodeConfig
+from nvcodec.encoder.overrides import apply, flatten
+from nvcodec.encoder.plan import make_plan
+from nvcodec.encoder.target import RateTarget
+from nvcodec.models.msnerv_config import HINERV_SWITCHES
+from nvcodec.types import VideoFormat
+
+FOLDER = Path(__file__).parent.parent / "benchmarks" / "ablations"
+FILES = sorted(FOLDER.glob("*.toml"))
+
+
+def _config(path: Path) -> EncodeConfig:
+    return apply(EncodeConfig(), flatten(tomllib.loads(path.read_text())))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_configuration_plans_a_network_of_equal_size(path: Path) -> None:
+    video = VideoFormat(352, 288)
+    plan = make_plan(video, 60, RateTarget(), EncodeConfig(parameters=150_000, model=_config(path).model))
+    size = sum(spec.size for spec in plan.network.tensor_specs(plan.geometry(0, video)))
+    assert 140_000 < size < 160_000
+
+
+def test_variants_differ_from_the_paper_in_one_part() -> None:
+    paper = _config(FOLDER / "msnerv_paper.toml")
+    for path in FILES:
+        if path.stem.startswith("v"):
+            variant = _config(path)
+            network = {name for name, value in variant.model.items() if value != paper.model[name]}
+            loss = {name for name in ("multi_resolution", "high_frequency") if not getattr(variant.loss, name)}
+            assert len(network | loss) == (2 if path.stem == "v1_no_temporal" else 1), path.stem
+
+
+def test_all_switches_off_is_hinerv() -> None:
+    config = _config(FOLDER / "hinerv.toml")
+    assert config.model == HINERV_SWITCHES
+    assert (config.loss.kind, config.loss.multi_resolution, config.loss.high_frequency) == ("hinerv", False, False)
