@@ -125,10 +125,11 @@ class _Encode:
     def run(self, verify: bool) -> EncodeResult:
         """Fit, write, decode, measure."""
         limit = self.job.target.file_bytes(self.source.format, len(self.source))
-        room = None if limit is None else limit - self._overhead()
+        overhead = self._overhead()
+        room = None if limit is None else limit - overhead
         if room is not None and room <= 0:
             raise UsageError(
-                f"{limit:,} bytes hold no more than the file's own structure ({self._overhead():,} bytes)",
+                f"{limit:,} bytes hold no more than the file's own structure ({overhead:,} bytes)",
                 "Ask for a larger size, or fewer but longer segments",
             )
         fitted = []
@@ -176,7 +177,7 @@ class _Encode:
         share = None if room is None else max(1, room * frames // len(self.clip))
         fit = SegmentFit(self.job, self.plan, index, clip, share, self.on_event)
         step_s = fit.probe()  # also compiles, where there is a compiler, before the clock starts
-        seconds = self._seconds(index)
+        seconds = self._seconds(index, fit.parameters)
         fit.end_after(seconds)
         if index == 0:
             self._forecast(fit, step_s, seconds)
@@ -239,7 +240,7 @@ class _Encode:
         stage = f"{event.stage} {index + 1}/{count}"
         return replace(event, stage=stage, progress=(index + event.progress) / count, eta_s=event.eta_s + remaining)
 
-    def _seconds(self, index: int) -> float | None:
+    def _seconds(self, index: int, parameters: int) -> float | None:
         """Seconds for the fit of a segment when the encode must end on time: what is left, shared by frames."""
         limit = self.job.config.max_time_s
         if limit is None:
@@ -249,7 +250,6 @@ class _Encode:
             began = time.monotonic()
             measure([frame], self.source.format, [frame], self.source.format)
             per_frame = 2 * (time.monotonic() - began)  # drawing costs about as much as measuring
-        parameters = sum(spec.size for spec in self.plan.network.tensor_specs(self.plan.geometry(0, self.clip.format)))
         reserve = 0.5 + per_frame * len(self.source) + _PACK_S_PER_PARAMETER * parameters + 0.02 * limit
         left = limit - (time.monotonic() - self.started) - reserve
         frames_left = sum(frames for _, frames in self.plan.segments[index:])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nvcodec.encoder.parameters import FlatField
+from nvcodec.encoder.rate import step_codes
 from nvcodec.entropy.payload import encode_tensors, estimate_bytes
 from nvcodec.models.base import VideoField
 from nvcodec.quant.steps import dequantise, step_values
@@ -70,7 +71,7 @@ class Search:
 
     def __init__(self, flat: FlatField, vector: Tensor, log2_steps: Tensor) -> None:
         self.flat, self.vector = flat, vector
-        self.codes = torch.round(log2_steps.detach() * 8).long()
+        self.codes = step_codes(log2_steps)
         steps = step_values(self.codes.cpu().numpy())[flat.step_of.cpu().numpy()]
         magnitudes = np.maximum(vector.detach().abs().cpu().numpy().astype(np.float64), 1e-30)
         # beyond this shift symbols would be clipped, and finer would be worse

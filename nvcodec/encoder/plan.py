@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 
 from nvcodec.encoder.config import EncodeConfig
@@ -81,8 +81,3 @@ def split(frames: int, longest: int | None) -> tuple[tuple[int, int], ...]:
     count = ceil(frames / longest) if longest else 1
     edges = [index * frames // count for index in range(count + 1)]
     return tuple((first, last - first) for first, last in zip(edges, edges[1:], strict=False))
-
-
-def drawn_format(video: VideoFormat, domain: Domain) -> VideoFormat:
-    """Format of the planes that a field draws."""
-    return replace(video, chroma=domain.chroma)

@@ -68,10 +68,14 @@ class Quantiser:
         """Keep the steps inside the range the file can express."""
         self.log2_steps.clamp_(MIN_STEP_CODE / _CODES_PER_OCTAVE, MAX_STEP_CODE / _CODES_PER_OCTAVE)
 
-    @torch.no_grad()
     def codes(self) -> Tensor:
         """Step codes as the file stores them, int64 [steps]."""
-        return torch.round(self.log2_steps * _CODES_PER_OCTAVE).long()
+        return step_codes(self.log2_steps)
+
+
+def step_codes(log2_steps: Tensor) -> Tensor:
+    """The file's codes, int64, nearest to steps given as logarithms to base 2."""
+    return torch.round(log2_steps.detach() * _CODES_PER_OCTAVE).long()
 
 
 class RateWeight(Protocol):
