@@ -51,7 +51,7 @@ class LossConfig:
 class FitConfig:
     """The optimiser and its schedule."""
 
-    learning_rate: float = 5e-3
+    learning_rate: float = 8e-3
     warmup: float = 0.03
     """Share of the schedule in which the learning rate rises linearly."""
     final_learning_rate: float = 0.01

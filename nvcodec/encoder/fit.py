@@ -15,6 +15,7 @@ from nvcodec.encoder.config import FitConfig, LossConfig, Rounding
 from nvcodec.encoder.draw import Painter
 from nvcodec.encoder.events import EventHandler, Notice, Step
 from nvcodec.encoder.loss import Distortion, picture_error
+from nvcodec.encoder.optimiser import FieldOptimiser
 from nvcodec.encoder.pack import real_bits
 from nvcodec.encoder.rate import Quantiser, RateWeight
 from nvcodec.encoder.schedule import Budget, learning_rate, rate_ramp, stage_at
@@ -71,16 +72,7 @@ class Fit:
         self.quantiser = Quantiser(flat, config.first_step_log2)
         self.painter = painter
         self.distortion = Distortion(loss, flat.field).to(flat.vector.device)
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": [flat.vector], "factor": 1.0},
-                {"params": [self.quantiser.log2_steps], "factor": config.step_rate_factor},
-                *([{"params": list(self.distortion.parameters()), "factor": 1.0}] if self.distortion.heads else []),
-            ],
-            lr=config.learning_rate,
-            betas=(0.9, 0.99),
-            fused=True,
-        )
+        self.optimiser = FieldOptimiser(flat, self.quantiser.log2_steps, self.distortion.parameters(), config)
         self.queue: list[int] = []
         self.running_error: float | None = None
         self.estimated_bits: float | None = None
@@ -123,7 +115,8 @@ class Fit:
             vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)
             (planes, features), targets = self.painter.train(vector, self.clip, frames)
             self.distortion(planes, targets, features, 0.0).backward()
-            self.optimiser.zero_grad()
+            for moved in (self.flat.vector, self.quantiser.log2_steps, *self.distortion.parameters()):
+                moved.grad = None
             if self.painter.on_cuda:  # which has only been told what to do
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - began)
@@ -132,9 +125,6 @@ class Fit:
 
     def _step(self, progress: float) -> None:
         config, flat = self.config, self.flat
-        rate = learning_rate(progress, config) * self.learning_rate_factor
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["factor"]
         frames = self._next_frames()
         vector = self.quantiser.apply(flat.vector, stage_at(progress, config.stages).rounding)
         (planes, features), targets = self.painter.train(vector, self.clip, frames)
@@ -147,8 +137,7 @@ class Fit:
             loss = loss + (self.rate.value * config.rate_every / self.pixels) * bits
         loss.backward()
         torch.nn.utils.clip_grad_norm_([flat.vector], config.clip_norm)
-        self.optimiser.step()
-        self.optimiser.zero_grad()
+        self.optimiser.step(learning_rate(progress, config) * self.learning_rate_factor)
         self.quantiser.clamp()
         self.budget.done_steps += 1
         with torch.no_grad():
@@ -185,9 +174,7 @@ class Fit:
         with torch.no_grad():
             self.flat.vector.copy_(vector)
             self.quantiser.log2_steps.copy_(log2_steps)
-        for state in self.optimiser.state.values():
-            state["exp_avg"].zero_()
-            state["exp_avg_sq"].zero_()
+        self.optimiser.forget()
         self.running_error = best
         self.learning_rate_factor *= 0.5
         on_event(

@@ -11,6 +11,8 @@ from torch import Tensor
 from nvcodec.encoder.checkpoint import State
 from nvcodec.encoder.fit import Best, Fit
 
+_OPTIMISER = "optimiser."
+
 
 def save(fit: Fit) -> State:
     """Everything needed to continue a fit as if it had never stopped."""
@@ -22,9 +24,7 @@ def save(fit: Fit) -> State:
     }
     for index, parameter in enumerate(fit.distortion.parameters()):
         tensors[f"head.{index}"] = parameter
-    for index, trained in enumerate(_trained(fit)):
-        moments = fit.optimiser.state.get(trained, {})
-        tensors.update({f"adam.{index}.{name}": value for name, value in moments.items()})
+    tensors.update({f"{_OPTIMISER}{name}": value for name, value in fit.optimiser.state().items()})
     numbers = {
         "done_steps": fit.budget.done_steps,
         "done_seconds": fit.budget.elapsed,
@@ -67,7 +67,9 @@ def load(fit: Fit, arrays: State) -> None:
         fit.quantiser.log2_steps.copy_(tensors["log2_steps"])
         for index, parameter in enumerate(fit.distortion.parameters()):
             parameter.copy_(tensors[f"head.{index}"])
-    _load_optimiser(fit, tensors)
+    fit.optimiser.load(
+        {name.removeprefix(_OPTIMISER): value for name, value in tensors.items() if name.startswith(_OPTIMISER)}
+    )
     fit.queue = tensors["queue"].tolist()
     fit.budget.done_steps, fit.budget.done_seconds = int(number("done_steps")), number("done_seconds")
     fit.budget.seconds = _or_none(number("planned_seconds"))  # a new plan could throw the schedule back
@@ -80,27 +82,6 @@ def load(fit: Fit, arrays: State) -> None:
     if "safe.vector" in tensors:
         fit.safe = (number("safe.error"), *pair("safe"))
     torch.set_rng_state(tensors["random"])
-
-
-def _load_optimiser(fit: Fit, tensors: dict[str, Tensor]) -> None:
-    """Give Adam its moments; it creates its state in a step, so it takes one that moves nothing."""
-    for group in fit.optimiser.param_groups:
-        group["lr"] = 0.0
-        for parameter in group["params"]:
-            parameter.grad = torch.zeros_like(parameter)
-    fit.optimiser.step()
-    fit.optimiser.zero_grad()
-    for index, trained in enumerate(_trained(fit)):
-        if f"adam.{index}.step" not in tensors:  # it had no gradient yet
-            del fit.optimiser.state[trained]
-            continue
-        for name, value in fit.optimiser.state[trained].items():
-            value.copy_(tensors[f"adam.{index}.{name}"])
-
-
-def _trained(fit: Fit) -> list[Tensor]:
-    """What the optimiser moves, in a fixed order."""
-    return [parameter for group in fit.optimiser.param_groups for parameter in group["params"]]
 
 
 def _or_nan(value: float | None) -> float:

@@ -111,4 +111,4 @@ def test_probing_moves_nothing(make_fit: MakeFit) -> None:
     before, random = fit.flat.vector.detach().clone(), torch.get_rng_state()
     assert fit.probe(2) > 0
     assert torch.equal(fit.flat.vector, before) and torch.equal(torch.get_rng_state(), random)
-    assert fit.budget.done_steps == 0 and not fit.optimiser.state
+    assert fit.budget.done_steps == 0 and not any(value.any() for value in fit.optimiser.state().values())
