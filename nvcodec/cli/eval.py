@@ -16,11 +16,12 @@ from nvcodec.cli._options import Command, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_json, printable
 from nvcodec.errors import UsageError
+from nvcodec.metrics.measure import PLANE_KEYS
 
 if TYPE_CHECKING:
     from nvcodec.eval.measure import Evaluation
 
-_METRICS = ("psnr", "ms-ssim")
+_METRICS = ("psnr", "ms-ssim", "vmaf")
 
 
 @click.command(
@@ -29,6 +30,7 @@ _METRICS = ("psnr", "ms-ssim")
         "nvc eval clip.y4m clip.nvc",
         "nvc eval clip.y4m decoded.yuv --json",
         "nvc eval clip.mp4 a.nvc b.mkv --frames 60",
+        "nvc eval clip.y4m clip.nvc --metrics psnr,vmaf",
     ),
 )
 # fmt: off
@@ -41,7 +43,7 @@ _METRICS = ("psnr", "ms-ssim")
     group="Metrics",
     metavar="LIST",
     default="psnr,ms-ssim",
-    help="psnr, or psnr,ms-ssim.  [default: psnr,ms-ssim]",
+    help="psnr, ms-ssim, vmaf (needs the extra 'bench').  [default: psnr,ms-ssim]",
 )
 @option("--per-frame", group="Metrics", metavar="FILE", help="Also write a row per frame (.csv).")
 @options.device_options()
@@ -68,7 +70,7 @@ def command(
     progress: str,
     overwrite: bool,
 ) -> None:
-    """Measure PSNR, MS-SSIM and bpp of TEST files against REFERENCE.
+    """Measure PSNR, MS-SSIM, VMAF and bpp of TEST files against REFERENCE.
 
     A TEST is an .nvc file or any video. --seek and --frames count in both.
     """
@@ -96,6 +98,7 @@ def command(
                     seek=seek,
                     frames=frames,
                     ms_ssim="ms-ssim" in wanted,
+                    vmaf="vmaf" in wanted,
                     device=device,
                     threads=threads,
                     on_notice=shown.say,
@@ -113,27 +116,32 @@ def command(
 
 
 def report(result: Evaluation) -> list[str]:
-    """The measurement of one file, in two lines."""
+    """The measurement of one file, in two lines, and a third for VMAF."""
     psnr, (worst, worst_db) = result.quality.psnr, result.quality.worst_frame
     rate = "" if result.bytes is None else f"  {_format.size(result.bytes)}"
     rate += "" if result.bpp is None else f"  {result.bpp:.4f} bpp"
     ms_ssim = f"    MS-SSIM Y {result.quality.ms_ssim_y:.4f}" if result.ms_ssim else ""
-    return [
+    lines = [
         f"{result.test}{rate}   {plural(result.quality.frames, 'frame')}",
         f"PSNR  Y {psnr['y']:.2f}  U {psnr['u']:.2f}  V {psnr['v']:.2f}  6:1:1 {psnr['yuv_611']:.2f}  "
         f"RGB {psnr['rgb']:.2f} dB{ms_ssim}    worst frame {worst}: {worst_db:.2f} dB",
     ]
+    if result.vmaf is not None:
+        lines.append(f"VMAF  {result.vmaf.mean:.2f}    {result.vmaf.model}, {result.vmaf.version}")
+    return lines
 
 
 def _write_rows(path: Path, result: Evaluation, first: int) -> None:
-    columns = ["y", "u", "v", "yuv_611", "rgb"]
-    names = ["frame", *(f"psnr_{column}" for column in columns), *(["ms_ssim_y"] if result.ms_ssim else [])]
+    measured = result.quality.per_frame
+    columns = {f"psnr_{name}": [f"{frame[name]:.4f}" for frame in measured] for name in PLANE_KEYS}
+    if result.ms_ssim:
+        columns["ms_ssim_y"] = [f"{frame['ms_ssim_y']:.6f}" for frame in measured]
+    if result.vmaf is not None:
+        columns["vmaf"] = [f"{score:.4f}" for score in result.vmaf.per_frame]
     try:
         with path.open("w", newline="", encoding="ascii") as file:
             rows = csv.writer(file)
-            rows.writerow(names)
-            for frame, values in enumerate(result.quality.per_frame, first):
-                numbers = [f"{values[column]:.4f}" for column in columns]
-                rows.writerow([frame, *numbers, *([f"{values['ms_ssim_y']:.6f}"] if result.ms_ssim else [])])
+            rows.writerow(["frame", *columns])
+            rows.writerows([frame, *row] for frame, row in enumerate(zip(*columns.values(), strict=True), first))
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None

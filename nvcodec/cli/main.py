@@ -21,6 +21,7 @@ COMMANDS = {
     "decode": "Render a bitstream to video.",
     "info": "Show what a bitstream holds, without decoding it.",
     "eval": "Measure PSNR, MS-SSIM and bpp of videos against a reference.",
+    "bench": "Compare rate and distortion with other codecs, and keep the results.",
     "doctor": "Show versions and devices, and test this installation.",
 }
 """Name of each command, which is that of its module, and what it does."""

@@ -13,6 +13,7 @@ from typing import Any
 from nvcodec.container.ids import SIGNATURE
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import InputError
+from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
 from nvcodec.info import naming
 from nvcodec.io.geometry import describe, parse_name
 from nvcodec.io.source import open_source
@@ -40,6 +41,8 @@ class Evaluation:
     """Bits per luma sample of the test file; None where only part of it was measured and its length is not known."""
     ms_ssim: bool
     """Whether MS-SSIM was measured."""
+    vmaf: Vmaf | None
+    """None where it was not measured."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc eval --json`` prints, schema ``nvc-eval/1``."""
@@ -53,6 +56,7 @@ class Evaluation:
             "bpp": self.bpp,
             "psnr": self.quality.psnr,
             "ms_ssim_y": self.quality.ms_ssim_y if self.ms_ssim else None,
+            "vmaf": None if self.vmaf is None else self.vmaf.to_json(),
             "worst_frame": {"index": frame, "psnr_yuv_611": db},
         }
 
@@ -79,8 +83,10 @@ def evaluate(
     fps: Fraction | None = None,
     pix_fmt: str | None = None,
     seek: int = 0,
+    test_seek: int | None = None,
     frames: int | None = None,
     ms_ssim: bool = True,
+    vmaf: bool = False,
     device: str = "auto",
     threads: int | None = None,
     on_notice: Callable[[str], None] = lambda message: None,
@@ -95,8 +101,10 @@ def evaluate(
         fps: Frames per second of raw video.
         pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video.
         seek: First frame of both.
+        test_seek: First frame of the test where it is another: 0 for what was coded from ``seek`` on.
         frames: How many frames of both to compare; None = all, and there must be equally many.
         ms_ssim: Measure MS-SSIM too.
+        vmaf: Measure VMAF too; needs the package imageio-ffmpeg.
         device: Where bitstreams are drawn.
         threads: CPU threads; None = as torch is set.
         on_notice: Hears what the geometry of each video is, and how that is known.
@@ -105,35 +113,62 @@ def evaluate(
     Raises:
         InputError: A video cannot be read, or the two differ in size, depth or length.
         BitstreamError: A bitstream is damaged.
+        UsageError: VMAF cannot be measured here, or not on pictures this small; said before anything is drawn.
     """
+    test_seek = seek if test_seek is None else test_seek
+    if vmaf:
+        require_libvmaf()
     with ExitStack() as stack:
 
-        def opened(path: str | Path, like: VideoFormat | None) -> _Side:
-            side = _open(stack, path, like, size, fps, pix_fmt, seek, frames, device)
+        def opened(path: str | Path, like: VideoFormat | None, first: int) -> _Side:
+            side = _open(stack, path, like, size, fps, pix_fmt, first, frames, device)
             on_notice(f"{path}: {side.origin}")
             return side
 
-        source = opened(reference, None)
-        drawn = opened(test, source.format)
+        source = opened(reference, None, seek)
+        drawn = opened(test, source.format, test_seek)
         _check_match(str(reference), source, str(test), drawn)
+        if vmaf:
+            check_vmaf_size(source.format)
         if threads is not None and (ms_ssim or is_bitstream(test)):
             import torch
 
             torch.set_num_threads(threads)
-        length = drawn.frames if source.frames is None else source.frames
         quality = Measurement()
-        for expected, found in zip_longest(source.pictures, drawn.pictures):
-            if expected is None or found is None:
-                longer, shorter = (test, reference) if expected is None else (reference, test)
-                raise InputError(f"{shorter} ends after {quality.frames} frames, {longer} does not", _LENGTH_HINT)
-            quality.per_frame += measure([expected], source.format, [found], drawn.format, ms_ssim=ms_ssim).per_frame
-            on_progress(quality.frames, length)
+        # pictures are drawn once: PSNR is measured as pairs pass by, on their way to VMAF or to nowhere
+        pairs = _measured(str(reference), source, str(test), drawn, quality, ms_ssim, on_progress)
+        scores = None
+        if vmaf:
+            scores = measure_vmaf(pairs, source.format, drawn.format, threads)
+        else:
+            for _ in pairs:
+                pass
     size_bytes = _compressed_bytes(Path(test))
-    total = quality.frames if drawn.total is None and frames is None and seek == 0 else drawn.total
+    total = quality.frames if drawn.total is None and frames is None and test_seek == 0 else drawn.total
     bpp = None
     if size_bytes is not None and total is not None:
         bpp = 8 * size_bytes / (drawn.format.width * drawn.format.height * total)
-    return Evaluation(str(reference), str(test), quality, size_bytes, bpp, ms_ssim)
+    return Evaluation(str(reference), str(test), quality, size_bytes, bpp, ms_ssim, scores)
+
+
+def _measured(
+    reference: str,
+    source: _Side,
+    test: str,
+    drawn: _Side,
+    quality: Measurement,
+    ms_ssim: bool,
+    on_progress: _Progress,
+) -> Iterator[tuple[Planes, Planes]]:
+    """Pass the pictures of both sides on in pairs, and add what they are worth to ``quality``."""
+    length = drawn.frames if source.frames is None else source.frames
+    for expected, found in zip_longest(source.pictures, drawn.pictures):
+        if expected is None or found is None:
+            longer, shorter = (test, reference) if expected is None else (reference, test)
+            raise InputError(f"{shorter} ends after {quality.frames} frames, {longer} does not", _LENGTH_HINT)
+        quality.per_frame += measure([expected], source.format, [found], drawn.format, ms_ssim=ms_ssim).per_frame
+        on_progress(quality.frames, length)
+        yield expected, found
 
 
 def _open(

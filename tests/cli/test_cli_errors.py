@@ -45,7 +45,7 @@ from nvcodec.errors import NvcError
         ("decode taken.nvc", "no output given"),
         ("decode taken.nvc -o x.y4m --limit max_frame=3", "no limit is called 'max_frame'"),
         ("decode taken.nvc -o x.y4m --limit max_frames=many", "no whole number"),
-        ("eval clip.y4m clip.y4m --metrics vmaf", "--metrics vmaf is unknown"),
+        ("eval clip.y4m clip.y4m --metrics ssim", "--metrics ssim is unknown\n  Metrics: psnr, ms-ssim, vmaf"),
         ("eval clip.y4m clip.y4m clip.y4m --per-frame x.csv", "--per-frame takes one TEST"),
         ("eval clip.y4m", "missing argument 'TEST...'\n  See:  nvc eval -h"),
         ("decod clip.nvc", "no such command 'decod'\n  Did you mean 'decode'?"),

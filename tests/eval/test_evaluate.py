@@ -72,3 +72,13 @@ def test_geometry_is_told(tmp_path):
     notices = []
     evaluate(reference, test, ms_ssim=False, on_notice=notices.append)
     assert [notice.split("geometry ")[1][:12] for notice in notices] == ["64x48 8-bit ", "64x48 8-bit "]
+
+
+def test_the_test_may_begin_elsewhere(tmp_path):
+    reference = _write(tmp_path / "a.y4m", 6)
+    with open_sink(tmp_path / "b.mkv", FORMAT) as sink:
+        for frame in (2, 3, 4):
+            y, u, v = (np.full(shape, 100 + frame, np.uint8) for shape in FORMAT.plane_shapes)
+            sink.write((y, u, v))
+    result = evaluate(reference, tmp_path / "b.mkv", seek=2, test_seek=0, frames=3, ms_ssim=False)
+    assert result.quality.frames == 3 and result.quality.psnr["yuv_611"] == 100

@@ -1,0 +1,222 @@
+"""``nvc bench``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nvcodec.cli import _options as options
+from nvcodec.cli._options import Choice, Command, option
+from nvcodec.cli._progress import make_progress
+from nvcodec.cli._terminal import Terminal, print_json, printable
+from nvcodec.errors import UsageError
+
+if TYPE_CHECKING:
+    from nvcodec.eval.bench import Contestant
+    from nvcodec.eval.results import Curve
+
+_RUN, _REPORT = "What to run", "Report"
+_METRICS = ("psnr-yuv", "psnr-y", "psnr-rgb", "ms-ssim-y", "vmaf")
+_MORE_METRICS = ("vmaf",)
+SCHEMA = "nvc-bench-report/1"
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "nvc bench clips/*.y4m --codecs nvc:faster,x264:veryslow,x265:veryslow,svtav1:4 -o results/",
+        "nvc bench clip.mp4 --codecs nvc:draft,x264 --points nvc=0.05,0.1,0.2 --points x264=24,30,36 -o results/",
+        "nvc bench --from results/ --anchor x265-veryslow --plot rd.png",
+    ),
+)
+# fmt: off
+@click.argument("inputs", nargs=-1, metavar="INPUT...")
+@option(
+    "--codecs",
+    group=_RUN,
+    metavar="LIST",
+    default="nvc,x264,x265,svtav1",
+    help="name[:preset], with commas: nvc, x264, x265, svtav1; vvenc and libaom with the extra 'bench'.  "
+    "[default: nvc,x264,x265,svtav1]",
+)
+@option(
+    "--points",
+    group=_RUN,
+    multiple=True,
+    metavar="[CODEC=]LIST",
+    help="Points, e.g. nvc=0.1,0.2 (bits per pixel) or x265=22,27,32,37 (CRF; QP for vvenc); without a name, for all "
+    "codecs but nvc (repeatable).  [default: four or five per codec]",
+)
+@option(
+    "--nvc-options",
+    group=_RUN,
+    metavar="OPTIONS",
+    default="",
+    help="More options of 'nvc encode' for its points, as in \"--epochs 60 --domain rgb\".",
+)
+@option("-o", "--output", group=_RUN, metavar="DIR", help="One JSON a clip and codec; existing ones are reused.")
+@option(
+    "--from",
+    "sources",
+    group=_RUN,
+    multiple=True,
+    metavar="PATH",
+    help="Report results that exist (files or folders); run nothing.",
+)
+@option("--metrics", group=_RUN, metavar="LIST", default="", help="vmaf, besides PSNR and MS-SSIM (extra 'bench').")
+@options.raw_options()
+@options.frame_options()
+@option("--anchor", group=_REPORT, metavar="LABEL", help="Report BD-rate against this codec, e.g. x265-veryslow.")
+@option(
+    "--metric",
+    group=_REPORT,
+    type=Choice(_METRICS),
+    default="psnr-yuv",
+    help="What BD-rate and plot compare; psnr-yuv is 6:1:1.  [default: psnr-yuv]",
+)
+@option("--plot", group=_REPORT, metavar="FILE", help="RD curves (.png or .svg; extra 'plot').")
+@options.device_options()
+@options.json_option()
+@options.progress_option()
+@options.overwrite_option()
+@options.verbosity_options()
+# fmt: on
+@click.pass_context
+def command(
+    ctx: click.Context,
+    inputs: tuple[str, ...],
+    codecs: str,
+    points: tuple[str, ...],
+    nvc_options: str,
+    output: str | None,
+    sources: tuple[str, ...],
+    metrics: str,
+    size: tuple[int, int] | None,
+    fps: Fraction | None,
+    pix_fmt: str | None,
+    seek: int,
+    frames: int | None,
+    anchor: str | None,
+    metric: str,
+    plot: str | None,
+    device: str,
+    threads: int,
+    as_json: bool,
+    progress: str,
+    overwrite: bool,
+) -> None:
+    """Compare rate and distortion with x264, x265, SVT-AV1, VVenC and libaom.
+
+    Every point is coded, decoded from its file and measured; the table goes to stdout. A bench that was
+    stopped goes on where it stopped; one that is finished only prints.
+    """
+    from nvcodec.eval.plot import check_plot
+    from nvcodec.metrics.bdrate import check_installed
+
+    terminal = ctx.ensure_object(Terminal)
+    wanted = {name.strip() for name in metrics.split(",")} - {"", "psnr", "ms-ssim"}
+    if not wanted <= set(_MORE_METRICS):
+        raise UsageError(f"--metrics {metrics} is unknown", f"Metrics: {', '.join(_MORE_METRICS)}")
+    if plot is not None:
+        check_plot(plot)
+    if anchor is not None:
+        check_installed()
+    failures: list[Exception] = []
+    if sources:
+        from nvcodec.eval.results import load_all
+
+        curves = load_all([Path(path) for path in (*sources, *inputs)])  # the shell has expanded --from results/*.json
+    else:
+        if not inputs:
+            raise UsageError("no input given", "Name clips to code, or results to report:  nvc bench --from results/")
+        if output is None:
+            raise UsageError("no output given", "Name the folder that keeps the results:  -o results/")
+        from nvcodec.eval.bench import Bench
+        from nvcodec.eval.codecs import BenchClip
+
+        compute = "" if device == "auto" else f" --device {device}"
+        compute += "" if threads == 1 else f" --threads {threads}"
+        contestants = parse_codecs(codecs, points, f"{nvc_options}{compute}".strip())
+        clips = [BenchClip(Path(path), size, fps, pix_fmt, seek, frames) for path in inputs]
+        with make_progress(progress, terminal) as shown:
+            bench = Bench(
+                folder=Path(output),
+                vmaf="vmaf" in wanted,
+                device=device,
+                threads=threads,
+                afresh=overwrite,
+                on_event=shown.on_event,
+                on_frames=shown.frame_counter,
+            )
+            outcome = bench.run(clips, contestants)
+        curves, failures = outcome.curves, list(outcome.failures)
+    _report(curves, metric, anchor, plot, as_json, terminal)
+    if failures:
+        raise failures[0]
+
+
+def _report(
+    curves: list[Curve], metric: str, anchor: str | None, plot: str | None, as_json: bool, terminal: Terminal
+) -> None:
+    """Tables to stdout, the plot to its file."""
+    from nvcodec.eval.compare import compare
+    from nvcodec.eval.plot import plot as draw
+    from nvcodec.eval.table import points_markdown, summary_markdown
+
+    summary = None if anchor is None or not curves else compare(curves, anchor.replace(":", "-"), metric)
+    if plot is not None and curves:
+        draw(curves, plot, metric)
+        terminal.note(f"plot in {plot}")
+    if as_json:
+        found = [curve.to_json() for curve in curves]
+        print_json({"schema": SCHEMA, "curves": found, "summary": None if summary is None else summary.to_json()})
+        return
+    click.echo(printable(points_markdown(curves)))
+    if summary is not None:
+        click.echo(printable(summary_markdown(summary)))
+
+
+def parse_codecs(codecs: str, points: Iterable[str], nvc_options: str) -> list[Contestant]:
+    """``name:preset`` words, and the points of each.
+
+    Raises:
+        UsageError: A codec, preset or point does not exist, or one is named twice.
+    """
+    from nvcodec.eval.bench import Contestant
+    from nvcodec.eval.registry import make_codec
+
+    chosen = _parse_points(points)
+    contestants = []
+    for word in filter(None, (part.strip() for part in codecs.split(","))):
+        name, _, preset = word.partition(":")
+        codec = make_codec(name, preset or None, nvc_options if name == "nvc" else "")
+        common = chosen.get("") if codec.unit != "bpp" else None
+        wanted = chosen.get(name) or common or codec.default_points
+        for point in wanted:
+            codec.check_point(point)
+        contestants.append(Contestant(codec, wanted))
+    names = [one.codec.name for one in contestants]
+    if not names:
+        raise UsageError("--codecs names no codec", "For example:  --codecs nvc:draft,x264")
+    if unused := chosen.keys() - {"", *names}:
+        raise UsageError(f"--points {min(unused)}=... is for a codec that --codecs does not name")
+    labels = [one.codec.label for one in contestants]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise UsageError(f"--codecs names {twice} twice")
+    return contestants
+
+
+def _parse_points(words: Iterable[str]) -> dict[str, tuple[float, ...]]:
+    """``[CODEC=]LIST`` words by codec; the empty name is for all that have none of their own."""
+    chosen: dict[str, tuple[float, ...]] = {}
+    for word in words:
+        name, _, values = word.rpartition("=")
+        try:
+            chosen[name.strip()] = tuple(dict.fromkeys(float(value) for value in values.split(",")))
+        except ValueError:
+            raise UsageError(f"--points {word} is no list of numbers", "As in --points x265=22,27,32,37") from None
+    return chosen

@@ -1,0 +1,212 @@
+"""The bench: every clip through every codec at every point, each file decoded and measured, nothing done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+from nvcodec.encoder.events import EventHandler, Notice
+from nvcodec.errors import InterruptedEncodeError, NvcError, UsageError
+from nvcodec.eval.codecs import BenchClip, BenchCodec, Coded
+from nvcodec.eval.measure import evaluate
+from nvcodec.eval.results import ClipInfo, Curve, Point
+from nvcodec.io.source import open_source
+
+FILES = "files"
+"""Folder beside the results that keeps the coded videos."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A codec and the points it is measured at."""
+
+    codec: BenchCodec
+    points: tuple[float, ...]
+
+
+@dataclass
+class Benched:
+    """What a bench brought."""
+
+    curves: list[Curve] = field(default_factory=list)
+    failures: list[NvcError] = field(default_factory=list)
+    """What could not be coded; the rest was done all the same."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How a bench is run.
+
+    Args:
+        folder: Where results are kept, one JSON for each clip and codec; the coded files lie in ``files`` below it.
+        vmaf: Measure VMAF too.
+        device: Where bitstreams are drawn for measuring.
+        threads: CPU threads for measuring.
+        afresh: Measure again what is there.
+        on_event: Hears of progress.
+        on_frames: Makes a handler of frame counts for a stage, by its name.
+    """
+
+    folder: Path
+    vmaf: bool = False
+    device: str = "auto"
+    threads: int = 1
+    afresh: bool = False
+    on_event: EventHandler = lambda event: None
+    on_frames: Callable[[str], Callable[[int, int | None], None]] = lambda stage: lambda done, total: None
+
+    def run(self, clips: Sequence[BenchClip], contestants: Sequence[Contestant]) -> Benched:
+        """Bring every result up to date.
+
+        A codec that fails on a clip is reported and the others go on; every point is saved as soon as it is measured.
+
+        Raises:
+            UsageError: A codec is not installed, two clips have one name, or kept results are of other frames, versions
+                or settings.
+            InputError: A clip cannot be read.
+            InterruptedEncodeError: The user stopped an encode; run the bench again to go on.
+        """
+        names = [clip.name for clip in clips]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UsageError(f"two inputs are called {twice}", "Results go by the name of the clip; rename one")
+        versions = {one.codec.label: one.codec.versions() for one in contestants}
+        (self.folder / FILES).mkdir(parents=True, exist_ok=True)
+        started = []
+        for clip in clips:  # before any work: what is kept may be of something else
+            info = describe(clip)
+            for one in contestants:
+                fresh = Curve(
+                    one.codec.label, one.codec.name, one.codec.preset, one.codec.unit, one.codec.description,
+                    info, versions[one.codec.label], host(), (),
+                )  # fmt: skip
+                started.append((clip, one, self._kept(fresh)))
+        benched = Benched()
+        for clip, one, curve in started:
+            try:
+                curve = self._completed(clip, one, curve)
+            except InterruptedEncodeError:
+                raise
+            except NvcError as error:
+                self.on_event(Notice(f"{clip.name} {one.codec.label}: {error.message}"))
+                benched.failures.append(error)
+                curve = self._kept(curve)  # with the points that were measured before
+            points = tuple(known for known in curve.points if known.point in one.points)
+            if points:
+                benched.curves.append(replace(curve, points=points))
+        return benched
+
+    def _completed(self, clip: BenchClip, one: Contestant, curve: Curve) -> Curve:
+        """A curve with all the points it should have."""
+        codec, info, path = one.codec, curve.clip, self._path(curve)
+        for point in one.points:
+            what = f"{clip.name} {codec.label} {codec.unit} {point:g}"
+            if any(known.point == point and (known.vmaf is not None or not self.vmaf) for known in curve.points):
+                self.on_event(Notice(f"{what}: kept from {path}"))
+                continue
+            self.on_event(Notice(what))
+            coded = codec.encode(clip, point, self.folder / FILES, self.on_event)
+            measured = self._measure(clip, info, point, coded, f"{clip.name} {codec.label}")
+            others = tuple(known for known in curve.points if known.point != point)
+            curve = replace(curve, points=(*others, measured))
+            curve.save(path)
+        return curve
+
+    def _path(self, curve: Curve) -> Path:
+        return self.folder / f"{curve.clip.name}.{curve.label}.json"
+
+    def _kept(self, fresh: Curve) -> Curve:
+        """Results of an earlier run, when they are of the same frames, versions and settings; else as given."""
+        path = self._path(fresh)
+        if self.afresh or not path.exists():
+            return fresh
+        kept = Curve.load(path)
+        for what, ours, theirs in (
+            ("frames", fresh.clip, kept.clip),
+            ("versions", fresh.versions, kept.versions),
+            ("settings", fresh.description, kept.description),
+        ):
+            if ours != theirs:
+                raise UsageError(
+                    f"{path} holds results of other {what}: {theirs}, not {ours}",
+                    "Keep both with another --output, or measure again with -y",
+                )
+        return kept
+
+    def _measure(self, clip: BenchClip, info: ClipInfo, point: float, coded: Coded, stage: str) -> Point:
+        """Decode a coded file and compare it with its source."""
+        found = evaluate(
+            clip.path,
+            coded.file,
+            size=clip.size,
+            fps=clip.fps,
+            pix_fmt=clip.pix_fmt,
+            seek=clip.seek,
+            frames=info.frames,
+            test_seek=0,
+            vmaf=self.vmaf,
+            device=self.device,
+            threads=self.threads,
+            on_progress=self.on_frames(stage),
+        )
+        bits = 8 * coded.bytes
+        fps = None if info.fps is None else float(Fraction(info.fps))
+        return Point(
+            point=point,
+            bytes=coded.bytes,
+            bpp=bits / (info.width * info.height * info.frames),
+            kbps=None if fps is None else bits * fps / info.frames / 1000,
+            psnr=found.quality.psnr,
+            ms_ssim_y=found.quality.ms_ssim_y,
+            vmaf=None if found.vmaf is None else found.vmaf.mean,
+            encode_s=coded.encode_s,
+            decode_fps=_decode_fps(coded.file) if coded.decode_fps is None else coded.decode_fps,
+            settings=coded.settings,
+            details=coded.details,
+            file=os.path.relpath(coded.file, self.folder),
+        )
+
+
+def describe(clip: BenchClip) -> ClipInfo:
+    """Read a clip through once: its geometry, its length, and what identifies its pictures wherever they are stored."""
+    sha, count = hashlib.sha256(), 0
+    with clip.open() as source:
+        for planes in source:
+            count += 1
+            for plane in planes:
+                sha.update(plane.tobytes())
+        video = source.format
+    return ClipInfo(
+        name=clip.name,
+        sha256=sha.hexdigest(),
+        width=video.width,
+        height=video.height,
+        frames=count,
+        seek=clip.seek,
+        fps=None if video.fps is None else str(video.fps),
+        bit_depth=video.bit_depth,
+    )
+
+
+def host() -> dict[str, str]:
+    """The machine that was measured on."""
+    processor = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), processor)
+    except OSError:
+        pass  # not Linux
+    return {"system": platform.platform(), "processor": processor, "cpus": str(os.cpu_count())}
+
+
+def _decode_fps(file: Path) -> float:
+    """Frames per second of decoding a file to planes, opening it counted in."""
+    began = time.perf_counter()
+    with open_source(file) as source:
+        count = sum(1 for _ in source)
+    return count / max(time.perf_counter() - began, 1e-9)

@@ -1,0 +1,59 @@
+"""The command over results that exist, and over a clip."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("results")
+
+
+@pytest.fixture
+def bench(nvc, clip, folder):
+    """Two codecs with two points each; nothing is coded twice."""
+
+    def run(*words):
+        codecs = ["--codecs", "x264:ultrafast,x264:medium", "--points", "20,40"]
+        return nvc("bench", clip, *codecs, "-o", folder, *words)
+
+    return run
+
+
+def test_tables_go_to_stdout(bench):
+    outcome = bench("--anchor", "x264:ultrafast")
+    text = outcome.out.decode()
+    assert outcome.code == 0
+    assert "### clip: 64x48, 8 frames, 25 fps" in text and "BD-rate against x264-ultrafast" in text
+    assert text.count("crf 20") == 2
+
+
+def test_a_second_run_only_reports(bench):
+    bench()
+    outcome = bench("--json")
+    assert outcome.err.count("kept from") == 4
+    assert outcome.json["schema"] == "nvc-bench-report/1" and len(outcome.json["curves"]) == 2
+
+
+def test_results_are_reported_without_their_clips(bench, nvc, folder, tmp_path):
+    bench()
+    outcome = nvc("bench", "--from", folder, "--anchor", "x264-ultrafast", "--plot", tmp_path / "rd.png", "--json")
+    assert outcome.code == 0 and (tmp_path / "rd.png").read_bytes().startswith(b"\x89PNG")
+    assert "x264-medium" in outcome.json["summary"]["clips"]["clip"]
+    files = sorted(folder.glob("*.json"))
+    assert nvc("bench", "--from", *files).code == 0  # as a shell expands --from results/*.json
+
+
+def test_mistakes_are_said_before_any_work(nvc, clip, tmp_path):
+    for words in (
+        ["bench"],
+        ["bench", clip],
+        ["bench", clip, "-o", tmp_path, "--plot", "x.pdf"],
+        ["bench", clip, "-o", tmp_path, "--metrics", "ssim"],
+        ["bench", clip, "-o", tmp_path, "--nvc-options", "--bpp 1"],
+    ):
+        assert nvc(*words).code == 2, words
+    assert nvc("bench", tmp_path / "none.y4m", "-o", tmp_path).code == 3
+    assert nvc("bench", "--from", tmp_path / "none.json").code == 3
+    assert not list(tmp_path.glob("*.json"))
