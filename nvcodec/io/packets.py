@@ -114,8 +114,10 @@ def decode_packets(
     decoder.thread_type = "AUTO"
     decoder.extradata = extradata or None
     for index, data in enumerate(chain(packets, [None])):
+        if data == b"":
+            raise BitstreamError(f"{codec} packet {index} is empty")  # to FFmpeg it would mean the end
         try:
-            decoded = decoder.decode(None if data is None else av.Packet(data))
+            decoded = decoder.decode(None if data is None else _packet(data))
         except av.FFmpegError as error:
             raise BitstreamError(f"{codec} packet {index} cannot be decoded ({error.strerror})") from error
         for frame in decoded:
@@ -144,7 +146,7 @@ def write_matroska(video: EncodedVideo, path: Path) -> None:
             context = _opened(stream.codec_context, video.format, video.encoder, video.options)
             context.extradata = video.extradata
             for coded in video.packets:
-                packet = av.Packet(coded.data)
+                packet = _packet(coded.data)
                 packet.pts, packet.dts, packet.duration = coded.pts, coded.dts, 1
                 packet.time_base, packet.is_keyframe, packet.stream = 1 / video.format.fps, coded.is_key, stream
                 container.mux(packet)
@@ -214,6 +216,17 @@ def _coded(packet: av.Packet[Any], codec: str) -> CodedPacket:
         data = data.removeprefix(_AV1_TEMPORAL_DELIMITER)  # containers leave them out, decoders do without
     assert packet.pts is not None and packet.dts is not None
     return CodedPacket(data, packet.pts, packet.dts, packet.is_keyframe)
+
+
+def _packet(data: bytes) -> av.Packet[Any]:
+    """A packet that owns its bytes, padded as decoders need.
+
+    One made of ``bytes`` directly is freed under Python's lock: a decoder thread that still has it when the decoder is
+    closed under that lock waits for ever.
+    """
+    packet = av.Packet(len(data))
+    packet.update(data)
+    return packet
 
 
 def _new_frame(planes: Planes, format: VideoFormat) -> av.VideoFrame:
