@@ -14,7 +14,7 @@ from nvcodec.encoder.target import RateTarget
 from nvcodec.models.msnerv_config import HINERV_SWITCHES
 from nvcodec.types import VideoFormat
 
-FOLDER = Path(__file__).parent.parent / "benchmarks" / "ablations"
+FOLDER = Path(__file__).parent.parent / "benchmarks" / "studies" / "configurations"
 FILES = sorted(FOLDER.glob("*.toml"))
 
 

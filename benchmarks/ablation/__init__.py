@@ -1,0 +1,1 @@
+"""Comparing configurations of the codec on the same clips: ``benchmarks/ablate.py``."""

@@ -1,0 +1,258 @@
+"""A study: the configurations to compare and the clips to compare them on, read from TOML. No torch."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nvcodec.encoder.config import EncodeConfig
+from nvcodec.encoder.overrides import apply, flatten
+from nvcodec.encoder.presets import PRESETS
+from nvcodec.errors import InputError, UsageError
+from nvcodec.models.registry import MODELS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
+
+SIZES = ("bpp", "bitrate", "target_size")
+TARGETS = ("crf", *SIZES, "target_psnr")
+BUDGETS = ("epochs", "steps", "max_time_s")
+METRICS = {
+    "yuv_611": "6:1:1 PSNR in dB",
+    "rgb": "RGB PSNR in dB",
+    "y": "Y PSNR in dB",
+    "u": "U PSNR in dB",
+    "v": "V PSNR in dB",
+    "ms_ssim_y": "MS-SSIM of Y",
+}
+"""What can be compared, and what the table calls it."""
+
+_NUMBER = (int, float)
+_OPTIONS = {
+    "preset": str, "domain": str, "params": int, "segment": int, "seek": int, "steps": int,
+    **dict.fromkeys((*TARGETS, "epochs", "max_time_s"), _NUMBER),
+}  # fmt: skip
+_MAY_BE_ZERO = {"crf", "seek"}
+_CLIP = {"file": str, "name": str, "frames": int, **_OPTIONS}
+_CONFIGURATION = {"name": str, "model": str, "config": str, "set": dict, "scale": _NUMBER, "paper": dict}
+_STUDY = {
+    "source": str, "reference": str, "metrics": list, "seeds": list, "equal_time": bool, "options": dict, "set": dict,
+    "clips_from": str, "clips": list, "configurations": list,
+}  # fmt: skip
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video of the study."""
+
+    name: str
+    """In the table and in file names."""
+    file: str
+    """Relative to the folder of clips, or to the repository."""
+    frames: int
+    options: dict[str, Any]
+    """What an encode of it is told, the study's own options included."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A row of the table."""
+
+    name: str
+    model: str
+    settings: dict[str, object]
+    """Dotted keys of fit, loss and model, the study's own included."""
+    scale: float
+    """Multiplies the clip's parameters and size: rows that compare sizes."""
+    paper: dict[str, Any]
+    """The paper's numbers for this row, by what they are."""
+    not_built: str | None
+    """What of it this version of the codec lacks; None when it can run."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """Every configuration on every clip with every seed."""
+
+    name: str
+    source: str
+    """Paper and table."""
+    reference: str
+    """The configuration that the others are compared with."""
+    metrics: tuple[str, ...]
+    seeds: tuple[int, ...]
+    equal_time: bool
+    """Give every configuration the steps that take as long as the reference's."""
+    clips: tuple[Clip, ...]
+    configurations: tuple[Configuration, ...]
+
+    def configuration(self, name: str) -> Configuration:
+        """The configuration of this name.
+
+        Raises:
+            UsageError: There is none.
+        """
+        names = [configuration.name for configuration in self.configurations]
+        if name not in names:
+            raise UsageError(f"study {self.name} has no configuration {name!r}", f"It has: {', '.join(names)}")
+        return self.configurations[names.index(name)]
+
+
+def load_study(path: Path) -> Study:
+    """Read a study.
+
+    Raises:
+        InputError: A file cannot be read.
+        UsageError: The study makes no sense: unknown keys, wrong values, no budget.
+    """
+    content = _read(path)
+    try:
+        return _study(path, content)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", error.hint) from None
+
+
+def _study(path: Path, content: dict[str, Any]) -> Study:
+    _check(content, _STUDY, "the study")
+    _require(content, ("source", "reference", "configurations"), "the study")
+    common = content.get("options", {})
+    _check(common, _OPTIONS, "[options]")
+    clips = tuple(_clip(table, common) for table in _clip_tables(path.parent, content))
+    rows = tuple(_configuration(path.parent, table, content.get("set", {})) for table in content["configurations"])
+    _check_names("clips", clips)
+    _check_names("configurations", rows)
+    default = "rgb" if common.get("domain") == "rgb" else "yuv_611"
+    study = Study(
+        name=path.stem,
+        source=content["source"],
+        reference=content["reference"],
+        metrics=tuple(content.get("metrics", [default])),
+        seeds=tuple(content.get("seeds", [0])),
+        equal_time=content.get("equal_time", False),
+        clips=clips,
+        configurations=rows,
+    )
+    study.configuration(study.reference)
+    for metric in study.metrics:
+        if not isinstance(metric, str) or metric not in METRICS:
+            raise UsageError(f"no metric is called {metric!r}", f"Metrics: {', '.join(METRICS)}")
+    if not all(isinstance(seed, int) and seed >= 0 for seed in study.seeds) or not study.seeds:
+        raise UsageError(f"seeds must be whole numbers, not {list(study.seeds)}")
+    if study.equal_time and any("max_time_s" in clip.options for clip in clips):
+        raise UsageError("equal_time and max_time_s are two ways to the same end; choose one")
+    return study
+
+
+def _clip_tables(folder: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The clips of the study, or of the file that several studies share."""
+    if ("clips" in content) == ("clips_from" in content):
+        raise UsageError("the study needs either clips or clips_from")
+    if "clips_from" in content:
+        content = _read(folder / content["clips_from"])
+        _check(content, {"clips": list}, "clips_from")
+        _require(content, ("clips",), "clips_from")
+    tables: list[dict[str, Any]] = content["clips"]
+    return tables
+
+
+def _clip(table: dict[str, Any], common: Mapping[str, Any]) -> Clip:
+    _check(table, _CLIP, "a clip")
+    _require(table, ("file", "frames"), "a clip")
+    options = dict(common)
+    own = {key: value for key, value in table.items() if key in _OPTIONS}
+    for group in (TARGETS, BUDGETS):
+        given = [key for key in group if key in own]
+        if given:  # a clip's target or budget replaces the study's, whatever kind that is
+            options = {key: value for key, value in options.items() if key not in group}
+        if len([key for key in group if key in {**options, **own}]) > 1:
+            raise UsageError(f"clip {table['file']} has more than one of {', '.join(group)}", "Choose one")
+    options |= own
+    if not options.keys() & set(BUDGETS):
+        raise UsageError(f"clip {table['file']} has no budget", f"Give one of: {', '.join(BUDGETS)}")
+    if options.get("preset", "draft") not in PRESETS:
+        raise UsageError(f"no preset is called {options['preset']!r}", f"Presets: {', '.join(PRESETS)}")
+    if options.get("domain", "rgb") not in ("rgb", "yuv420"):
+        raise UsageError(f"no domain is called {options['domain']!r}", "Domains: yuv420, rgb")
+    return Clip(table.get("name", PurePosixPath(table["file"]).stem), table["file"], table["frames"], options)
+
+
+def _configuration(folder: Path, table: dict[str, Any], common: Mapping[str, Any]) -> Configuration:
+    _check(table, _CONFIGURATION, "a configuration")
+    _require(table, ("name",), "a configuration")
+    name, model = table["name"], table.get("model", "msnerv")
+    of_file: dict[str, Any] = {}
+    if "config" in table:
+        of_file = _read(folder / table["config"])
+        if loose := [key for key, value in of_file.items() if not isinstance(value, dict)]:
+            raise UsageError(f"{table['config']} sets {loose[0]!r}, which is no setting", "Put it under [options]")
+    settings = {**flatten(common), **flatten(of_file), **flatten(table.get("set", {}))}
+    try:
+        lacking = _not_built(model, settings)
+    except UsageError as error:
+        raise UsageError(f"configuration {name}: {error.message}", error.hint) from None
+    return Configuration(name, model, settings, float(table.get("scale", 1)), table.get("paper", {}), lacking)
+
+
+def _not_built(model: str, settings: Mapping[str, object]) -> str | None:
+    """What a configuration needs and this version lacks: its model, or a setting.
+
+    Raises:
+        UsageError: A setting exists but cannot have the value.
+    """
+    if model not in [known.name for known in MODELS]:
+        return f"no model is called {model!r}"
+    try:
+        apply(EncodeConfig(), settings)
+    except UsageError as error:
+        if error.message.startswith("no setting is called"):
+            return f"{error.message}. {error.hint}" if error.hint.startswith("Did you mean") else error.message
+        raise
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return content
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is no valid TOML: {error}") from None
+
+
+def _check(table: Any, allowed: Mapping[str, Any], where: str) -> None:
+    """Refuse keys that mean nothing, and values of another type."""
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} must be a table, not {table!r}")
+    for key, value in table.items():
+        if key not in allowed:
+            near = difflib.get_close_matches(key, allowed, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(allowed)}"
+            raise UsageError(f"{where} has no key {key!r}", hint)
+        fits = isinstance(value, allowed[key]) and (allowed[key] is bool or not isinstance(value, bool))
+        small = isinstance(value, _NUMBER) and allowed[key] is not bool and value <= 0
+        if not fits or (small and key not in _MAY_BE_ZERO):
+            raise UsageError(f"{key} of {where} cannot be {value!r}")
+
+
+def _require(table: dict[str, Any], keys: tuple[str, ...], where: str) -> None:
+    for key in keys:
+        if not table.get(key):
+            raise UsageError(f"{where} needs the key {key!r}")
+
+
+def _check_names(kind: str, named: tuple[Clip, ...] | tuple[Configuration, ...]) -> None:
+    names = [one.name for one in named]
+    for name in names:
+        if not _NAME.fullmatch(name) or "--" in name:
+            raise UsageError(f"{name!r} cannot be part of a file name", "Use letters, digits, '_', '-' and '.'")
+        if names.count(name) > 1:
+            raise UsageError(f"two {kind} are called {name!r}", "Give each a name of its own")

@@ -1,0 +1,1 @@
+"""Measurements that need a GPU, for machines that are lent for minutes: ``benchmarks/gpu/run.py``."""

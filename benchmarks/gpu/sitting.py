@@ -1,0 +1,160 @@
+"""One sitting: the tasks that are left, until the time is over."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from benchmarks.gpu.bench import DONE, FAILED, SKIPPED, UNFINISHED, Bench, Record, Task
+from benchmarks.gpu.pack import pack
+from nvcodec.errors import NvcError
+
+SCHEMA = "nvc-gpu/1"
+RESERVE_S = 20.0
+"""Kept back of the sitting: to stop what runs, and to pack."""
+_LAST_RESORT_S = 8.0
+"""So long before the end results are packed, whatever a task is doing."""
+_NAME_COLUMNS = 46
+
+
+class BrokenDeviceError(Exception):
+    """The GPU answers this process no more: what comes next needs a new one."""
+
+
+def sit(tasks: Sequence[Task], bench: Bench, out: Path, *, retry: bool) -> None:
+    """Run tasks in turn, pack after each, and leave out those that are done or for which time is too short.
+
+    Args:
+        tasks: In the order of their importance.
+        bench: Where, and until when.
+        out: Gets the packed results and ``summary.txt``.
+        retry: Run what failed before once more.
+
+    Raises:
+        BrokenDeviceError: A task broke the GPU for this process.
+    """
+    torch.set_num_threads(bench.threads)
+    with _last_resort(tasks, bench, out):
+        for task in tasks:
+            status = load(bench, task).get("status")
+            if status == DONE or (status == FAILED and not retry):
+                continue
+            if reason := task.blocked(bench):
+                _save(bench, task, {"status": SKIPPED, "line": reason}, 0.0)
+                continue
+            if bench.deadline.left_s() < (0.0 if bench.tiny else task.least_s):
+                continue
+            bench.say(f"{task.name} ({bench.deadline.left_s():.0f} s left)")
+            began = time.monotonic()
+            record = _attempt(task, bench)
+            _save(bench, task, record, time.monotonic() - began)
+            bench.say(f"  {record['status']}: {record['line']}")
+            hand_over(tasks, bench, out)
+            if record["status"] == FAILED and _is_broken(bench):
+                raise BrokenDeviceError
+    hand_over(tasks, bench, out)
+
+
+def hand_over(tasks: Sequence[Task], bench: Bench, out: Path) -> None:
+    """Pack what there is into ``out``."""
+    left_out = pack(bench.results, out)
+    note = f"\nnot packed, for lack of room: {', '.join(left_out)}\n" if left_out else ""
+    temporary = out / ".summary.txt"
+    temporary.write_text(table(tasks, bench) + note, encoding="utf-8")
+    os.replace(temporary, out / "summary.txt")
+
+
+def table(tasks: Sequence[Task], bench: Bench) -> str:
+    """A line for each task that has been begun, and how many have not."""
+    lines, waiting = [], 0
+    for task in tasks:
+        record = load(bench, task)
+        if not record:
+            waiting += 1
+            continue
+        status = "" if record["status"] == DONE else f"[{record['status']}] "
+        lines.append(f"{task.name:<{_NAME_COLUMNS}}  {status}{record['line']}")
+    lines.append(f"{waiting} of {len(tasks)} tasks not begun")
+    return "\n".join(lines) + "\n"
+
+
+def load(bench: Bench, task: Task) -> Record:
+    """The record of a task; empty when it has not been begun."""
+    path = bench.results / f"{task.name}.json"
+    record: Record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return record
+
+
+def failures(tasks: Sequence[Task], bench: Bench) -> int:
+    """How many tasks failed."""
+    return sum(load(bench, task).get("status") == FAILED for task in tasks)
+
+
+def _save(bench: Bench, task: Task, record: Record, seconds: float) -> None:
+    about = {"schema": SCHEMA, "task": task.name, "device": bench.device, "tiny": bench.tiny, "seconds": seconds}
+    temporary = bench.results / f".{task.name}.tmp"
+    temporary.write_text(json.dumps({**about, **record}, indent=1), encoding="utf-8")
+    os.replace(temporary, bench.results / f"{task.name}.json")
+
+
+def _attempt(task: Task, bench: Bench) -> Record:
+    """The record of a task, or of how it failed: the others are run all the same."""
+    _tidy(bench)
+    try:
+        return task.run(bench)
+    except NvcError as error:
+        return {"status": FAILED, "line": error.message, "hint": error.hint}
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
+        return {"status": FAILED, "line": f"{type(error).__name__}: {first[:120]}", "traceback": traceback.format_exc()}
+
+
+def _tidy(bench: Bench) -> None:
+    """Leave nothing of the task before: neither compiled code nor memory."""
+    torch._dynamo.reset()
+    gc.collect()
+    if bench.on_cuda:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _is_broken(bench: Bench) -> bool:
+    """Whether an earlier kernel's error comes back for ever."""
+    if not bench.on_cuda:
+        return False
+    try:
+        torch.zeros(1, device=bench.device).add_(1).cpu()
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
+
+
+@contextmanager
+def _last_resort(tasks: Sequence[Task], bench: Bench, out: Path) -> Iterator[None]:
+    """End the program in time even if a task does not return (a compiler may take minutes)."""
+
+    def end() -> None:
+        for task in tasks:
+            if (bench.work(task.name) / "job.json").exists() and not load(bench, task):
+                _save(bench, task, {"status": UNFINISHED, "line": "cut off; its state is saved"}, 0.0)
+        hand_over(tasks, bench, out)
+        print(table(tasks, bench), flush=True)
+        os._exit(0)
+
+    timer = threading.Timer(max(bench.deadline.left_s() + RESERVE_S - _LAST_RESORT_S, 0.0), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

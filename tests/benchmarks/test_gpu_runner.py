@@ -1,0 +1,307 @@
+"""Sittings on a machine that is lent for minutes: what is measured, kept, continued and brought home."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import re
+import sys
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.gpu import carry, clips, pack, prepare, run, sitting
+from benchmarks.gpu.bench import Bench, Deadline, Record, Task
+from benchmarks.gpu.encodes import CONFIGURATIONS, Encode, _Brake, _plan_in_time
+from benchmarks.gpu.tasks import tasks
+from nvcodec.container import read_container
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.encoder.events import Step
+from nvcodec.encoder.job import Job
+from nvcodec.errors import InputError
+from nvcodec.io.sink import open_sink
+from nvcodec.io.source import open_source
+from nvcodec.types import Planes, VideoFormat
+
+JobMaker = Callable[..., Job]
+ENCODE = "bunny-msnerv-0.75M-2min"
+
+
+def _bench(folder: Path, seconds: float = 300.0, clock: Callable[[], float] | None = None) -> Bench:
+    deadline = Deadline(seconds) if clock is None else Deadline(seconds, clock)
+    for name in ("results", "scratch"):
+        (folder / name).mkdir(parents=True)
+    return Bench("cpu", folder / "results", folder / "scratch", deadline, tiny=True, say=lambda _: None)
+
+
+def _task(name: str) -> Task:
+    return next(task for task in tasks() if task.name == name)
+
+
+def _brought_home(out: Path) -> dict[str, bytes]:
+    """Files of the archive, as anyone would unpack it."""
+    data = b"".join(path.read_bytes() for path in sorted(out.glob("results.tar.gz.*")))
+    with tarfile.open(fileobj=BytesIO(data), mode="r:gz") as archive:
+        files = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
+        return {name: file.read() for name, file in files.items() if file is not None}
+
+
+@dataclass(frozen=True)
+class Stub(Task):
+    """A task that does what a test wants."""
+
+    does: Callable[[Bench], Record] = field(default=lambda bench: {"status": "done", "line": "well"})
+
+    @property
+    def least_s(self) -> float:
+        return 0.0
+
+    @property
+    def expected_s(self) -> float:
+        return 0.0
+
+    def run(self, bench: Bench) -> Record:
+        return self.does(bench)
+
+
+def test_results_come_home_and_finished_tasks_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--tiny", "--device", "cpu", "--minutes", "5", "--only", "doctor", "--only", "conformance"]
+    assert run.main([*words, "--out", str(tmp_path / "first")]) == 0
+    assert "doctor (" in capsys.readouterr().out
+    files = _brought_home(tmp_path / "first")
+    doctor, conformance = (json.loads(files[f"{name}.json"]) for name in ("doctor", "conformance"))
+    assert doctor["status"] == "done" and doctor["device"] == "cpu" and doctor["packages"]["torch"]
+    assert len(conformance["streams"]) >= 12
+    assert all(stream["integers"] and stream["worst"] == 0 for stream in conformance["streams"].values())
+    words = [*words, "--only", "*-640p-eager", "--state", str(tmp_path / "first")]
+    assert run.main([*words, "--out", str(tmp_path / "second")]) == 0
+    said = capsys.readouterr().out
+    assert "doctor (" not in said and "speed-train-medium-640p-eager (" in said
+    again = _brought_home(tmp_path / "second")
+    assert again["doctor.json"] == files["doctor.json"]
+    speed = json.loads(again["speed-train-draft-640p-eager.json"])
+    assert speed["steps_per_s"] > 0 and len(speed["step_s"]) >= 3
+    assert speed["line"] in (tmp_path / "second" / "summary.txt").read_text()
+
+
+def test_an_interrupted_encode_goes_on_elsewhere_and_gives_the_same_file(tmp_path: Path) -> None:
+    task = _task(ENCODE)
+    straight = _bench(tmp_path / "straight")
+    sitting.sit([task], straight, tmp_path / "at_once", retry=False)
+    expected = _brought_home(tmp_path / "at_once")
+    looks = iter(range(1000))
+    first = _bench(tmp_path / "one", 1400.0, lambda: 100.0 * next(looks))  # as if every step took long
+    sitting.sit([task], first, tmp_path / "home", retry=False)
+    stopped = _brought_home(tmp_path / "home")
+    record = json.loads(stopped[f"{ENCODE}.json"])
+    assert record["status"] == "unfinished" and f"{ENCODE}.nvc" not in stopped
+    assert 1 <= int(re.findall(r"stopped at step (\d+)", record["line"])[0]) < 23
+    assert f"work/{ENCODE}/state.npz" in stopped and not list((tmp_path / "one/results").glob("*.nvc"))
+    second = _bench(tmp_path / "two")  # other folders than before, as on another machine
+    pack.unpack(tmp_path / "home", second.results)
+    sitting.sit([task], second, tmp_path / "home", retry=False)
+    finished = _brought_home(tmp_path / "home")
+    assert finished[f"{ENCODE}.nvc"] == expected[f"{ENCODE}.nvc"]
+    assert not any(name.startswith("work/") for name in finished)
+    record = json.loads(finished[f"{ENCODE}.json"])
+    steps = [point["steps"] for point in record["curve"]]
+    assert steps == sorted(set(steps)) and steps[-1] == record["encode"]["fit_steps"] == 24
+    assert record["encode"]["schema"] == "nvc-encode/1" and record["encode"]["bytes"] == len(finished[f"{ENCODE}.nvc"])
+    assert len(VideoReader(finished[f"{ENCODE}.nvc"], device="cpu")) == 8
+    assert read_container(finished[f"{ENCODE}.nvc"]).header.domain.name == "RGB"
+
+
+def test_a_plan_in_time_is_left_for_a_fit_that_has_not_begun(tiny_job: JobMaker, tmp_path: Path) -> None:
+    job = replace(tiny_job(), frames=8)
+    _plan_in_time(job, tmp_path / "work", 120.0)
+    with np.load(tmp_path / "work" / "state.npz") as state:
+        assert float(state["planned_seconds"]) == 120.0
+        assert int(state["done_steps"]) == 0 and float(state["done_seconds"]) < 60
+    assert Job.load(tmp_path / "work" / "job.json") == job
+
+
+@pytest.mark.parametrize(
+    ("now", "fit_end", "stops"),
+    [
+        (50.0, 60.0, False),  # in the middle
+        (59.5, 60.0, False),  # there is time for what follows
+        (89.5, 90.0, True),  # there is not: the fit must not end
+        (85.0, 90.0, False),  # and until then it may go on
+        (89.5, 150.0, False),  # the deadline is nearer than the end of the fit
+        (100.0, 150.0, True),  # the deadline
+    ],
+)
+def test_a_fit_stops_before_its_end_when_the_rest_takes_too_long(
+    tmp_path: Path, now: float, fit_end: float, stops: bool
+) -> None:
+    time = [0.0]
+    brake = _Brake(_bench(tmp_path, 100.0, lambda: time[0]), tail_s=20.0)
+    brake.look(Step("round", 0.0, 0, 1, 30.0, 30.0, None, steps_per_s=100.0, eta_s=fit_end))
+    time[0] = now
+    assert brake.pulled() is stops
+
+
+def test_the_list_is_what_the_readme_promises() -> None:
+    listed = tasks()
+    names = [task.name for task in listed]
+    assert len(set(names)) == len(names) and all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in names)
+    assert names[:2] == ["doctor", "conformance"]
+    bunny = [task for task in listed if isinstance(task, Encode) and task.footage is clips.BUNNY]
+    assert [task.fit_s for task in bunny] == sorted(task.fit_s for task in bunny)
+    smallest = bunny[0]
+    assert smallest.bpp * 1280 * 640 * 132 == pytest.approx(6 * 750_000)
+    for task in bunny:
+        assert task.configuration is None or (CONFIGURATIONS / task.configuration).exists()
+
+
+def test_what_cannot_run_says_why(tmp_path: Path) -> None:
+    bench = replace(_bench(tmp_path), tiny=False, clips=tmp_path)
+    assert _task("bunny-hinerv-3M-2min").blocked(bench) == "no clip bunny"
+    assert _task("speed-train-draft-1080p-graph-bf16").blocked(bench) == "needs CUDA"
+    unknown = replace(_task(ENCODE), model="nothing")  # type: ignore[call-arg]
+    assert unknown.blocked(bench) == "not built yet"
+    sitting.sit([unknown], bench, tmp_path / "out", retry=False)
+    assert "[skipped] not built yet" in (tmp_path / "out" / "summary.txt").read_text()
+
+
+def test_a_task_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    broken = [True]
+
+    def fail(bench: Bench) -> Record:
+        if broken[0]:
+            raise ZeroDivisionError("of no use\nat all")
+        return {"status": "done", "line": "mended"}
+
+    bench, chosen = _bench(tmp_path), [Stub("bad", fail), Stub("good")]
+    sitting.sit(chosen, bench, tmp_path / "out", retry=False)
+    assert sitting.failures(chosen, bench) == 1
+    files = _brought_home(tmp_path / "out")
+    assert json.loads(files["good.json"])["status"] == "done"
+    assert "in fail" in json.loads(files["bad.json"])["traceback"]
+    assert "[failed] ZeroDivisionError: of no use\n" in (tmp_path / "out" / "summary.txt").read_text()
+    broken[0] = False
+    sitting.sit(chosen, bench, tmp_path / "out", retry=False)
+    assert sitting.failures(chosen, bench) == 1
+    sitting.sit(chosen, bench, tmp_path / "out", retry=True)
+    assert sitting.failures(chosen, bench) == 0
+
+
+def test_tasks_that_take_longer_than_what_is_left_are_not_begun(tmp_path: Path) -> None:
+    bench = replace(_bench(tmp_path, 5.0), tiny=False)
+    sitting.sit([_task("doctor"), _task("conformance")], bench, tmp_path / "out", retry=False)
+    assert set(_brought_home(tmp_path / "out")) == {"doctor.json"}
+    assert "1 of 2 tasks not begun" in (tmp_path / "out" / "summary.txt").read_text()
+
+
+def test_results_are_packed_in_time_though_a_task_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    codes: list[int] = []
+    found: list[dict[str, bytes]] = []
+
+    def leave(code: int) -> None:
+        found.append(_brought_home(tmp_path / "out"))
+        codes.append(code)
+        ended.set()
+
+    def hang(bench: Bench) -> Record:
+        folder = bench.work("slow")
+        folder.mkdir(parents=True)
+        (folder / "job.json").write_text("{}")
+        assert ended.wait(30)
+        return {"status": "done", "line": "too late"}
+
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(sitting, "RESERVE_S", sitting._LAST_RESORT_S)
+    sitting.sit([Stub("quick"), Stub("slow", hang)], _bench(tmp_path, 1.0), tmp_path / "out", retry=False)
+    assert codes == [0]
+    assert json.loads(found[0]["quick.json"])["status"] == "done"
+    assert json.loads(found[0]["slow.json"])["status"] == "unfinished" and "work/slow/job.json" in found[0]
+
+
+def test_parts_are_small_few_and_replaced_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack, "PART_BYTES", 10_000)
+    monkeypatch.setattr(pack, "TOTAL_BYTES", 80_000)
+    random, folder, out = np.random.default_rng(0), tmp_path / "folder", tmp_path / "out"
+    (folder / "work" / "task").mkdir(parents=True)
+    for age, (name, size) in enumerate(
+        {"a.json": 100, "work/task/state.npz": 30_000, "old.nvc": 25_000, "new.nvc": 25_000}.items()
+    ):
+        (folder / name).write_bytes(random.bytes(size))
+        os.utime(folder / name, (age, age))
+    assert pack.pack(folder, out) == ["old.nvc"]
+    parts = sorted(out.iterdir())
+    assert [part.name for part in parts] == [f"results.tar.gz.{index:02d}" for index in range(len(parts))]
+    assert all(part.stat().st_size <= 10_000 for part in parts) and sum(part.stat().st_size for part in parts) <= 80_000
+    pack.unpack(out, tmp_path / "back")
+    for name in ("a.json", "work/task/state.npz", "new.nvc"):
+        assert (tmp_path / "back" / name).read_bytes() == (folder / name).read_bytes()
+    (folder / "work/task/state.npz").unlink()
+    (folder / "new.nvc").unlink()
+    assert pack.pack(folder, out) == []
+    assert len(list(out.iterdir())) < len(parts)
+    assert set(_brought_home(out)) == {"a.json", "old.nvc"}
+
+
+def test_results_with_a_part_missing_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack, "PART_BYTES", 1000)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.nvc").write_bytes(np.random.default_rng(0).bytes(5000))
+    pack.pack(tmp_path / "folder", tmp_path / "out")
+    (tmp_path / "out" / "results.tar.gz.03").unlink()
+    with pytest.raises(InputError, match="damaged"):
+        pack.unpack(tmp_path / "out", tmp_path / "back")
+    with pytest.raises(InputError, match="holds no results"):
+        pack.unpack(tmp_path / "nowhere", tmp_path / "back")
+
+
+def test_packages_brought_along_can_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wheels").mkdir()
+    with zipfile.ZipFile(tmp_path / "wheels" / "brought_along-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("brought_along.py", "answer = 42\n")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(carry, "OPTIONAL", ("brought_along", "numpy", "never_heard_of"))
+    assert carry.provide(tmp_path / "wheels", tmp_path / "packages") == ["brought_along-1.0-py3-none-any.whl"]
+    assert __import__("brought_along").answer == 42
+    monkeypatch.setattr(carry, "NEEDED", ("never_heard_of",))
+    with pytest.raises(InputError, match="never_heard_of is missing"):
+        carry.provide(tmp_path / "wheels", tmp_path / "packages")
+
+
+def test_a_clip_is_cut_packed_and_unpacked(tmp_path: Path) -> None:
+    video = VideoFormat(32, 40)
+    random = np.random.default_rng(0)
+    pictures: list[Planes] = []
+    with open_sink(tmp_path / "high.y4m", video) as sink:
+        for _ in range(3):
+            first, second, third = (random.integers(0, 256, shape, dtype=np.uint8) for shape in video.plane_shapes)
+            pictures.append((first, second, third))
+            sink.write(pictures[-1])
+    footage = clips.Footage("clip", 32, 24, frames=2, first_row=8)
+    (tmp_path / "clips").mkdir()
+    packed = prepare.pack_clip(footage, tmp_path / "high.y4m", tmp_path / "clips")
+    assert lzma.decompress(packed.read_bytes()).startswith(b"YUV4MPEG2")
+    (tmp_path / "scratch").mkdir()
+    path = clips.source(footage, tmp_path / "clips", tmp_path / "scratch", tiny=False)
+    with open_source(path) as cut:
+        assert (cut.format.width, cut.format.height, cut.frame_count) == (32, 24, 2)
+        for planes, whole in zip(cut, pictures, strict=False):
+            np.testing.assert_array_equal(planes[0], whole[0][8:32])
+            np.testing.assert_array_equal(planes[2], whole[2][4:16])
+    with pytest.raises(InputError, match="32x40"):
+        clips.cut(replace(footage, first_row=20), tmp_path / "high.y4m", tmp_path / "x.y4m")
+
+
+def test_mistakes_are_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--tiny", "--out", str(tmp_path / "out")]
+    assert run.main([*words, "--only", "nothing*"]) == 2
+    assert run.main([*words, "--state", str(tmp_path)]) == 3
+    said = capsys.readouterr().err
+    assert "no task is called nothing*" in said and "holds no results" in said
