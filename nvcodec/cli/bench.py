@@ -29,7 +29,7 @@ SCHEMA = "nvc-bench-report/1"
     cls=Command,
     examples=(
         "nvc bench clips/*.y4m --codecs nvc:faster,x264:veryslow,x265:veryslow,svtav1:4 -o results/",
-        "nvc bench clip.mp4 --codecs nvc:draft,x264 --points nvc=0.05,0.1,0.2 --points x264=24,30,36 -o results/",
+        "nvc bench clip.mp4 --codecs nvc:draft,x264 --points nvc=0.05,0.1,0.2 --options x264='-tune psnr' -o results/",
         "nvc bench --from results/ --anchor x265-veryslow --plot rd.png",
     ),
 )
@@ -52,11 +52,13 @@ SCHEMA = "nvc-bench-report/1"
     "codecs but nvc (repeatable).  [default: four or five per codec]",
 )
 @option(
-    "--nvc-options",
+    "--options",
+    "extra",
     group=_RUN,
-    metavar="OPTIONS",
-    default="",
-    help="More options of 'nvc encode' for its points, as in \"--epochs 60 --domain rgb\".",
+    multiple=True,
+    metavar="CODEC=OPTIONS",
+    help="More options of 'nvc encode', or FFmpeg's for the encoder of another codec, for all points "
+    "(repeatable): nvc='--domain rgb', x265='-tune psnr'.",
 )
 @option("-o", "--output", group=_RUN, metavar="DIR", help="One JSON a clip and codec; existing ones are reused.")
 @option(
@@ -91,7 +93,7 @@ def command(
     inputs: tuple[str, ...],
     codecs: str,
     points: tuple[str, ...],
-    nvc_options: str,
+    extra: tuple[str, ...],
     output: str | None,
     sources: tuple[str, ...],
     metrics: str,
@@ -138,9 +140,9 @@ def command(
         from nvcodec.eval.bench import Bench
         from nvcodec.eval.codecs import BenchClip
 
-        compute = "" if device == "auto" else f" --device {device}"
-        compute += "" if threads == 1 else f" --threads {threads}"
-        contestants = parse_codecs(codecs, points, f"{nvc_options}{compute}".strip())
+        compute = [] if device == "auto" else [f"nvc=--device {device}"]
+        compute += [] if threads == 1 else [f"nvc=--threads {threads}"]
+        contestants = parse_codecs(codecs, points, [*extra, *compute])
         clips = [BenchClip(Path(path), size, fps, pix_fmt, seek, frames) for path in inputs]
         with make_progress(progress, terminal) as shown:
             bench = Bench(
@@ -180,20 +182,20 @@ def _report(
         click.echo(printable(summary_markdown(summary)))
 
 
-def parse_codecs(codecs: str, points: Iterable[str], nvc_options: str) -> list[Contestant]:
-    """``name:preset`` words, and the points of each.
+def parse_codecs(codecs: str, points: Iterable[str], extra: Iterable[str] = ()) -> list[Contestant]:
+    """``name:preset`` words, and the points and further options of each.
 
     Raises:
-        UsageError: A codec, preset or point does not exist, or one is named twice.
+        UsageError: A codec, preset, point or option does not exist, or a codec is named twice.
     """
     from nvcodec.eval.bench import Contestant
     from nvcodec.eval.registry import make_codec
 
-    chosen = _parse_points(points)
+    chosen, options = _parse_points(points), _parse_options(extra)
     contestants = []
     for word in filter(None, (part.strip() for part in codecs.split(","))):
         name, _, preset = word.partition(":")
-        codec = make_codec(name, preset or None, nvc_options if name == "nvc" else "")
+        codec = make_codec(name, preset or None, options.get(name, ""))
         common = chosen.get("") if codec.unit != "bpp" else None
         wanted = chosen.get(name) or common or codec.default_points
         for point in wanted:
@@ -202,8 +204,9 @@ def parse_codecs(codecs: str, points: Iterable[str], nvc_options: str) -> list[C
     names = [one.codec.name for one in contestants]
     if not names:
         raise UsageError("--codecs names no codec", "For example:  --codecs nvc:draft,x264")
-    if unused := chosen.keys() - {"", *names}:
-        raise UsageError(f"--points {min(unused)}=... is for a codec that --codecs does not name")
+    for flag, given in (("--points", chosen), ("--options", options)):
+        if unused := given.keys() - {"", *names}:
+            raise UsageError(f"{flag} {min(unused)}=... is for a codec that --codecs does not name")
     labels = [one.codec.label for one in contestants]
     if twice := next((label for label in labels if labels.count(label) > 1), None):
         raise UsageError(f"--codecs names {twice} twice")
@@ -220,3 +223,14 @@ def _parse_points(words: Iterable[str]) -> dict[str, tuple[float, ...]]:
         except ValueError:
             raise UsageError(f"--points {word} is no list of numbers", "As in --points x265=22,27,32,37") from None
     return chosen
+
+
+def _parse_options(words: Iterable[str]) -> dict[str, str]:
+    """``CODEC=OPTIONS`` words by codec, several of one codec joined."""
+    options: dict[str, str] = {}
+    for word in words:
+        name, equals, more = word.partition("=")
+        if not equals or name.startswith("-"):
+            raise UsageError(f"--options {word} names no codec", "As in --options x265='-tune psnr'")
+        options[name.strip()] = f"{options.get(name.strip(), '')} {more}".strip()
+    return options

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import tempfile
@@ -29,43 +28,20 @@ class BlockCodec(BenchCodec):
     ``options`` are FFmpeg's options of the encoder, as in ``-tune psnr -g 64``; they win over those set here.
 
     Raises:
-        UsageError: There is no such preset, or the options are no pairs.
+        UsageError: There is no such preset, or the options are not pairs.
     """
 
     encoder: ClassVar[str]
     """Its name in FFmpeg."""
-    lowest: ClassVar[float]
-    """Smallest point accepted: best quality."""
-    highest: ClassVar[float]
-    """Largest point accepted."""
-    whole: ClassVar[bool]
-    """Whether points must be whole numbers."""
 
     def __init__(self, preset: str, options: str = "") -> None:
         super().__init__(preset, options)
-        if preset not in self.presets:
-            near = difflib.get_close_matches(preset, self.presets, 1)
-            listed = f"Presets: {', '.join(self.presets)}"
-            raise UsageError(f"{self.name} has no preset {preset!r}", f"Did you mean {near[0]}?" if near else listed)
         words = shlex.split(options)
         names, values = words[::2], words[1::2]
         if len(names) != len(values) or not all(name.startswith("-") for name in names):
             raise UsageError(f"cannot read the options of {self.name}: {options}", 'Give pairs:  "-tune psnr -g 64"')
         self.extra = {name[1:]: value for name, value in zip(names, values, strict=True)}
         """What ``options`` says."""
-
-    def check_point(self, point: float) -> None:
-        """Refuse what the encoder would refuse, or silently take for something else.
-
-        Raises:
-            UsageError: The point is out of range, or must be whole.
-        """
-        if self.whole and point != int(point):
-            raise UsageError(f"{self.name} takes whole {self.unit} only, not {point:g}", f"Try {round(point)}")
-        if not self.lowest <= point <= self.highest:
-            raise UsageError(
-                f"{self.name} has no {self.unit} {point:g}", f"Give one from {self.lowest:g} to {self.highest:g}"
-            )
 
     def encode(self, clip: BenchClip, point: float, folder: Path, on_event: EventHandler) -> Coded:
         """Code a clip at one point into a new file in ``folder``.

@@ -12,15 +12,15 @@ from nvcodec.color import rgb_to_yuv, yuv420_format
 from nvcodec.eval.codecs import BenchClip
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
-_HELD_BYTES = 2 << 30
-"""Pictures held in memory; 11 s of 1080p at 60 frames a second and 8 bit."""
+_HELD_BYTES = 1 << 30
+"""Pictures held in memory; 5 s of 1080p at 60 frames a second and 8 bit."""
 
 
 @final
 class Feed:
     """Pictures to encode; can be gone through once.
 
-    The first 2 GiB of them are read at once. Reading the others is timed, to be taken off the time of the encoder; its
+    The first GiB of them are read at once. Reading the others is timed, to be taken off the time of the encoder; its
     threads work on meanwhile, so for a longer clip its time comes out a little too short.
     """
 

@@ -39,6 +39,12 @@ class FfmpegCodec(BlockCodec):
         """Encode pictures of ``format`` into ``file``; ``clock`` knows how long reading them took."""
         from nvcodec.io.packets import packet_sizes
 
+        # VVenC refuses odd sizes; libaom 3.15, given them by FFmpeg, spoils the last row and column of chroma
+        if format.width % 2 or format.height % 2:
+            raise UsageError(
+                f"{self.encoder} cannot code {format.width}x{format.height} pictures, the size must be even",
+                "svtav1 can code odd sizes.",
+            )
         extra = [word for name, value in self.extra.items() for word in (f"-{name}", value)]
         command = [
             *("-loglevel", "error"),
@@ -46,10 +52,13 @@ class FfmpegCodec(BlockCodec):
             *("-fps_mode", "passthrough", "-c:v", self.encoder, *how, *extra, str(file)),
         ]
         began = time.perf_counter()
-        ffmpeg.run(self.purpose, command, _raw(pictures))
+        said = ffmpeg.run(self.purpose, command, _raw(pictures))
         encode_s = time.perf_counter() - began - clock.read_s
         settings = {"command": shlex.join(["ffmpeg", *command[:-1], file.name])}
-        return Coded(file, sum(packet_sizes(file)), encode_s, settings)
+        sizes = packet_sizes(file)
+        if not sizes:  # seen on a busy machine, with exit code 0; a second try worked
+            raise UsageError(f"{self.purpose} failed: FFmpeg wrote no pictures to {file.name}", said.strip()[-500:])
+        return Coded(file, sum(sizes), encode_s, settings)
 
 
 @final
@@ -83,15 +92,13 @@ class VVenC(FfmpegCodec):
 
     def _code(self, feed: Feed, point: float, stem: Path) -> Coded:
         format = feed.format
-        if format.width % 2 or format.height % 2:
-            raise UsageError(
-                f"vvenc cannot code {format.width}x{format.height} pictures, the size must be even",
-                "AV1 (svtav1, libaom) can.",
-            )
         deep = replace(format, bit_depth=10)
         pictures = feed if format.bit_depth == 10 else (_deeper(planes) for planes in feed)
         file = stem.with_name(f"{stem.name}.mp4")
-        coded = self._run(feed, pictures, deep, ["-preset", self.preset, "-qp", f"{point:g}"], file)
+        quality = ["-preset", self.preset, "-qp", f"{point:g}"]
+        if format.colour.full_range:
+            quality += ["-vvenc-params", "range=full"]  # FFmpeg passes all tags on but this
+        coded = self._run(feed, pictures, deep, quality, file)
         return coded if format.bit_depth == 10 else _measurable(coded, format, stem.with_name(f"{stem.name}.8bit.mkv"))
 
 

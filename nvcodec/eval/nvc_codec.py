@@ -53,7 +53,7 @@ class NvcCodec(BenchCodec):
     def __init__(self, preset: str, options: str = "") -> None:
         super().__init__(preset, options)
         if taken := [word for word in shlex.split(options) if word.partition("=")[0] in _OWN]:
-            raise UsageError(f"{taken[0]} is set by the bench itself", "Leave it out of --nvc-options")
+            raise UsageError(f"{taken[0]} is set by the bench itself", "Leave it out of --options")
 
     def versions(self) -> dict[str, str]:
         """Versions of everything that shapes a file."""

@@ -66,7 +66,7 @@ class X264(PyavCodec):
     """H.264."""
 
     name, encoder = "x264", "libx264"
-    default_points = (24, 29, 34, 39, 44)
+    default_points = (18, 24, 30, 36, 42)
     lowest, highest, whole = 0, 51, False
     presets = (*_X26X_PRESETS, "placebo")
     default_preset = "veryslow"
@@ -81,7 +81,7 @@ class X265(PyavCodec):
     """HEVC."""
 
     name, encoder = "x265", "libx265"
-    default_points = (24, 29, 34, 39, 44)
+    default_points = (18, 24, 30, 36, 42)
     lowest, highest, whole = 0, 51, False
     presets = (*_X26X_PRESETS, "placebo")
     default_preset = "veryslow"

@@ -157,11 +157,15 @@ def write_matroska(video: EncodedVideo, path: Path) -> None:
 def packet_sizes(path: Path) -> list[int]:
     """Bytes of each packet of the first video stream of a file, as stored: the container's own bytes are not in it.
 
+    A file without video has none.
+
     Raises:
         InputError: The file cannot be read.
     """
     try:
         with av.open(f"file:{path}") as container:
+            if not container.streams.video:
+                return []
             return [packet.size for packet in container.demux(video=0) if packet.size]
     except av.FFmpegError as error:
         raise InputError(f"cannot read the packets of {path}: {error.strerror}") from error
@@ -187,7 +191,7 @@ def _opened(
     if encoder in _EVEN_SIZES and (format.width % 2 or format.height % 2):
         raise UsageError(
             f"{encoder} cannot code {format.width}x{format.height} pictures, the size must be even",
-            "AV1 (svtav1, libaom) can.",
+            "libsvtav1 can code odd sizes.",
         )
     context.width, context.height, context.pix_fmt = format.width, format.height, _PIXEL_FORMATS[format.bit_depth]
     context.time_base, context.framerate = 1 / format.fps, format.fps

@@ -51,7 +51,9 @@ def test_mistakes_are_said_before_any_work(nvc, clip, tmp_path):
         ["bench", clip],
         ["bench", clip, "-o", tmp_path, "--plot", "x.pdf"],
         ["bench", clip, "-o", tmp_path, "--metrics", "ssim"],
-        ["bench", clip, "-o", tmp_path, "--nvc-options", "--bpp 1"],
+        ["bench", clip, "-o", tmp_path, "--options", "nvc=--bpp 1"],
+        ["bench", clip, "-o", tmp_path, "--options", "-tune psnr"],
+        ["bench", clip, "-o", tmp_path, "--codecs", "x264", "--options", "x265=-tune psnr"],
     ):
         assert nvc(*words).code == 2, words
     assert nvc("bench", tmp_path / "none.y4m", "-o", tmp_path).code == 3

@@ -25,6 +25,10 @@ GROUPS = {
         "Raw .yuv input (else read from header or file name)", "Frames", "Metrics", "Compute", "Output", "General",
         "Examples",
     ],
+    "bench": [
+        "What to run", "Raw .yuv input (else read from header or file name)", "Frames", "Report", "Compute", "Output",
+        "General", "Examples",
+    ],
     "doctor": ["Output", "General", "Examples"],
 }  # fmt: skip
 

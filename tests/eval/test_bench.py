@@ -128,7 +128,7 @@ def test_a_clip_is_known_by_its_pictures(tmp_path: Path, clip: BenchClip) -> Non
 
 
 def test_nvc_is_run_as_its_users_run_it(tmp_path: Path, clip: BenchClip) -> None:
-    contestants = parse_codecs("nvc:draft", ["nvc=2"], "--epochs 1 --seed 3")
+    contestants = parse_codecs("nvc:draft", ["nvc=2"], ["nvc=--epochs 1", "nvc=--seed 3"])
     events: list[object] = []
     benched = Bench(tmp_path, on_event=events.append).run([replace(clip, frames=4)], contestants)
     assert not benched.failures
@@ -141,7 +141,7 @@ def test_nvc_is_run_as_its_users_run_it(tmp_path: Path, clip: BenchClip) -> None
 
 
 def test_an_encode_that_fails_says_what_the_program_said(tmp_path: Path, clip: BenchClip) -> None:
-    benched = Bench(tmp_path).run([clip], parse_codecs("nvc:draft", ["nvc=0.1"], "--no-such-option"))
+    benched = Bench(tmp_path).run([clip], parse_codecs("nvc:draft", ["nvc=0.1"], ["nvc=--no-such-option"]))
     (error,) = benched.failures
     assert isinstance(error, NvcError) and error.exit_code == 2
     assert "nvc encode failed: no such option" in error.message.lower()
@@ -162,11 +162,11 @@ def test_an_encode_that_fails_says_what_the_program_said(tmp_path: Path, clip: B
 )
 def test_what_cannot_be_run_is_said_first(codecs: str, points: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        parse_codecs(codecs, points, "")
+        parse_codecs(codecs, points)
 
 
 def test_points_by_codec() -> None:
-    chosen = parse_codecs("nvc:draft,x264,x265:fast", ["20,30", "x265=25"], "")
+    chosen = parse_codecs("nvc:draft,x264,x265:fast", ["20,30", "x265=25"])
     assert [(one.codec.label, one.points) for one in chosen] == [
         ("nvc-draft", (0.05, 0.1, 0.2, 0.4)),
         ("x264-veryslow", (20, 30)),

@@ -66,8 +66,7 @@ def test_lossless_is_exact(noise, same, size: tuple[int, int], depth: int, seed:
 def test_lossless_file_is_exact(tmp_path: Path, load, same, depth: int) -> None:
     format = replace(FORMAT, bit_depth=depth, colour=Colour(1, 1, 1, True))
     clip = steps(format, 20)
-    video = encode_packets(clip, format, "libx264", {"preset": "medium", "qp": "0", **_B_FRAMES})
-    assert [packet.pts for packet in video.packets][:5] == [0, 4, 2, 1, 3]
+    video = encode_packets(clip, format, "libx264", {"preset": "medium", "qp": "0"})
     write_matroska(video, tmp_path / "a.mkv")
     assert same(load(tmp_path / "a.mkv"), clip) and same(decoded(video), clip)
 
@@ -81,6 +80,8 @@ def test_every_picture_comes_back_in_order(tmp_path: Path, load, same, encoder: 
     assert sorted(packet.pts for packet in video.packets) == list(range(24))
     assert [packet.dts for packet in video.packets] == sorted({packet.dts for packet in video.packets})
     assert video.packets[0].is_key and not all(packet.is_key for packet in video.packets)
+    if encoder != "libsvtav1":  # AV1 shows hidden pictures later instead
+        assert [packet.pts for packet in video.packets] != list(range(24)), "no B frames"
     found = decoded(video)
     assert in_order(clip, found)
     write_matroska(video, tmp_path / "a.mkv")
@@ -197,6 +198,20 @@ def test_packets_of_other_pictures_are_refused(encoder: str) -> None:
     for other in (replace(FORMAT, width=62), replace(FORMAT, height=50), replace(FORMAT, bit_depth=10)):
         with pytest.raises(BitstreamError):
             decoded(replace(video, format=other))
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_decoding_can_stop_early(encoder: str) -> None:
+    video = encode_packets(steps(FORMAT, 30), FORMAT, encoder, FAST[encoder])
+    for _ in range(20):
+        pictures = decode_packets([packet.data for packet in video.packets], video.codec, FORMAT, video.extradata)
+        next(pictures)
+        pictures.close()  # must not wait for threads that wait for it
+
+
+def test_empty_packet_is_no_end() -> None:
+    with pytest.raises(BitstreamError, match="av1 packet 1 is empty"):
+        list(decode_packets([_KEY_FRAME, b"", _KEY_FRAME], "av1", FORMAT))
 
 
 def test_decoder_does_not_allocate_what_a_packet_claims() -> None:
