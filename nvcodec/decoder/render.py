@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -46,10 +46,18 @@ def render(field: VideoField, frames: Sequence[int], video: VideoFormat, batch: 
 
 
 def _draw(field: VideoField, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw in full float32: on CUDA, convolutions would otherwise keep ten bits of the mantissa (TF32)."""
-    precise: AbstractContextManager[None] = nullcontext()
-    if frames.is_cuda:
-        precise = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    with precise:
+    with _full_float32() if frames.is_cuda else nullcontext():
         planes: tuple[Tensor, Tensor, Tensor] = field(frames).planes
     return planes
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """Keep CUDA from dropping 13 bits of the mantissa (TF32) in convolutions, as it does by itself, and in products."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -19,7 +19,7 @@ from nvcodec.errors import InputError
 
 State = dict[str, npt.NDArray[np.generic]]
 
-_FILES = ("job.json", "source.sha256", "state.npz", "state.tmp.npz", "segment.tmp", "segment-?????")
+_FILES = ("job.json", "job.tmp", "source.sha256", "state.npz", "state.tmp.npz", "segment.tmp", "segment-?????")
 """Everything a folder may hold that is ours; the user may have named one with other files in it."""
 
 
@@ -99,4 +99,6 @@ class Checkpoint:
         if not (self.folder / "job.json").exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "source.sha256").write_text(self.source_digest)
-            self.job.save(self.folder / "job.json")  # last: where it is, the digest is too
+            temporary = self.folder / "job.tmp"
+            self.job.save(temporary)
+            os.replace(temporary, self.folder / "job.json")  # last: where it is, the digest is too
