@@ -18,10 +18,12 @@ from nvcodec.cli._format import clock, count, plural, rate, size
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Choice, Command, option
 from nvcodec.cli._progress import make_progress
+from nvcodec.cli._tensors import all_costs, part_table
 from nvcodec.cli._terminal import Terminal, print_json
 from nvcodec.encoder.overrides import flatten
 from nvcodec.encoder.presets import PRESETS
 from nvcodec.errors import InterruptedEncodeError, TargetNotReachedError, UsageError
+from nvcodec.info import probe
 from nvcodec.io.geometry import describe
 from nvcodec.models.registry import MODELS
 
@@ -204,6 +206,8 @@ def command(
         terminal.note(json.dumps({"event": "result", **result.to_json()}))
     else:
         terminal.note("\n".join(summary(result, not no_verify)))
+    if terminal.verbose and output != "-":
+        terminal.detail("\n".join("  " + line for line in part_table(all_costs(probe(result.file)))))
     for key, value in flatten(result.config).items():
         terminal.detail(f"  {key} = {value}")
     if as_json:

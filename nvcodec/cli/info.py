@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import click
 
 from nvcodec.cli import _format
 from nvcodec.cli._format import count, plural, table
 from nvcodec.cli._options import Command, option
+from nvcodec.cli._tensors import all_costs, part_table, tensor_table
 from nvcodec.cli._terminal import Terminal, print_json, printable
 from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.info import Info, probe
@@ -42,7 +41,12 @@ _MATRICES = {0: "RGB", 1: "BT.709", 2: "unspecified", 5: "BT.601", 6: "BT.601", 
 # fmt: off
 @click.argument("files", nargs=-1, required=True, metavar="BITSTREAM...")
 @option("--chunks", group="Output", is_flag=True, help="List every chunk: offset, type, bytes, checksum.")
-@option("--tensors", group="Output", is_flag=True, help="List every tensor: shape, model, bits, bits per parameter.")
+@option(
+    "--tensors",
+    group="Output",
+    is_flag=True,
+    help="Show where the bits are, by part of the network and by tensor.",
+)
 @option(
     "--check",
     group="Output",
@@ -168,25 +172,11 @@ def _chunk_table(info: Info) -> list[str]:
 
 
 def _tensor_tables(info: Info) -> list[str]:
-    lines: list[str] = []
+    lines = ["  " + line for line in part_table(all_costs(info))]
     for ordinal, segment in enumerate(info.segments):
-        costs = info.tensors(ordinal)
-        rows = [
-            (
-                str(cost.spec.id),
-                cost.spec.name,
-                "x".join(map(str, cost.spec.shape)),
-                cost.model_id.name.lower(),
-                f"{cost.bits:,.0f}",
-                f"{cost.step_bits:,.0f}",
-                f"{(cost.bits + cost.step_bits) / prod(cost.spec.shape):.2f}",
-            )
-            for cost in costs
-        ]
-        header = ("id", "tensor", "shape", "model", "bits", "step bits", "bits/param")
         title = f"  segment {ordinal}: frames {segment.first_frame} to {segment.first_frame + segment.frames - 1}"
-        lines += [title] if len(info.segments) > 1 else []
-        lines += ["  " + line for line in table(header, rows, {1, 2, 3})]
+        lines += ["", title] if len(info.segments) > 1 else [""]
+        lines += ["  " + line for line in tensor_table(info.tensors(ordinal))]
     return lines
 
 

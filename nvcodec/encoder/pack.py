@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from nvcodec.encoder.parameters import FlatField
-from nvcodec.encoder.rate import step_codes
+from nvcodec.encoder.rate import shifted, step_codes
 from nvcodec.entropy.payload import encode_tensors, estimate_bytes
 from nvcodec.models.base import VideoField
-from nvcodec.quant.steps import dequantise, step_values
-from nvcodec.quant.tensors import MAX_STEP_CODE, MAX_SYMBOL, MIN_STEP_CODE, IntegerTensor
+from nvcodec.quant.steps import dequantise
+from nvcodec.quant.tensors import MAX_SYMBOL, IntegerTensor
 
 _DEAD_ZONES = np.linspace(0.0, 0.15, 31).tolist()
 """Amounts by which rounding may lean towards zero; from one to the next, less than one per cent of the file."""
@@ -36,8 +36,7 @@ def integers(flat: FlatField, vector: Tensor, codes: Tensor, dead_zone: float = 
             some quality and, up to a point, saves more bits than a coarser step does.
     """
     codes_np = codes.cpu().numpy()
-    steps = step_values(codes_np)[flat.step_of.cpu().numpy()].astype(np.float64)
-    scaled = vector.detach().cpu().numpy() / steps
+    scaled = vector.detach().cpu().numpy() / flat.steps(codes_np).astype(np.float64)
     magnitude = np.minimum(np.rint(np.maximum(np.abs(scaled) - dead_zone, 0)), MAX_SYMBOL)
     symbols = np.copysign(magnitude, scaled).astype(np.int32)
     tensors, at, step_at = [], 0, 0
@@ -72,14 +71,14 @@ class Search:
     def __init__(self, flat: FlatField, vector: Tensor, log2_steps: Tensor) -> None:
         self.flat, self.vector = flat, vector
         self.codes = step_codes(log2_steps)
-        steps = step_values(self.codes.cpu().numpy())[flat.step_of.cpu().numpy()]
+        steps = flat.steps(self.codes.cpu().numpy())
         magnitudes = np.maximum(vector.detach().abs().cpu().numpy().astype(np.float64), 1e-30)
         # beyond this shift symbols would be clipped, and finer would be worse
         self.finest = -min(_MAX_SHIFT, int(np.floor(8 * np.log2(MAX_SYMBOL * steps / magnitudes).min())))
 
     def candidate(self, shift: int, dead_zone: float) -> list[IntegerTensor]:
         """The integers for one position of the knobs."""
-        codes = (self.codes + shift).clamp(MIN_STEP_CODE, MAX_STEP_CODE)
+        codes = shifted(self.flat, self.codes, shift)
         return integers(self.flat, self.vector, codes, dead_zone)
 
     def largest(self, room: int) -> list[IntegerTensor]:

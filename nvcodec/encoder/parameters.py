@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nvcodec.models.base import VideoField
-from nvcodec.quant.steps import dequantise
-from nvcodec.quant.tensors import IntegerTensor
+from nvcodec.quant.steps import dequantise, step_values
+from nvcodec.quant.tensors import IntegerTensor, TensorSpec
 
 
 class FlatField:
@@ -31,25 +32,42 @@ class FlatField:
         counts = torch.tensor(self.sizes, device=device)
         self.tensor_of = torch.repeat_interleave(torch.arange(len(self.specs), device=device), counts)
         """int64 [P]: which tensor an element belongs to."""
-        steps, start = [], 0
+        self.n_steps = sum(spec.n_steps for spec in self.specs)
+        steps, offsets, is_offset, start = [], [], [], 0
         for spec in self.specs:
-            index = torch.zeros(spec.shape, dtype=torch.int64)
-            if spec.step_axis is not None:
-                shape = [1] * len(spec.shape)
-                shape[spec.step_axis] = -1
-                index = index + torch.arange(spec.n_steps).view(shape)
-            steps.append(index.reshape(-1) + start)
+            steps.append(_position(spec, spec.step_axis) + start)
+            if spec.offset_axis is None:
+                offsets.append(torch.full((spec.size,), self.n_steps))
+            else:
+                offsets.append(_position(spec, spec.offset_axis) + start + spec.n_first_steps)
+            is_offset += [code >= spec.n_first_steps for code in range(spec.n_steps)]
             start += spec.n_steps
-        self.n_steps = start
         self.step_of = torch.cat(steps).to(device)
-        """int64 [P]: which quantiser step an element uses."""
+        """int64 [P]: which step code an element uses."""
+        self.offset_of = torch.cat(offsets).to(device)
+        """int64 [P]: which step code is its offset; ``n_steps`` where it has none."""
+        self.is_offset = torch.tensor(is_offset, device=device)
+        """bool [n_steps]: which step codes are offsets."""
 
     def split(self, vector: Tensor) -> dict[str, Tensor]:
         """Views of a parameter vector, float32 [P], under the names of the field's parameters."""
         parts = torch.split(vector, self.sizes)
         return {spec.name: part.view(spec.shape) for spec, part in zip(self.specs, parts, strict=True)}
 
+    def steps(self, codes: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+        """Step of every parameter, float32 [P], from all step codes, int [n_steps], in the order of the tensors."""
+        padded = np.append(codes, 0)
+        return step_values(padded[self.step_of.cpu().numpy()] + padded[self.offset_of.cpu().numpy()])
+
     def vector_of(self, tensors: list[IntegerTensor]) -> Tensor:
         """The parameter vector float32 [P] that a decoder would get from integers."""
         flat = np.concatenate([dequantise(tensor).reshape(-1) for tensor in tensors])
         return torch.from_numpy(flat).to(self.vector.device)
+
+
+def _position(spec: TensorSpec, axis: int | None) -> Tensor:
+    """Where along an axis each element of a tensor lies, int64 [size]; 0 where there is no axis."""
+    if axis is None:
+        return torch.zeros(spec.size, dtype=torch.int64)
+    shape = [-1 if i == axis else 1 for i in range(len(spec.shape))]
+    return torch.arange(spec.shape[axis]).view(shape).expand(spec.shape).reshape(-1)

@@ -15,10 +15,12 @@ from nvcodec.encoder.schedule import geometric
 from nvcodec.quant.tensors import MAX_STEP_CODE, MIN_STEP_CODE
 
 _CODES_PER_OCTAVE = 8
+MAX_OFFSET = 24
+"""Largest offset of a step code that a fit uses: three octaves."""
 
 
 class Quantiser:
-    """Learned steps for every tensor or channel, and the rate they cost.
+    """Learned steps for every tensor, channel or crossing of two channels, and the rate they cost.
 
     Steps are learned as logarithms to base 2 and rounded to the codes of the file (eighths of an octave) wherever
     values are rounded, so that the fit sees exactly the numbers the decoder will have.
@@ -27,7 +29,8 @@ class Quantiser:
     def __init__(self, flat: FlatField, first_step_log2: float) -> None:
         self.flat = flat
         device = flat.vector.device
-        self.log2_steps = torch.full((flat.n_steps,), first_step_log2, device=device).requires_grad_()
+        self.log2_steps = torch.where(flat.is_offset, 0.0, first_step_log2).requires_grad_()
+        self._none = torch.zeros(1, device=device)
         self._sizes = torch.tensor(flat.sizes, dtype=torch.float32, device=device)
 
     def steps(self, coded: bool) -> Tensor:
@@ -36,7 +39,7 @@ class Quantiser:
         if coded:
             rounded = torch.round(log2.detach() * _CODES_PER_OCTAVE) / _CODES_PER_OCTAVE
             log2 = log2 + (rounded - log2.detach())
-        return torch.exp2(log2)[self.flat.step_of]
+        return torch.exp2(log2[self.flat.step_of] + torch.cat([log2, self._none])[self.flat.offset_of])
 
     def apply(self, vector: Tensor, rounding: Rounding) -> Tensor:
         """The parameters float32 [P] as floats, or rounded as the decoder will see them."""
@@ -65,8 +68,10 @@ class Quantiser:
 
     @torch.no_grad()
     def clamp(self) -> None:
-        """Keep the steps inside the range the file can express."""
-        self.log2_steps.clamp_(MIN_STEP_CODE / _CODES_PER_OCTAVE, MAX_STEP_CODE / _CODES_PER_OCTAVE)
+        """Keep the steps inside the range the file can express, with offsets to spare."""
+        low = torch.where(self.flat.is_offset, -MAX_OFFSET, MIN_STEP_CODE + MAX_OFFSET)
+        high = torch.where(self.flat.is_offset, MAX_OFFSET, MAX_STEP_CODE - MAX_OFFSET)
+        self.log2_steps.clamp_(low / _CODES_PER_OCTAVE, high / _CODES_PER_OCTAVE)
 
     def codes(self) -> Tensor:
         """Step codes as the file stores them, int64 [steps]."""
@@ -76,6 +81,12 @@ class Quantiser:
 def step_codes(log2_steps: Tensor) -> Tensor:
     """The file's codes, int64, nearest to steps given as logarithms to base 2."""
     return torch.round(log2_steps.detach() * _CODES_PER_OCTAVE).long()
+
+
+def shifted(flat: FlatField, codes: Tensor, shift: int) -> Tensor:
+    """Step codes, int64 [steps], with all steps of the field coarser by ``shift`` eighths of an octave."""
+    moved = (codes + shift).clamp(MIN_STEP_CODE + MAX_OFFSET, MAX_STEP_CODE - MAX_OFFSET)
+    return torch.where(flat.is_offset, codes, moved)
 
 
 class RateWeight(Protocol):

@@ -35,7 +35,7 @@ from nvcodec.entropy.models import (
 )
 from nvcodec.entropy.tables import N_SCALES
 from nvcodec.errors import BitstreamError
-from nvcodec.quant.tensors import MAX_STEP_CODE, MAX_SYMBOL, MIN_STEP_CODE, IntegerTensor, TensorSpec
+from nvcodec.quant.tensors import MAX_STEP_CODE, MAX_SYMBOL, MIN_STEP_CODE, IntegerTensor, TensorSpec, in_range
 
 FIRST_STEP_CODE = -48
 """The first step code of a payload is coded as a difference from this one."""
@@ -238,12 +238,19 @@ def _raw_params(spec: TensorSpec, low: int, width: int) -> CodingParams:
 
 
 def _step_differences(tensors: Sequence[IntegerTensor]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Return each tensor's first step code less the one before, and the differences within all tensors."""
+    """Return each tensor's first step code less the one before, and the differences within all tensors.
+
+    Offsets begin with a difference from 0.
+    """
     if not tensors:
         return _int32([]), _int32([])
     codes = [tensor.step_codes.astype(np.int32) for tensor in tensors]
     firsts = np.diff(_int32([FIRST_STEP_CODE, *(code[0] for code in codes)]))
-    return firsts, np.concatenate([np.diff(code) for code in codes])
+    rests = []
+    for tensor, code in zip(tensors, codes, strict=True):
+        own, offsets = np.split(code, [tensor.spec.n_first_steps])
+        rests += [np.diff(own), np.diff(offsets, prepend=np.int32(0))]
+    return firsts, np.concatenate(rests)
 
 
 def _read_step_codes(reader: RangeReader, specs: Sequence[TensorSpec]) -> list[npt.NDArray[np.int16]]:
@@ -252,8 +259,9 @@ def _read_step_codes(reader: RangeReader, specs: Sequence[TensorSpec]) -> list[n
     rests = np.split(differences, np.cumsum([spec.n_steps - 1 for spec in specs]))
     all_codes = []
     for spec, first, rest in zip(specs, firsts, rests[:-1], strict=True):
-        codes = np.cumsum([first, *rest], dtype=np.int64)
-        if codes.min() < MIN_STEP_CODE or codes.max() > MAX_STEP_CODE:
+        own, offsets = np.split(rest.astype(np.int64), [spec.n_first_steps - 1])
+        codes = np.concatenate([np.cumsum([first, *own]), np.cumsum(offsets)])
+        if not in_range(spec, codes):
             raise BitstreamError(f"{spec}: step code out of {MIN_STEP_CODE}..{MAX_STEP_CODE}")
         all_codes.append(codes.astype(np.int16))
     return all_codes
@@ -286,6 +294,7 @@ def _fingerprint(specs: Sequence[TensorSpec]) -> int:
     sha = hashlib.sha256()
     for spec in specs:
         axis = 0xFFFFFFFF if spec.step_axis is None else spec.step_axis
+        axis = axis if spec.offset_axis is None else axis | spec.offset_axis + 1 << 16
         sha.update(struct.pack(f"<{3 + len(spec.shape)}I", spec.id, len(spec.shape), *spec.shape, axis))
     return int.from_bytes(sha.digest()[:2], "little")
 

@@ -154,14 +154,14 @@ class MSNeRVConfig:
         if self.gops:
             shape = (min(self.gops, geometry.frames), rows, columns, self.grid_channels)
             specs.append(TensorSpec(1, "encoder.gop_grid", shape, Role.GRID, 3))
-        specs.append(TensorSpec(2, "stem.weight", (base, self.grid_channels, 3, 3), Role.WEIGHT, 0))
+        specs.append(TensorSpec(2, "stem.weight", (base, self.grid_channels, 3, 3), Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(3, "stem.bias", (base,), Role.VECTOR, None))
         head = self.head_channels(geometry.domain)
-        specs.append(TensorSpec(4, "head.weight", (head, self.channels[-1], 3, 3), Role.WEIGHT, 0))
+        specs.append(TensorSpec(4, "head.weight", (head, self.channels[-1], 3, 3), Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(5, "head.bias", (head,), Role.VECTOR, None))
         for index, level in enumerate(self.grids):
             shape = self.grid_shape(level, geometry)
-            specs.append(TensorSpec(8 + index, f"encoder.grids.{index}", shape, Role.GRID, 3))
+            specs.append(TensorSpec(8 + index, f"encoder.grids.{index}", shape, Role.GRID, 3, 0))
         incoming = base
         for block, outgoing in enumerate(self.channels):
             specs += self._block_specs(block, incoming, outgoing, geometry)
@@ -179,7 +179,7 @@ class MSNeRVConfig:
             specs.append(TensorSpec(first + 1 + level, f"{name}.local.grids.{level}", shape4, Role.WEIGHT, 3))
         if local:
             width = sum(shape4[3] for shape4 in local)
-            specs.append(TensorSpec(first + 8, f"{name}.local.project.weight", (incoming, width), Role.WEIGHT, 0))
+            specs.append(TensorSpec(first + 8, f"{name}.local.project.weight", (incoming, width), Role.WEIGHT, 0, 1))
             specs.append(TensorSpec(first + 9, f"{name}.local.project.bias", (incoming,), Role.VECTOR, None))
         kernel = 5 if self.fusion else 3
         for layer in range(self.depths[block]):
@@ -187,8 +187,8 @@ class MSNeRVConfig:
             hidden, id_, prefix = outgoing * self.expansions[block], first + 16 + 8 * layer, f"{name}.layers.{layer}"
             specs += [
                 TensorSpec(id_, f"{prefix}.kernel", (inner, 1, kernel, kernel), Role.WEIGHT, None),
-                TensorSpec(id_ + 1, f"{prefix}.expand", (hidden, inner), Role.WEIGHT, 0),
-                TensorSpec(id_ + 2, f"{prefix}.project", (outgoing, hidden), Role.WEIGHT, 0),
+                TensorSpec(id_ + 1, f"{prefix}.expand", (hidden, inner), Role.WEIGHT, 0, 1),
+                TensorSpec(id_ + 2, f"{prefix}.project", (outgoing, hidden), Role.WEIGHT, 0, 1),
             ]
         if self.cross_depth:
             stack = (self.depths[block], outgoing, 1, 3, 3)

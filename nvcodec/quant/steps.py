@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nvcodec.quant.tensors import MAX_STEP_CODE, MAX_SYMBOL, MIN_STEP_CODE, IntegerTensor
+from nvcodec.quant.tensors import MAX_STEP_CODE, MIN_STEP_CODE, IntegerTensor, TensorSpec
 
 _MANTISSAS = np.array(
     [
@@ -48,45 +48,24 @@ def step_values(codes: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
     return steps
 
 
-def nearest_codes(steps: npt.ArrayLike) -> npt.NDArray[np.int16]:
-    """Return the step codes nearest to wanted steps, on a logarithmic scale.
+def tensor_steps(spec: TensorSpec, step_codes: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+    """Return the steps of a tensor's values.
 
     Args:
-        steps: Positive steps, any shape.
+        spec: The tensor.
+        step_codes: Its codes, [spec.n_steps], as in :class:`IntegerTensor`.
 
     Returns:
-        Step codes of the same shape; steps beyond the ends get the first or last code.
+        float32, of as many dimensions as the tensor and broadcastable to its shape.
 
     Raises:
-        ValueError: A step is not a positive number.
+        ValueError: A code, or a code with its offset, is out of range.
     """
-    wanted = np.asarray(steps, dtype=np.float64)
-    if not (wanted > 0).all():
-        raise ValueError("steps must be positive numbers")
-    codes: npt.NDArray[np.float64] = np.clip(np.rint(8 * np.log2(wanted)), MIN_STEP_CODE, MAX_STEP_CODE)
-    return codes.astype(np.int16)
-
-
-def quantise(
-    values: npt.NDArray[np.floating], step_codes: npt.NDArray[np.integer], axis: int | None
-) -> npt.NDArray[np.int32]:
-    """Round values to whole steps, halves to even.
-
-    Args:
-        values: Finite numbers, any shape.
-        step_codes: One code per element of ``axis``, or a single one when ``axis`` is None.
-        axis: The axis of ``values`` that has a step per element.
-
-    Returns:
-        Symbols of the same shape, clipped to -MAX_SYMBOL..MAX_SYMBOL.
-
-    Raises:
-        ValueError: A value is not finite or a code is out of range.
-    """
-    if not np.isfinite(values).all():
-        raise ValueError("cannot quantise values that are not finite")
-    steps = _along_axis(step_values(step_codes), values.ndim, axis).astype(np.float64)
-    return np.clip(np.rint(values / steps), -MAX_SYMBOL, MAX_SYMBOL).astype(np.int32)
+    first, offsets = np.split(step_codes.astype(np.int32), [spec.n_first_steps])
+    codes = _along_axis(first, spec, spec.step_axis)
+    if spec.offset_axis is not None:
+        codes = codes + _along_axis(offsets, spec, spec.offset_axis)
+    return step_values(codes)
 
 
 def dequantise(tensor: IntegerTensor) -> npt.NDArray[np.float32]:
@@ -98,12 +77,10 @@ def dequantise(tensor: IntegerTensor) -> npt.NDArray[np.float32]:
     Returns:
         Array of the tensor's shape.
     """
-    steps = _along_axis(step_values(tensor.step_codes), len(tensor.spec.shape), tensor.spec.step_axis)
+    steps = tensor_steps(tensor.spec, tensor.step_codes)
     return np.asarray(tensor.symbols.astype(np.float32) * steps, dtype=np.float32)
 
 
-def _along_axis(steps: npt.NDArray[np.float32], ndim: int, axis: int | None) -> npt.NDArray[np.float32]:
-    """Shape [n] steps so that they broadcast along one axis of an ``ndim``-dimensional array."""
-    if axis is None:
-        return steps.reshape((1,) * ndim)
-    return steps.reshape([-1 if i == axis else 1 for i in range(ndim)])
+def _along_axis(codes: npt.NDArray[np.int32], spec: TensorSpec, axis: int | None) -> npt.NDArray[np.int32]:
+    """Shape [n] codes so that they broadcast along one axis of a tensor."""
+    return codes.reshape([-1 if i == axis else 1 for i in range(len(spec.shape))])

@@ -48,6 +48,9 @@ class TensorSpec:
     role: Role
     step_axis: int | None
     """Axis that has one quantiser step per element; None: one step for the whole tensor."""
+    offset_axis: int | None = None
+    """Another axis, whose elements each make the step finer or coarser by a factor of their own; None: there is none.
+    Only beside a step axis."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.id < 1 << 32:
@@ -56,6 +59,10 @@ class TensorSpec:
             raise ValueError(f"{self}: empty shape {self.shape}")
         if self.step_axis is not None and not 0 <= self.step_axis < len(self.shape):
             raise ValueError(f"{self}: no axis {self.step_axis} in shape {self.shape}")
+        if self.offset_axis is not None and (
+            self.step_axis is None or self.offset_axis == self.step_axis or not 0 <= self.offset_axis < len(self.shape)
+        ):
+            raise ValueError(f"{self}: offset axis {self.offset_axis} beside axis {self.step_axis} of {self.shape}")
 
     def __str__(self) -> str:
         return f"tensor {self.id} ({self.name})"
@@ -67,7 +74,12 @@ class TensorSpec:
 
     @property
     def n_steps(self) -> int:
-        """Number of quantiser steps."""
+        """Number of step codes: those of the step axis, then the offsets."""
+        return self.n_first_steps + (0 if self.offset_axis is None else self.shape[self.offset_axis])
+
+    @property
+    def n_first_steps(self) -> int:
+        """Number of step codes without the offsets."""
         return 1 if self.step_axis is None else self.shape[self.step_axis]
 
 
@@ -83,11 +95,22 @@ class IntegerTensor:
     symbols: npt.NDArray[np.int32]
     """int32 of ``spec.shape``, -MAX_SYMBOL..MAX_SYMBOL."""
     step_codes: npt.NDArray[np.int16]
-    """int16 [n_steps], MIN_STEP_CODE..MAX_STEP_CODE; the step is 2^(code/8)."""
+    """int16 [n_steps]: one for each element of the step axis, then one for each element of the offset axis. The step of
+    a value is 2^(code/8), its code the sum of the two, MIN_STEP_CODE..MAX_STEP_CODE."""
 
     def __post_init__(self) -> None:
         _check(self.spec, "symbols", self.symbols, np.int32, self.spec.shape, -MAX_SYMBOL, MAX_SYMBOL)
-        _check(self.spec, "step codes", self.step_codes, np.int16, (self.spec.n_steps,), MIN_STEP_CODE, MAX_STEP_CODE)
+        if self.step_codes.dtype != np.int16 or self.step_codes.shape != (self.spec.n_steps,):
+            raise ValueError(f"{self.spec}: step codes are {self.step_codes.dtype}{self.step_codes.shape}")
+        if not in_range(self.spec, self.step_codes):
+            raise ValueError(f"{self.spec}: step codes out of {MIN_STEP_CODE}..{MAX_STEP_CODE}")
+
+
+def in_range(spec: TensorSpec, step_codes: npt.NDArray[np.integer]) -> bool:
+    """Whether all step codes of a tensor, with and without their offsets, are MIN_STEP_CODE..MAX_STEP_CODE."""
+    first, offsets = np.split(step_codes.astype(np.int64), [spec.n_first_steps])
+    low, high = (0, 0) if not offsets.size else (min(0, int(offsets.min())), max(0, int(offsets.max())))
+    return int(first.min()) + low >= MIN_STEP_CODE and int(first.max()) + high <= MAX_STEP_CODE
 
 
 def digest(tensors: Iterable[IntegerTensor]) -> bytes:

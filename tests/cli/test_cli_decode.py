@@ -134,6 +134,9 @@ def test_info(nvc, coded):
     assert text.startswith(f"{coded}  ") and "8 frames 64x48 8-bit 25 fps" in text
     assert "2 of 4 frames each, with digests" in text and "integers match 2 digests" in text
     assert "sequence header" in text and "head.weight" in text and "segment 1: frames 4 to 7" in text
+    parts = text[text.index("share  models") :].splitlines()
+    shares = [float(word[:-1]) for line in parts[1:] for word in line.split() if word.endswith("%")]
+    assert sum(shares) == pytest.approx(100, abs=0.5) and any(line.split()[:1] == ["blocks.0"] for line in parts)
 
 
 def test_info_json(nvc, coded):

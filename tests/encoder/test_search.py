@@ -33,7 +33,7 @@ def flat() -> FlatField:
 
 def test_every_parameter_has_its_place_and_its_step(flat: FlatField) -> None:
     numbers = torch.arange(flat.vector.numel(), dtype=torch.float32)
-    parts, step_of = flat.split(numbers), flat.step_of
+    parts, step_of, offset_of = flat.split(numbers), flat.step_of, flat.offset_of
     at = step_at = 0
     for index, spec in enumerate(flat.specs):
         assert parts[spec.name].shape == spec.shape
@@ -41,6 +41,11 @@ def test_every_parameter_has_its_place_and_its_step(flat: FlatField) -> None:
         owned = step_of[at : at + spec.size].view(spec.shape)
         for place in np.ndindex(*spec.shape):
             assert owned[place] == step_at + (0 if spec.step_axis is None else place[spec.step_axis])
+            if spec.offset_axis is None:
+                assert offset_of[at : at + spec.size].view(spec.shape)[place] == flat.n_steps
+            else:
+                offset = offset_of[at : at + spec.size].view(spec.shape)[place]
+                assert offset == step_at + spec.n_first_steps + place[spec.offset_axis] and flat.is_offset[offset]
         assert (flat.tensor_of[at : at + spec.size] == index).all()
         at, step_at = at + spec.size, step_at + spec.n_steps
     assert at == len(numbers) and step_at == flat.n_steps
@@ -105,7 +110,7 @@ def _size(search: Search, room: int) -> int:
 
 
 def test_search_fills_any_room(flat: FlatField) -> None:
-    search = Search(flat, flat.vector, torch.full((flat.n_steps,), -5.0))
+    search = Search(flat, flat.vector, torch.where(flat.is_offset, 0.0, -5.0))
     full = len(encode_tensors(search.candidate(0, 0.0)))
     sizes = []
     for share in (0.2, 0.35, 0.5, 0.75, 1.0, 1.3):
@@ -116,19 +121,19 @@ def test_search_fills_any_room(flat: FlatField) -> None:
 
 
 def test_room_without_end_makes_no_symbol_clip(flat: FlatField) -> None:
-    search = Search(flat, flat.vector, torch.full((flat.n_steps,), -7.0))
+    search = Search(flat, flat.vector, torch.where(flat.is_offset, 0.0, -7.0))
     tensors = search.largest(10**9)
     assert max(int(np.abs(tensor.symbols).max()) for tensor in tensors) <= MAX_SYMBOL
     torch.testing.assert_close(flat.vector_of(tensors), flat.vector.detach(), rtol=0, atol=1e-3)
 
 
 def test_no_room_gives_the_smallest_file_there_is(flat: FlatField) -> None:
-    search = Search(flat, flat.vector, torch.full((flat.n_steps,), -5.0))
+    search = Search(flat, flat.vector, torch.where(flat.is_offset, 0.0, -5.0))
     assert 0 < _size(search, 0) < 300
 
 
 def test_coarsest_that_is_good_enough(flat: FlatField) -> None:
-    search = Search(flat, flat.vector, torch.full((flat.n_steps,), -6.0))
+    search = Search(flat, flat.vector, torch.where(flat.is_offset, 0.0, -6.0))
 
     def closer_than(limit: float) -> Callable[[list[object]], bool]:
         return lambda tensors: (flat.vector_of(tensors) - flat.vector).square().mean().sqrt().item() < limit  # type: ignore[arg-type]
@@ -143,12 +148,12 @@ def test_coarsest_that_is_good_enough(flat: FlatField) -> None:
 
 
 def test_fitted_state_where_nothing_is_good_enough(flat: FlatField) -> None:
-    search = Search(flat, flat.vector, torch.full((flat.n_steps,), -6.0))
+    search = Search(flat, flat.vector, torch.where(flat.is_offset, 0.0, -6.0))
     assert digest(search.smallest(lambda tensors: False)) == digest(search.candidate(0, 0.0))
 
 
 def test_dead_zone_only_moves_towards_zero(flat: FlatField) -> None:
-    codes = torch.full((flat.n_steps,), -32)
+    codes = torch.where(flat.is_offset, 0.0, -32)
     plain, leaning = (flat.vector_of(integers(flat, flat.vector, codes, zone)) for zone in (0.0, 0.3))
     assert (leaning.abs() <= plain.abs()).all() and (leaning * plain >= 0).all()
     assert ((flat.vector.detach() - leaning).abs() <= 0.8 / 16 + 1e-6).all()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvcodec.quant.steps import dequantise, nearest_codes, quantise, step_values
+from nvcodec.quant.steps import dequantise, step_values
 from nvcodec.quant.tensors import MAX_STEP_CODE, MAX_SYMBOL, MIN_STEP_CODE, IntegerTensor, Role, TensorSpec
 
 ALL_CODES = np.arange(MIN_STEP_CODE, MAX_STEP_CODE + 1, dtype=np.int16)
@@ -37,24 +37,6 @@ def test_code_out_of_range_is_refused(code: int) -> None:
         step_values(np.array([0, code]))
 
 
-def test_nearest_codes_invert_step_values_and_stop_at_the_ends() -> None:
-    assert nearest_codes(step_values(ALL_CODES)).tolist() == ALL_CODES.tolist()
-    assert nearest_codes([1e-30, 1.04, 1.05, 1e30]).tolist() == [MIN_STEP_CODE, 0, 1, MAX_STEP_CODE]
-    with pytest.raises(ValueError, match="positive"):
-        nearest_codes([1.0, 0.0])
-
-
-def test_quantise_rounds_halves_to_even_and_clips() -> None:
-    values = np.array([0.5, 1.5, -2.5, 0.49, 1e9, -1e9], dtype=np.float32)
-    assert quantise(values, np.array([0]), None).tolist() == [0, 2, -2, 0, MAX_SYMBOL, -MAX_SYMBOL]
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_quantise_refuses_what_is_not_finite(value: float) -> None:
-    with pytest.raises(ValueError, match="finite"):
-        quantise(np.array([value]), np.array([0]), None)
-
-
 def test_each_element_of_the_axis_has_its_step() -> None:
     spec = TensorSpec(1, "w", (2, 3, 2), Role.WEIGHT, 1)
     codes = np.array([-8, 0, 8], dtype=np.int16)
@@ -62,16 +44,29 @@ def test_each_element_of_the_axis_has_its_step() -> None:
     values = dequantise(IntegerTensor(spec, symbols, codes))
     assert values.dtype == np.float32
     assert values.tolist() == [[[0, 0.5], [2, 3], [8, 10]], [[3, 3.5], [8, 9], [20, 22]]]
-    assert quantise(values, codes, 1).tolist() == symbols.tolist()
+
+
+def test_offsets_make_the_steps_of_another_axis_finer_or_coarser() -> None:
+    spec = TensorSpec(1, "w", (2, 3), Role.WEIGHT, 0, 1)
+    codes = np.array([-8, 8, 0, -8, 16], dtype=np.int16)
+    values = dequantise(IntegerTensor(spec, np.ones((2, 3), dtype=np.int32), codes))
+    assert values.tolist() == [[0.5, 0.25, 2], [2, 1, 8]]
+
+
+@pytest.mark.parametrize("codes", [[0, 25, 8, 0, 0], [-153, 0, 0, -8, 0], [33, 0, -8, -8, -8], [0, 0, 40, 0, 0]])
+def test_codes_that_leave_the_range_with_their_offsets_are_refused(codes: list[int]) -> None:
+    spec = TensorSpec(1, "w", (2, 3), Role.WEIGHT, 0, 1)
+    with pytest.raises(ValueError, match="step codes out of"):
+        IntegerTensor(spec, np.zeros((2, 3), dtype=np.int32), np.array(codes, dtype=np.int16))
 
 
 @given(
     symbol=st.integers(-MAX_SYMBOL, MAX_SYMBOL),
     code=st.integers(MIN_STEP_CODE, MAX_STEP_CODE),
 )
-def test_dequantised_symbols_quantise_to_themselves(symbol: int, code: int) -> None:
+def test_a_value_divided_by_its_step_is_its_symbol(symbol: int, code: int) -> None:
     codes = np.array([code], dtype=np.int16)
     spec = TensorSpec(1, "gain", (), Role.VECTOR, None)
     value = dequantise(IntegerTensor(spec, np.array(symbol, dtype=np.int32), codes))
     assert value.shape == ()
-    assert quantise(value, codes, None) == symbol
+    assert np.rint(value.astype(np.float64) / step_values(codes)[0]) == symbol

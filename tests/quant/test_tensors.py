@@ -22,7 +22,17 @@ def test_size_and_steps_follow_from_shape_and_axis() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"id": -1}, {"id": 1 << 32}, {"shape": (2, 0)}, {"step_axis": 2}, {"step_axis": -1}]
+    "change",
+    [
+        {"id": -1},
+        {"id": 1 << 32},
+        {"shape": (2, 0)},
+        {"step_axis": 2},
+        {"step_axis": -1},
+        {"step_axis": 0, "offset_axis": 0},
+        {"step_axis": 0, "offset_axis": 2},
+        {"step_axis": None, "offset_axis": 1},
+    ],
 )
 def test_impossible_specification_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="head.weight"):
