@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -40,8 +41,8 @@ SCHEMA = "nvc-bench-report/1"
     group=_RUN,
     metavar="LIST",
     default="nvc,x264,x265,svtav1",
-    help="name[:preset], with commas: nvc, x264, x265, svtav1; vvenc and libaom with the extra 'bench'.  "
-    "[default: nvc,x264,x265,svtav1]",
+    help="name[:preset][@variant], with commas: nvc, x264, x265, svtav1; vvenc and libaom with the extra 'bench'. A "
+    "variant is another set of --options.  [default: nvc,x264,x265,svtav1]",
 )
 @option(
     "--points",
@@ -56,9 +57,9 @@ SCHEMA = "nvc-bench-report/1"
     "extra",
     group=_RUN,
     multiple=True,
-    metavar="CODEC=OPTIONS",
-    help="More options of 'nvc encode', or FFmpeg's for the encoder of another codec, for all points "
-    "(repeatable): nvc='--domain rgb', x265='-tune psnr'.",
+    metavar="NAME=OPTIONS",
+    help="More options of 'nvc encode', or FFmpeg's for the encoder of another codec, for all points of a codec or "
+    "variant (repeatable): nvc='--domain rgb', x265='-tune psnr'.",
 )
 @option("-o", "--output", group=_RUN, metavar="DIR", help="One JSON a clip and codec; existing ones are reused.")
 @option(
@@ -194,14 +195,17 @@ def parse_codecs(codecs: str, points: Iterable[str], extra: Iterable[str] = ()) 
     chosen, options = _parse_points(points), _parse_options(extra)
     contestants = []
     for word in filter(None, (part.strip() for part in codecs.split(","))):
-        name, _, preset = word.partition(":")
-        codec = make_codec(name, preset or None, options.get(name, ""))
+        kind, _, variant = word.partition("@")
+        name, _, preset = kind.partition(":")
+        if variant and not re.fullmatch(r"[\w-]+", variant):
+            raise UsageError(f"--codecs {word}: a variant is named by letters, digits, _ and -")
+        codec = make_codec(name, preset or None, options.get(variant or name, ""), variant)
         common = chosen.get("") if codec.unit != "bpp" else None
-        wanted = chosen.get(name) or common or codec.default_points
+        wanted = chosen.get(variant or name) or chosen.get(name) or common or codec.default_points
         for point in wanted:
             codec.check_point(point)
         contestants.append(Contestant(codec, wanted))
-    names = [one.codec.name for one in contestants]
+    names = [name for one in contestants for name in (one.codec.name, one.codec.variant)]
     if not names:
         raise UsageError("--codecs names no codec", "For example:  --codecs nvc:draft,x264")
     for flag, given in (("--points", chosen), ("--options", options)):

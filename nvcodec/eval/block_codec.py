@@ -34,8 +34,8 @@ class BlockCodec(BenchCodec):
     encoder: ClassVar[str]
     """Its name in FFmpeg."""
 
-    def __init__(self, preset: str, options: str = "") -> None:
-        super().__init__(preset, options)
+    def __init__(self, preset: str, options: str = "", variant: str = "") -> None:
+        super().__init__(preset, options, variant)
         words = shlex.split(options)
         names, values = words[::2], words[1::2]
         if len(names) != len(values) or not all(name.startswith("-") for name in names):

@@ -62,6 +62,7 @@ class BenchCodec(ABC):
     Args:
         preset: One of :attr:`presets`.
         options: More options of the encoder for every point, as one would type them.
+        variant: Tells two sets of options of one codec and preset apart; part of the label.
 
     Raises:
         UsageError: There is no such preset.
@@ -82,10 +83,10 @@ class BenchCodec(ABC):
     """Words or numbers accepted behind the colon."""
     default_preset: ClassVar[str]
 
-    def __init__(self, preset: str, options: str = "") -> None:
+    def __init__(self, preset: str, options: str = "", variant: str = "") -> None:
         if preset not in self.presets:
             raise UsageError(f"{self.name} has no preset {preset!r}", suggest(preset, self.presets, "Presets"))
-        self.preset, self.options = preset, options
+        self.preset, self.options, self.variant = preset, options, variant
 
     def check_point(self, point: float) -> None:
         """Refuse what the encoder would refuse, or silently take for something else.
@@ -102,8 +103,8 @@ class BenchCodec(ABC):
 
     @property
     def label(self) -> str:
-        """Names results and curves: ``x265-veryslow``."""
-        return f"{self.name}-{self.preset}"
+        """Names results and curves: ``x265-veryslow``, ``x265-veryslow-psnr``."""
+        return f"{self.name}-{self.preset}" + (f"-{self.variant}" if self.variant else "")
 
     @property
     def description(self) -> str:

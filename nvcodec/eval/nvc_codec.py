@@ -50,8 +50,8 @@ class NvcCodec(BenchCodec):
     presets = tuple(PRESETS)
     default_preset = "medium"
 
-    def __init__(self, preset: str, options: str = "") -> None:
-        super().__init__(preset, options)
+    def __init__(self, preset: str, options: str = "", variant: str = "") -> None:
+        super().__init__(preset, options, variant)
         if taken := [word for word in shlex.split(options) if word.partition("=")[0] in _OWN]:
             raise UsageError(f"{taken[0]} is set by the bench itself", "Leave it out of --options")
 

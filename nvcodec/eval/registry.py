@@ -10,7 +10,7 @@ from nvcodec.eval.nvc_codec import NvcCodec
 CODECS: dict[str, type[BenchCodec]] = {"nvc": NvcCodec, **BLOCK_CODECS}
 
 
-def make_codec(name: str, preset: str | None = None, options: str = "") -> BenchCodec:
+def make_codec(name: str, preset: str | None = None, options: str = "", variant: str = "") -> BenchCodec:
     """A codec at a preset; None = the slow one that it is usually compared at.
 
     Raises:
@@ -19,4 +19,4 @@ def make_codec(name: str, preset: str | None = None, options: str = "") -> Bench
     kind = CODECS.get(name)
     if kind is None:
         raise UsageError(f"no codec is called {name!r}", suggest(name, tuple(CODECS), "Codecs"))
-    return kind(preset or kind.default_preset, options)
+    return kind(preset or kind.default_preset, options, variant)

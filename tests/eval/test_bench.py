@@ -165,6 +165,16 @@ def test_what_cannot_be_run_is_said_first(codecs: str, points: list[str], messag
         parse_codecs(codecs, points)
 
 
+def test_variants_are_sets_of_options() -> None:
+    chosen = parse_codecs("x265:fast,x265:fast@psnr", ["30", "psnr=25"], ["psnr=-tune psnr"])
+    assert [(one.codec.label, one.codec.options, one.points) for one in chosen] == [
+        ("x265-fast", "", (30,)),
+        ("x265-fast-psnr", "-tune psnr", (25,)),
+    ]
+    with pytest.raises(UsageError, match="letters"):
+        parse_codecs("x265@../x", [])
+
+
 def test_points_by_codec() -> None:
     chosen = parse_codecs("nvc:draft,x264,x265:fast", ["20,30", "x265=25"])
     assert [(one.codec.label, one.points) for one in chosen] == [
