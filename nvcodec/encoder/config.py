@@ -73,11 +73,23 @@ class FitConfig:
         Stage("fit", 0.05, Rounding.NONE),
         Stage("round", 1.0, Rounding.HARD),
     )
+    fixed_bits: int = 0
+    """For comparison, code as HiNeRV and MSNeRV do: no rate in the loss, values rounded to so many bits in the last
+    fifth of the schedule, steps from the largest magnitude in each row; the file is as large as it comes. 0: off."""
+
+    @property
+    def schedule(self) -> tuple[Stage, ...]:
+        """The stages that are gone through."""
+        if self.fixed_bits:
+            return Stage("fit", 0.8, Rounding.NONE), Stage("round", 1.0, Rounding.HARD)
+        return self.stages
 
     def __post_init__(self) -> None:
         for name in ("batch", "rate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"fit.{name} must be at least 1, not {getattr(self, name)}")
+        if not (self.fixed_bits == 0 or 2 <= self.fixed_bits <= 12):
+            raise ValueError(f"fit.fixed_bits must be 0 or 2 to 12, not {self.fixed_bits}")
         for name in ("learning_rate", "clip_norm"):
             if not 0 < getattr(self, name) < inf:
                 raise ValueError(f"fit.{name} must be a number above 0, not {getattr(self, name)}")

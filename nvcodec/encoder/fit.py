@@ -126,10 +126,13 @@ class Fit:
     def _step(self, progress: float) -> None:
         config, flat = self.config, self.flat
         frames = self._next_frames()
-        vector = self.quantiser.apply(flat.vector, stage_at(progress, config.stages).rounding)
+        rounding = stage_at(progress, config.schedule).rounding
+        if config.fixed_bits and rounding is Rounding.HARD:
+            self.quantiser.fix(flat.vector, config.fixed_bits)
+        vector = self.quantiser.apply(flat.vector, rounding)
         (planes, features), targets = self.painter.train(vector, self.clip, frames)
         loss = self.distortion(planes, targets, features, progress)
-        if progress >= config.rate_from and self.budget.done_steps % config.rate_every == 0:
+        if progress >= config.rate_from and not config.fixed_bits and self.budget.done_steps % config.rate_every == 0:
             bits = self.quantiser.bits(flat.vector)
             self.estimated_bits = bits.item()
             self.rate.update(self.estimated_bits, rate_ramp(progress, config), progress - self.rated_at)
@@ -204,7 +207,7 @@ class Fit:
         epoch = budget.done_steps * self.config.batch / frames
         on_event(
             Step(
-                stage=stage_at(progress, self.config.stages).name,
+                stage=stage_at(progress, self.config.schedule).name,
                 progress=progress,
                 epoch=epoch,
                 epochs=epoch / progress if progress > 0 else 0.0,

@@ -30,6 +30,7 @@ def save(fit: Fit) -> State:
         "done_seconds": fit.budget.elapsed,
         "planned_seconds": _or_nan(fit.budget.seconds),
         "calibrated": fit.calibrated,
+        "steps_learned": fit.quantiser.log2_steps.requires_grad,
         "judged": fit.judged,
         "rated_at": fit.rated_at,
         "learning_rate_factor": fit.learning_rate_factor,
@@ -70,6 +71,7 @@ def load(fit: Fit, arrays: State) -> None:
     fit.optimiser.load(
         {name.removeprefix(_OPTIMISER): value for name, value in tensors.items() if name.startswith(_OPTIMISER)}
     )
+    fit.quantiser.log2_steps.requires_grad_(bool(number("steps_learned")))
     fit.queue = tensors["queue"].tolist()
     fit.budget.done_steps, fit.budget.done_seconds = int(number("done_steps")), number("done_seconds")
     fit.budget.seconds = _or_none(number("planned_seconds"))  # a new plan could throw the schedule back

@@ -67,6 +67,17 @@ class Quantiser:
         return -torch.log2(mass.clamp_min(1e-7)).sum()
 
     @torch.no_grad()
+    def fix(self, vector: Tensor, bits: int) -> None:
+        """Give every row steps of which 2^bits - 1 span it, and learn them no more; only the first call counts."""
+        if not self.log2_steps.requires_grad:
+            return
+        self.log2_steps.requires_grad_(False)
+        largest = torch.zeros_like(self.log2_steps).scatter_reduce(0, self.flat.step_of, vector.abs(), "amax")
+        steps = torch.log2(2 * largest.clamp_min(2.0**-16) / (2**bits - 1))
+        self.log2_steps.copy_(torch.where(self.flat.is_offset, 0.0, steps))
+        self.clamp()
+
+    @torch.no_grad()
     def clamp(self) -> None:
         """Keep the steps inside the range the file can express, with offsets to spare."""
         low = torch.where(self.flat.is_offset, -MAX_OFFSET, MIN_STEP_CODE + MAX_OFFSET)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -112,3 +113,14 @@ def test_probing_moves_nothing(make_fit: MakeFit) -> None:
     assert fit.probe(2) > 0
     assert torch.equal(fit.flat.vector, before) and torch.equal(torch.get_rng_state(), random)
     assert fit.budget.done_steps == 0 and not any(value.any() for value in fit.optimiser.state().values())
+
+
+def test_fixed_bits_are_the_usual_quantiser(make_fit: MakeFit) -> None:
+    fit = make_fit(30, fixed_bits=6)
+    fit.run(lambda event: None)
+    assert fit.best is not None and fit.estimated_bits is None
+    codes = fit.quantiser.codes().numpy()
+    symbols = fit.best.vector.detach().numpy() / fit.flat.steps(codes)
+    rows = np.zeros(fit.flat.n_steps)
+    np.maximum.at(rows, fit.flat.step_of.numpy(), abs(symbols))
+    assert 28 < np.median(rows[~fit.flat.is_offset.numpy()]) < 36 and not codes[fit.flat.is_offset.numpy()].any()
