@@ -135,7 +135,9 @@ class SegmentFit:
         best = self.fit.best
         assert best is not None
         search = Search(self.flat, best.vector, best.log2_steps)
-        if self.room is not None:
+        if self.job.config.fit.fixed_bits:
+            tensors = search.candidate(0, 0.0)
+        elif self.room is not None:
             tensors = search.largest(self.room)
         elif self.job.target.kind is TargetKind.PSNR:
             tensors = search.smallest(self._reaches(self.job.target.value))
