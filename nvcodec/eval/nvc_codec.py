@@ -64,9 +64,9 @@ class NvcCodec(BenchCodec):
     def encode(self, clip: BenchClip, point: float, folder: Path, on_event: EventHandler) -> Coded:
         """Encode a clip, then time the decoder on the file; an interrupted encode is taken up again."""
         file = folder / f"{clip.name}.{self.label}.{point:g}.nvc"
-        command = ["encode", str(clip.path), "-o", str(file), "--bpp", f"{point:g}", "--preset", self.preset]
-        command += [*_source_options(clip), *shlex.split(self.options)]
-        found, encoding = _run([*command, "-y", "--json", "--progress", "json"], on_event)
+        how = ["--bpp", f"{point:g}", "--preset", self.preset, *_source_options(clip), *shlex.split(self.options)]
+        command = ["encode", str(clip.path), "-o", str(file), *how, "-y", "--json", "--progress", "json"]
+        found, encoding = _run(command, on_event)
         if not found["target_reached"]:
             on_event(Notice(f"{file.name}: {point:g} bpp were not reached"))
         decoded, decoding = _decode(file, str(found["device"]), on_event)
@@ -75,7 +75,11 @@ class NvcCodec(BenchCodec):
             file=file,
             bytes=found["bytes"],
             encode_s=found["encode_s"],
-            settings={"command": shlex.join(["nvc", *command]), "config": found["config"]},
+            settings={
+                "command": shlex.join(["nvc", "encode", clip.path.name, "-o", file.name, *how]),
+                # where files lay is nobody's business, and would differ for whoever does it again
+                "config": {**found["config"], "source": clip.path.name, "output": file.name},
+            },
             decode_fps=decoded["fps"],
             details={
                 **{name: found[name] for name in names},

@@ -136,7 +136,11 @@ def test_nvc_is_run_as_its_users_run_it(tmp_path: Path, clip: BenchClip) -> None
     assert point.file is not None and (tmp_path / point.file).stat().st_size == point.bytes
     assert 1.5 < point.bpp <= 2 and point.details["seed"] == 3 and point.details["parameters"] > 0
     assert point.details["kmac_per_pixel"] > 0 and point.details["entropy_s"] >= 0 and point.decode_fps > 0
-    assert point.settings["command"].startswith("nvc encode") and "--frames 4" in point.settings["command"]
+    assert str(tmp_path) not in (tmp_path / "waves.nvc-draft.json").read_text()
+    assert (
+        point.settings["command"].startswith("nvc encode waves.y4m -o waves.nvc-draft.2.nvc")
+        and "--frames 4" in point.settings["command"]
+    )
     assert any(getattr(event, "psnr_db", None) for event in events)
 
 
