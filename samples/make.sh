@@ -6,4 +6,4 @@ BIN=${BIN:-../.venv/bin}
 if [ $# -gt 0 ]; then
     "$BIN/python" ../tools/make_sample.py "$1" bunny_320x180_25.mkv --shrink 4 --seek 80 --frames 48
 fi
-"$BIN/nvc" encode bunny_320x180_25.mkv -o bunny_320x180.nvc --bpp 0.25 --preset faster -y
+"$BIN/nvc" encode bunny_320x180_25.mkv -o bunny_320x180.nvc --bpp 0.25 --preset draft -y
