@@ -25,6 +25,7 @@ from nvcodec.encoder.encode import encode
 from nvcodec.encoder.job import Job
 from nvcodec.encoder.overrides import apply
 from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.entropy.payload import payload_costs
 from nvcodec.io.sink import open_sink
 from nvcodec.quant.tensors import digest
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
@@ -42,6 +43,7 @@ MSNERV = {
 }  # fmt: skip
 HINERV = {**MSNERV, "window": 1, "gops": 0, "upsampling": "bilinear", "fusion": "off", "cross_depth": "off"}
 DRAFT = {**SMALL, "strides": "1,2", "depths": "2,2", "window": 3, "gops": 2}
+GRIDS = {**SMALL, "strides": "1,2", "grids": "1:1:6,4:1:2", "shuffle": 2, "gops": 2}
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ STREAMS = (
     Stream("pixel_shuffle", "only the learned upsampling, full-size chroma of an odd shuffle",
            model={**SMALL, "upsampling": "shuffle", "shuffle": 3, "strides": "1,2"}),
     Stream("draft", "the shape of the CPU presets: pixel shuffle by 4", model=DRAFT, target_bytes=1500),
+    Stream("contexts", "grids large enough for the context model", model=GRIDS, target_bytes=4000),
     Stream("two_segments", "two independent segments", settings={"segment": 4}, target_bytes=2000),
 )  # fmt: skip
 
@@ -105,6 +108,8 @@ def expected(data: bytes) -> dict[str, object]:
     reader = VideoReader(data, device="cpu")
     session, video = reader.session, reader.format
     sums = [[int(plane.sum()) for plane in planes] for planes in reader.frames()]
+    segments = session.container.segments
+    costs = [payload_costs(segment.payload, session.specs(segment)) for segment in segments]
     rng = np.random.default_rng(0)
     samples = []
     for _ in range(64):
@@ -118,7 +123,8 @@ def expected(data: bytes) -> dict[str, object]:
         "bit_depth": video.bit_depth,
         "planes": video.chroma.name.lower(),
         "warnings": len(session.container.warnings),
-        "integers": [digest(session.integers(index)).hex() for index in range(len(session.container.segments))],
+        "entropy_models": [[cost.model_id.name.lower() for cost in part] for part in costs],
+        "integers": [digest(session.integers(index)).hex() for index in range(len(segments))],
         "plane_sums": sums,
         "samples": samples,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from types import EllipsisType
 from typing import Protocol
 
 import constriction
@@ -57,24 +58,28 @@ class FrequencyTable:
         return symbol_bits(self.counts)
 
 
-def symbol_bits(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the bits that the coder really spends on each symbol of one or many tables.
+def symbol_bits(
+    counts: npt.NDArray[np.int64], cells: npt.NDArray[np.intp] | EllipsisType = ...
+) -> npt.NDArray[np.float64]:
+    """Return the bits that the coder really spends on symbols of one or many tables.
 
     Args:
         counts: Counts, int64 [..., K].
+        cells: Which of them to look at, as indices [n] into the flat array; all when left out.
 
     Returns:
-        Bits, float64 [..., K]: minus the logarithm of the probability after the coder's rounding to 24 bits.
+        Bits, float64 [..., K] or [n]: minus the logarithm of the probability after the coder's rounding to 24 bits.
     """
     size = counts.shape[-1]
-    edges = np.zeros((*counts.shape[:-1], size + 1))
-    np.cumsum(counts, axis=-1, out=edges[..., 1:])
     free = (1 << _PRECISION) - size
-    edges *= free / edges[..., -1:]
-    np.floor(edges, out=edges)
+    right = counts.cumsum(axis=-1)
+    totals = right[..., -1:]
+    if cells is not ...:
+        counts, right, totals = counts.ravel()[cells], right.ravel()[cells], totals.ravel()[cells // size]
+    scale = free / totals
     # The last symbol takes what rounding left over.
-    edges[..., -1] = free
-    bits: npt.NDArray[np.float64] = _PRECISION - np.log2(np.diff(edges) + 1)
+    widths = np.where(right == totals, free, np.floor(right * scale)) - np.floor((right - counts) * scale)
+    bits: npt.NDArray[np.float64] = _PRECISION - np.log2(widths + 1)
     return bits
 
 

@@ -9,37 +9,34 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from nvcodec.entropy.adaptive import prior_table, read_adaptive, write_adaptive
 from nvcodec.entropy.coder import BitCounter, FrequencyTable, RangeReader, RangeWriter, SymbolSink
-from nvcodec.entropy.models import (
+from nvcodec.entropy.context import WEIGHTS
+from nvcodec.entropy.models import cost_bits, read_symbols, write_symbols
+from nvcodec.entropy.params import (
+    COUNTING,
     MAX_ADAPTIVE_SIZE,
-    PRIOR_TOTALS,
+    PARAMETRIC,
     SPANS,
     CodingChoice,
     CodingParams,
     ModelId,
-    choose,
-    cost_bits,
-    prior_table,
-    read_adaptive,
-    read_symbols,
     span_codes,
     support,
-    write_adaptive,
-    write_symbols,
 )
+from nvcodec.entropy.search import choose
 from nvcodec.entropy.tables import N_SCALES
 from nvcodec.errors import BitstreamError
 from nvcodec.quant.tensors import MAX_STEP_CODE, MAX_SYMBOL, MIN_STEP_CODE, IntegerTensor, TensorSpec, in_range
 
 FIRST_STEP_CODE = -48
 """The first step code of a payload is coded as a difference from this one."""
-_PARAMETRIC = (ModelId.GAUSSIAN, ModelId.ADAPTIVE, ModelId.LEARNED)
 _STEP_SPREAD = MAX_STEP_CODE - MIN_STEP_CODE
 
 
@@ -49,7 +46,8 @@ def _column(low: int, high: int, mean: int, scale_index: int, total: int = 128) 
 
 
 _FINGERPRINT = FrequencyTable.uniform(0, 0xFFFF)
-_MODELS = FrequencyTable(0, np.array([4, 16, 32, 8, 16], dtype=np.int64))
+_MODELS = FrequencyTable(0, np.array([4, 16, 32, 8, 16, 16], dtype=np.int64))
+_WEIGHTS = FrequencyTable(0, np.full(len(WEIGHTS), 16, dtype=np.int64))
 _SCALES = _column(0, N_SCALES - 1, 24, 28)
 _SPAN_DIFFERENCES = _column(-32, 32, 0, 15)
 _BIT_LENGTHS = _column(0, 17, 0, 16)
@@ -85,7 +83,7 @@ def encode_tensors(tensors: Sequence[IntegerTensor]) -> bytes:
     writer = RangeWriter()
     _write_side_information(writer, tensors, choices)
     for tensor, params in zip(tensors, choices, strict=True):
-        write_symbols(writer, tensor.symbols.ravel(), params)
+        write_symbols(writer, tensor.symbols, params)
     return writer.finish()
 
 
@@ -109,7 +107,7 @@ def decode_tensors(data: bytes, specs: Sequence[TensorSpec]) -> list[IntegerTens
 def payload_costs(data: bytes, specs: Sequence[TensorSpec]) -> list[TensorCost]:
     """Read a payload and report what each of its tensors takes; arguments and errors as ``decode_tensors``."""
     decoded = _decode(data, specs)
-    costs = [(params.model_id, cost_bits(tensor.symbols.ravel(), params)) for tensor, params in decoded]
+    costs = [(params.model_id, cost_bits(tensor.symbols, params)) for tensor, params in decoded]
     return _tensor_costs([tensor for tensor, _ in decoded], costs)
 
 
@@ -127,7 +125,7 @@ def estimate_bytes(tensors: Sequence[IntegerTensor]) -> int:
 
 
 def _choices(tensors: Sequence[IntegerTensor]) -> list[CodingChoice]:
-    return [choose(tensor.symbols.ravel()) for tensor in tensors]
+    return [choose(tensor.symbols) for tensor in tensors]
 
 
 def _tensor_costs(tensors: Sequence[IntegerTensor], costs: Sequence[tuple[ModelId, float]]) -> list[TensorCost]:
@@ -152,7 +150,7 @@ def _decode(data: bytes, specs: Sequence[TensorSpec]) -> list[tuple[IntegerTenso
     decoded = []
     for spec, params, codes in zip(specs, all_params, all_codes, strict=True):
         try:
-            symbols = read_symbols(reader, spec.size, params).reshape(spec.shape)
+            symbols = read_symbols(reader, spec.shape, params)
         except BitstreamError as error:
             raise BitstreamError(f"{spec}: {error.message}") from error
         decoded.append((IntegerTensor(spec, symbols, codes), params))
@@ -167,7 +165,7 @@ def _write_side_information(
     if not tensors:
         return
     sink.write(_int32([_fingerprint([tensor.spec for tensor in tensors])]), _FINGERPRINT)
-    parametric = [params for params in choices if params.model_id in _PARAMETRIC]
+    parametric = [params for params in choices if params.model_id in PARAMETRIC]
     raw = [params for params in choices if params.model_id is ModelId.RAW]
     spans = [[code - _usual_span_code(params.scale_index) for code in span_codes(params)] for params in parametric]
     write_adaptive(sink, _int32([params.model_id for params in choices]), _MODELS)
@@ -175,6 +173,9 @@ def _write_side_information(
     write_adaptive(sink, _int32([below for below, _ in spans]), _SPAN_DIFFERENCES)
     write_adaptive(sink, _int32([above for _, above in spans]), _SPAN_DIFFERENCES)
     _write_integers(sink, [params.mean for params in parametric])
+    contextual = [params for params in choices if params.model_id is ModelId.CONTEXT]
+    write_adaptive(sink, _int32([params.temporal for params in contextual]), _WEIGHTS)
+    write_adaptive(sink, _int32([params.spatial for params in contextual]), _WEIGHTS)
     _write_integers(sink, [params.low for params in raw])
     _write_integers(sink, [params.high - params.low for params in raw])
     first_steps, next_steps = _step_differences(tensors)
@@ -193,18 +194,24 @@ def _read_side_information(
             f"payload does not hold the {len(specs)} tensors from {specs[0]} to {specs[-1]} that its header announces"
         )
     models = [ModelId(number) for number in read_adaptive(reader, len(specs), _MODELS)]
-    n_parametric = sum(model in _PARAMETRIC for model in models)
+    n_parametric = sum(model in PARAMETRIC for model in models)
     n_raw = models.count(ModelId.RAW)
     scales = read_adaptive(reader, n_parametric, _SCALES).tolist()
     belows = read_adaptive(reader, n_parametric, _SPAN_DIFFERENCES).tolist()
     aboves = read_adaptive(reader, n_parametric, _SPAN_DIFFERENCES).tolist()
     parametric = zip(scales, belows, aboves, _read_integers(reader, n_parametric), strict=True)
+    n_contextual = models.count(ModelId.CONTEXT)
+    temporals = read_adaptive(reader, n_contextual, _WEIGHTS).tolist()
+    weights = zip(temporals, read_adaptive(reader, n_contextual, _WEIGHTS).tolist(), strict=True)
     raw = zip(_read_integers(reader, n_raw), _read_integers(reader, n_raw), strict=True)
 
     params = []
     for spec, model in zip(specs, models, strict=True):
-        if model in _PARAMETRIC:
-            params.append(_parametric_params(spec, model, *next(parametric)))
+        if model in PARAMETRIC:
+            scale_index, below, above, mean = next(parametric)
+            temporal, spatial = next(weights) if model is ModelId.CONTEXT else (0, 0)
+            found = CodingParams(model, 0, 0, mean, scale_index, temporal, spatial)
+            params.append(_with_support(spec, found, below, above))
         elif model is ModelId.RAW:
             params.append(_raw_params(spec, *next(raw)))
         else:
@@ -212,18 +219,19 @@ def _read_side_information(
     return params, _read_step_codes(reader, specs)
 
 
-def _parametric_params(
-    spec: TensorSpec, model: ModelId, scale_index: int, below: int, above: int, mean: int
-) -> CodingParams:
-    if abs(mean) > MAX_SYMBOL:
-        raise BitstreamError(f"{spec}: mean {mean} is out of range")
-    codes = [_usual_span_code(scale_index) + difference for difference in (below, above)]
+def _with_support(spec: TensorSpec, params: CodingParams, below: int, above: int) -> CodingParams:
+    """Check the parameters of a PARAMETRIC model, and complete them from the columns of span differences."""
+    if params.model_id is ModelId.CONTEXT and len(spec.shape) != 4:
+        raise BitstreamError(f"{spec}: context model for {len(spec.shape)} dimensions, needs 4")
+    if abs(params.mean) > MAX_SYMBOL:
+        raise BitstreamError(f"{spec}: mean {params.mean} is out of range")
+    codes = [_usual_span_code(params.scale_index) + difference for difference in (below, above)]
     if not all(0 <= code < len(SPANS) for code in codes):
         raise BitstreamError(f"{spec}: span codes {codes} are out of range")
-    low, high = support(mean, *codes)
-    if model in PRIOR_TOTALS and high - low >= MAX_ADAPTIVE_SIZE:
+    low, high = support(params.centre, *codes)
+    if params.model_id in COUNTING and high - low >= MAX_ADAPTIVE_SIZE:
         raise BitstreamError(f"{spec}: adaptive model with {high - low + 1} symbols, limit {MAX_ADAPTIVE_SIZE}")
-    return CodingParams(model, low, high, mean, scale_index)
+    return replace(params, low=low, high=high)
 
 
 def _usual_span_code(scale_index: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -61,9 +63,11 @@ _HALF = 1 << 23
 _FRACTION_BITS = 20
 _LAST = len(NORMAL_CDF) - 1
 _COUNT_SHIFT = 4
+_LARGEST_KEPT = 1024
+"""Tables of at most so many symbols are kept: a fit asks for the same few hundred again and again."""
 
 
-def gaussian_table(scale_index: int, mean: int, low: int, high: int) -> FrequencyTable:
+def gaussian_table(scale_index: int, mean: int, low: int, high: int, half: int = 0) -> FrequencyTable:
     """Return the frequency table of a Gaussian rounded to integers, every count at least 1, sum about 2^20.
 
     Args:
@@ -71,13 +75,23 @@ def gaussian_table(scale_index: int, mean: int, low: int, high: int) -> Frequenc
         mean: Mean, an integer.
         low: Smallest symbol.
         high: Largest symbol, less than 2^16 above ``low``.
+        half: 1 if the Gaussian is centred half-way between its mean and the next integer, else 0.
 
     Returns:
-        The table of symbols low..high.
+        The table of symbols low..high; do not write into it.
     """
+    if high - low < _LARGEST_KEPT:
+        return _kept_table(scale_index, mean, low, high, half)
+    return _gaussian_table(scale_index, mean, low, high, half)
+
+
+def _gaussian_table(scale_index: int, mean: int, low: int, high: int, half: int) -> FrequencyTable:
     # Lower edges of the bins low..high+1, in half units, where the Gaussian is centred on 0.
-    edges = 2 * np.arange(low - mean, high - mean + 2, dtype=np.int64) - 1
+    edges = 2 * np.arange(low - mean, high - mean + 2, dtype=np.int64) - 1 - half
     return FrequencyTable(low, 1 + (np.diff(_centred_cdf(edges, scale_index)) >> _COUNT_SHIFT))
+
+
+_kept_table = lru_cache(maxsize=512)(_gaussian_table)
 
 
 def _centred_cdf(half_units: npt.NDArray[np.int64], scale_index: int) -> npt.NDArray[np.int64]:

@@ -14,6 +14,8 @@ import torch
 
 from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.reader import VideoReader
+from nvcodec.entropy.params import ModelId
+from nvcodec.entropy.payload import payload_costs
 from nvcodec.quant.tensors import digest
 
 FOLDER = Path(__file__).parent
@@ -22,7 +24,13 @@ STREAMS = sorted(path.stem for path in FOLDER.glob("*.nvc"))
 
 def test_all_streams_are_here() -> None:
     described = sorted(path.stem for path in FOLDER.glob("*.json"))
-    assert described == STREAMS and len(STREAMS) >= 12
+    assert described == STREAMS and len(STREAMS) >= 13
+
+
+def test_every_entropy_model_is_used() -> None:
+    used = [json.loads((FOLDER / f"{name}.json").read_text())["entropy_models"] for name in STREAMS]
+    names = {name for segments in used for names in segments for name in names}
+    assert names >= {model.name.lower() for model in ModelId}
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -35,6 +43,8 @@ def test_stream(name: str) -> None:
     assert found == tuple(expected[key] for key in ("frames", "width", "height", "bit_depth", "planes"))
     assert len(container.warnings) == expected["warnings"]
     ordinals = range(len(container.segments))
+    costs = [payload_costs(segment.payload, reader.session.specs(segment)) for segment in container.segments]
+    assert [[cost.model_id.name.lower() for cost in part] for part in costs] == expected["entropy_models"]
     assert [digest(reader.session.integers(ordinal)).hex() for ordinal in ordinals] == expected["integers"]
     for ordinal in ordinals:
         check_segment(reader, ordinal)

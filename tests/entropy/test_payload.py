@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvcodec.entropy.models import ModelId
+from nvcodec.entropy.params import ModelId
 from nvcodec.entropy.payload import decode_tensors, encode_tensors, estimate_bytes, payload_costs, tensor_costs
 from nvcodec.errors import BitstreamError
 from nvcodec.quant.tensors import MAX_STEP_CODE, MIN_STEP_CODE, IntegerTensor, Role, TensorSpec, digest
@@ -44,7 +44,7 @@ def tensor_lists(draw: st.DrawFn) -> list[IntegerTensor]:
     """Lists of tensors of any shape, with constant, small, huge and skewed values and any step codes."""
     tensors = []
     for id in sorted(draw(st.sets(st.integers(0, 2**32 - 1), max_size=5))):
-        shape = tuple(draw(st.lists(st.integers(1, 5), max_size=3)))
+        shape = tuple(draw(st.lists(st.integers(1, 5), max_size=4)))
         axis = draw(st.one_of(st.none(), st.integers(0, len(shape) - 1))) if shape else None
         spec = TensorSpec(id, "t", shape, draw(st.sampled_from(Role)), axis)
         bound = draw(st.sampled_from([0, 1, 20, 32767]))
@@ -85,16 +85,21 @@ def test_known_bytes() -> None:
         tensor(12, (6, 10), 1, list(range(-46, -36)), _noise(12, 60) // 50),
         tensor(14, (300,), None, [8], np.where(np.arange(300) % 7, 0, 9)),
         tensor(15, (10, 20), None, [-30], _noise(15, 200) // 60 * (1 + (_noise(16, 200) > 100))),
+        tensor(17, (5, 6, 7, 2), 3, [-20, -21], _noise(17, 420).reshape(5, 84).cumsum(axis=0) // 80 + 2),
     ]
     models = [ModelId.ZERO, ModelId.RAW, ModelId.RAW, ModelId.GAUSSIAN, ModelId.LEARNED, ModelId.ADAPTIVE]
-    assert [cost.model_id for cost in tensor_costs(tensors)] == models
+    assert [cost.model_id for cost in tensor_costs(tensors)] == [*models, ModelId.CONTEXT]
     assert _assert_round_trip(tensors).hex() == (
-        "3aaf5608f1a7b0842494836d9c888cc1381d4b8e9fce9cadefbca631dff8ae0652a58f79293635a942a0bc47593794b8"
-        "87b2abd9fdde47305697587d6f3bd19313dd891121407e53ba2e5b919416b749b5b333174dce29adb8038741a62cad35"
-        "fa4e17a2ee26d7d06e2ef80fcc5ae396096ffb2538354d48caa14b8401076dc5a0c783cc50007722425895cd29b40d72"
-        "22f77e1425a9d36e5b64c79b133a57799ed3dd43303926f3cd9c960233c3835b67eaa8656dcbd902df71eb3e336c5a99"
-        "37082aaf9e985c0341de3b44c3fdb7c865abe567694bd6af4f5b4611b51fafedd542dd966887afaa3fe5285c7eb828e4"
-        "e2331348d2d51e8587c4a6827894c1982229adeae8489bd2bacb30aa2b362177"
+        "bb906bdb2a53cf56965cf7187ca019b90045f0a558b1184d422789badfcbd88cc9e0abf72cf9f882a0330970b77b9381"
+        "6276a86c92deff22ac58a3e8840cb9b9831ea58aa269c20545ef0544160d83d63e7f3e16ea2f19a752d2440ebf82f635"
+        "41ebd5acddc57a48fd4f75993065afdcd1c6bc436e11b920549446b5eee4f60a9414802b6dd421b9b0ee5795eede414a"
+        "33d145045297dd6db389719913370400f0c3749c9a63610f45ad46c48d295f38b89c4228b227d5b9b41762b34b423ce5"
+        "4c7b350f3e3c2509247e8eea039d0fc2904e9fd1361e4f34270282ea66df77ea45d18906c5fbb598f693bf8b94a44696"
+        "4f533268a7a3176c9cbe5b43335341c4797b19885e1a6121d2be4fbf47a3783bc31b744956bf4067f865502c00f6aef7"
+        "83cb0c6a3e074f5fe019b665ea739b01563dabf79f55b7e7c96d50464d0e6c69b79c44d1251fb92c16f9ada696af9ccf"
+        "72c1d725c75cb3d115d495a167dfe0a01a040de640c25d568904f9b2fae83ab46c476e69b787ff8e1519c04793901df3"
+        "0d0811c92e298bebca811b7568ce62f8c9debd34461b2f984070578df8ddbe030fdc4f2d73b0d952b287f41cb1081c86"
+        "bb3d76a08eee71c9"
     )
 
 

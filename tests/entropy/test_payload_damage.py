@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from nvcodec.entropy import payload
+from nvcodec.entropy.adaptive import write_adaptive
 from nvcodec.entropy.coder import FrequencyTable, RangeReader, RangeWriter
-from nvcodec.entropy.models import write_adaptive
-from nvcodec.entropy.payload import decode_tensors, encode_tensors
+from nvcodec.entropy.params import ModelId
+from nvcodec.entropy.payload import decode_tensors, encode_tensors, tensor_costs
 from nvcodec.errors import BitstreamError
 from nvcodec.quant.tensors import IntegerTensor, Role, TensorSpec
 
@@ -19,21 +20,21 @@ SPECS = [
     TensorSpec(1, "stem.weight", (16, 40), Role.WEIGHT, 0),
     TensorSpec(3, "stem.bias", (16,), Role.VECTOR, None),
     TensorSpec(8, "grid", (4, 10, 10), Role.GRID, None),
+    TensorSpec(9, "nodes", (5, 8, 9, 3), Role.GRID, 3, 0),
 ]
 
 
 def _payload() -> bytes:
     rng = np.random.default_rng(0)
-    return encode_tensors(
-        [
-            IntegerTensor(
-                spec,
-                np.rint(rng.laplace(0, 3, spec.shape)).astype(np.int32),
-                rng.integers(-60, -20, spec.n_steps).astype(np.int16),
-            )
-            for spec in SPECS
-        ]
-    )
+    tensors = []
+    for spec in SPECS:
+        symbols = rng.laplace(0, 3, spec.shape)
+        if spec.name == "nodes":
+            symbols = symbols.cumsum(axis=0)
+        codes = rng.integers(-60, -20, spec.n_steps) // (1 + 9 * (np.arange(spec.n_steps) >= spec.n_first_steps))
+        tensors.append(IntegerTensor(spec, np.rint(symbols).astype(np.int32), codes.astype(np.int16)))
+    assert tensor_costs(tensors)[-1].model_id is ModelId.CONTEXT
+    return encode_tensors(tensors)
 
 
 def _flip_bits(data: bytes, rng: np.random.Generator) -> bytes:
@@ -78,9 +79,10 @@ def test_data_after_the_last_symbol_is_refused() -> None:
     "specs",
     [
         SPECS[:2],
-        [SPECS[0], replace(SPECS[1], id=4), SPECS[2]],
-        [SPECS[0], SPECS[1], replace(SPECS[2], shape=(4, 100))],
+        [SPECS[0], replace(SPECS[1], id=4), *SPECS[2:]],
+        [SPECS[0], SPECS[1], replace(SPECS[2], shape=(4, 100)), SPECS[3]],
         [replace(SPECS[0], step_axis=1), *SPECS[1:]],
+        [*SPECS[:3], replace(SPECS[3], offset_axis=1)],
     ],
 )
 def test_a_payload_of_other_tensors_is_refused(specs: list[TensorSpec]) -> None:
@@ -93,7 +95,7 @@ def _forge(model: int, scale: int, below: int, above: int, integers: list[int], 
     writer = RangeWriter()
     writer.write(payload._int32([payload._fingerprint(SPECS[1:2])]), payload._FINGERPRINT)
     write_adaptive(writer, payload._int32([model]), payload._MODELS)
-    if model in (1, 2, 4):
+    if model in (1, 2, 4, 5):
         write_adaptive(writer, payload._int32([scale]), payload._SCALES)
         write_adaptive(writer, payload._int32([below]), payload._SPAN_DIFFERENCES)
         write_adaptive(writer, payload._int32([above]), payload._SPAN_DIFFERENCES)
@@ -115,6 +117,7 @@ def _forge(model: int, scale: int, below: int, above: int, integers: list[int], 
         (_forge(0, 0, 0, 0, [-32768, 0]), "symbols -32768..-32768"),
         (_forge(0, 0, 0, 0, [32767, 1]), "symbols 32767..32768"),
         (_forge(0, 0, 0, 0, [5, -1]), "symbols 5..4"),
+        (_forge(5, 20, 0, 0, [0]), "context model for 1 dimensions"),
         (_forge(3, 0, 0, 0, [], 81), "step code"),
         (_forge(3, 0, 0, 0, [], -113), "step code"),
     ],
