@@ -21,7 +21,8 @@ from nvcodec.encoder.fit import Fit, StopRequested
 from nvcodec.encoder.loss import PlaneTensors, picture_error
 from nvcodec.encoder.parameters import FlatField
 from nvcodec.encoder.presets import PRESETS, plan_network
-from nvcodec.encoder.rate import Quantiser, TargetWeight
+from nvcodec.encoder.quantiser import Quantiser
+from nvcodec.encoder.rate import TargetWeight
 from nvcodec.encoder.schedule import Budget
 from nvcodec.models import registry
 from nvcodec.models.geometry import FieldGeometry

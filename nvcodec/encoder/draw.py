@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -53,25 +52,20 @@ class Painter:
         return _as_float(Drawing(drawing.planes, [])), (first, second, third)
 
     @torch.no_grad()
-    def error(self, vector: Tensor, clip: Clip, frames: int) -> float:
-        """Mean error of about ``frames`` frames spread over the clip, drawn whole and clamped."""
-        spread = range(0, len(clip), max(1, len(clip) // frames))
-        return sum(self._errors(vector, clip, spread)) / len(spread)
-
-    @torch.no_grad()
-    def psnr_db(self, vector: Tensor, clip: Clip) -> float:
-        """Mean PSNR over all frames, in the sense of the coding domain."""
-        errors = self._errors(vector, clip, range(len(clip)))
-        return sum(-10 * math.log10(max(error, 1e-10)) for error in errors) / len(clip)
-
-    def _errors(self, vector: Tensor, clip: Clip, indices: range) -> list[float]:
+    def errors(self, vector: Tensor, clip: Clip, frames: Iterable[int]) -> Tensor:
+        """Error of each of some frames, float32 [n], drawn whole and rounded to code values."""
         domain, errors, peak = self.flat.field.geometry.domain, [], clip.format.peak
-        for index in indices:
-            chosen = torch.tensor([index], device=vector.device)
+        for frame in frames:
+            chosen = torch.tensor([frame], device=vector.device)
             planes = self._eager(vector, chosen, None).planes
             first, second, third = ((plane * peak).round().clamp(0, peak) / peak for plane in planes)
-            errors.append(picture_error((first, second, third), clip.targets(chosen), domain).item())
-        return errors
+            errors.append(picture_error((first, second, third), clip.targets(chosen), domain))
+        return torch.cat(errors)
+
+    def psnr_db(self, vector: Tensor, clip: Clip) -> float:
+        """Mean PSNR over all frames, in the sense of the coding domain."""
+        errors = self.errors(vector, clip, range(len(clip)))
+        return float(-10 * torch.log10(errors.clamp_min(1e-10)).mean())
 
     def _eager(self, vector: Tensor, frames: Tensor, window: CellWindow | None) -> Drawing:
         drawing: Drawing = functional_call(self.flat.field, self.flat.split(vector), (frames, window))

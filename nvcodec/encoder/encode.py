@@ -35,7 +35,6 @@ from nvcodec.encoder.plan import Plan, make_plan
 from nvcodec.encoder.report import measured_result
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.encoder.segment import FittedSegment, SegmentFit
-from nvcodec.entropy.payload import encode_tensors
 from nvcodec.errors import DeviceError, InterruptedEncodeError, UsageError
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import measure
@@ -43,6 +42,8 @@ from nvcodec.models import registry
 from nvcodec.quant.tensors import digest
 
 _CHECKPOINT_SPACING_S = 60.0
+_WELL_USED = 0.97
+"""Share of the size asked for that a file is expected to fill."""
 _PACK_S_PER_PARAMETER = 3e-6
 """Time of the search for the final integers, kept back when an encode must end on time."""
 
@@ -126,15 +127,12 @@ class _Encode:
         """Fit, write, decode, measure."""
         limit = self.job.target.file_bytes(self.source.format, len(self.source))
         overhead = self._overhead()
-        room = None if limit is None else limit - overhead
-        if room is not None and room <= 0:
-            raise UsageError(
-                f"{limit:,} bytes hold no more than the file's own structure ({overhead:,} bytes)",
-                "Ask for a larger size, or fewer but longer segments",
-            )
-        fitted = []
+        # where the structure alone is too large, the smallest file there is
+        room = None if limit is None else max(limit - overhead, 1)
+        fitted: list[FittedSegment] = []
         for index in range(len(self.plan.segments)):
-            fitted.append(self._fit(index, room))
+            used = sum(len(part.payload) for part in fitted)
+            fitted.append(self._fit(index, None if room is None else max(room - used, 1)))
         # the file takes its name when it has been decoded, so that a failure harms nothing
         temporary = f"{self.job.output}.part"
         try:
@@ -147,6 +145,13 @@ class _Encode:
             Path(temporary).unlink(missing_ok=True)
         if self.checkpoint is not None:
             self.checkpoint.remove()
+        if limit is not None and result.bytes < _WELL_USED * limit:
+            self.on_event(
+                Notice(
+                    f"{result.parameters:,} parameters have no use for more than {result.bytes:,} of the "
+                    f"{limit:,} bytes; more --params would"
+                )
+            )
         return result
 
     def _report(self, fitted: list[FittedSegment], path: str, verify: bool) -> EncodeResult:
@@ -162,19 +167,19 @@ class _Encode:
         try:
             if self.checkpoint is not None:
                 for index, part in enumerate(fitted):
-                    self.checkpoint.save_segment(index, encode_tensors(part.tensors))
+                    self.checkpoint.save_segment(index, part.payload)
                 return f"The fit is saved. Make room, then:  nvc encode --resume {self.checkpoint.folder}"
         except OSError:
             pass  # the disk that is full may well be the same
         return "Choose another --output"
 
     def _fit(self, index: int, room: int | None) -> FittedSegment:
-        """Fit one segment, or take it from the checkpoint."""
+        """Fit one segment, or take it from the checkpoint; ``room`` is for this and all later ones."""
         # every segment has a seed of its own, so that leaving out finished ones changes nothing
         torch.manual_seed(self.job.config.seed + index)
         first, frames = self.plan.segments[index]
         clip = self.clip.part(first, frames).to(self.device)
-        share = None if room is None else max(1, room * frames // len(self.clip))
+        share = None if room is None else max(1, room * frames // (len(self.clip) - first))
         fit = SegmentFit(self.job, self.plan, index, clip, share, self.on_event)
         step_s = fit.probe()  # also compiles, where there is a compiler, before the clock starts
         seconds = self._seconds(index, fit.parameters)
@@ -203,7 +208,7 @@ class _Encode:
         except StopRequested:
             raise self._interrupted(fit, index) from None
         if self.checkpoint is not None and len(self.plan.segments) > 1:
-            self.checkpoint.save_segment(index, encode_tensors(result.tensors))
+            self.checkpoint.save_segment(index, result.payload)
         return result
 
     def _interrupted(self, fit: SegmentFit, index: int) -> InterruptedEncodeError:
@@ -278,7 +283,7 @@ class _Encode:
             SegmentDigest(index, digest(part.tensors), part.samples(self.clip.format))
             for index, part in enumerate(fitted)
         ]
-        Path(path).write_bytes(self._assemble([encode_tensors(part.tensors) for part in fitted], digests))
+        Path(path).write_bytes(self._assemble([part.payload for part in fitted], digests))
 
 
 def _read_source(job: Job) -> Clip:

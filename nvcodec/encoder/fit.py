@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,17 +18,23 @@ from nvcodec.encoder.events import EventHandler, Notice, Step
 from nvcodec.encoder.loss import Distortion, picture_error
 from nvcodec.encoder.optimiser import FieldOptimiser
 from nvcodec.encoder.pack import real_bits
-from nvcodec.encoder.rate import Quantiser, RateWeight
+from nvcodec.encoder.quantiser import Quantiser
+from nvcodec.encoder.rate import RateWeight, Reading
 from nvcodec.encoder.schedule import Budget, learning_rate, rate_ramp, stage_at
 from nvcodec.errors import UsageError
+from nvcodec.quant.tensors import IntegerTensor
 
 _CALIBRATIONS = 40
 """How often over a fit real bits are compared with estimated ones."""
 _JUDGED_FROM, _JUDGEMENTS, _JUDGED_FRAMES = 0.8, 8, 12
 """Keep-best: from this progress on, that many times, on that many frames."""
 _EVENT_SPACING_S = 0.5
+_GUARDED_EVERY, _SAVED_EVERY = 10, 100
+"""Steps between looks for a collapse, and between states to go back to."""
 _COLLAPSE_RATIO = 4.0
-"""A running error this many times the best (6 dB) is a collapse."""
+"""An error this many times the best (6 dB) is a collapse."""
+_NEVER = -1.0
+"""The error of a frame that was not drawn yet."""
 
 
 class StopRequested(Exception):
@@ -74,7 +81,12 @@ class Fit:
         self.distortion = Distortion(loss, flat.field).to(flat.vector.device)
         self.optimiser = FieldOptimiser(flat, self.quantiser.log2_steps, self.distortion.parameters(), config)
         self.queue: list[int] = []
-        self.running_error: float | None = None
+        self.frame_errors = torch.full((self.geometry.frames,), _NEVER, device=flat.vector.device)
+        """Error of every frame when it was last drawn."""
+        self.real_per_estimated = 1.0
+        """Real bits per estimated bit, at the last calibration."""
+        self.decoding_loss_db = 0.0
+        """What clamping and rounding to code values cost, at the last judgement."""
         self.estimated_bits: float | None = None
         self.best: Best | None = None
         self.calibrated = self.judged = 0
@@ -95,10 +107,13 @@ class Fit:
             if should_stop():
                 raise StopRequested
             self._step(progress)
-            self._guard(on_event)
-            if progress >= (self.calibrated + 1) / _CALIBRATIONS:
+            calibrates = progress >= (self.calibrated + 1) / _CALIBRATIONS
+            judges = progress >= _JUDGED_FROM + self.judged * (1 - _JUDGED_FROM) / _JUDGEMENTS
+            if calibrates or judges or self.budget.done_steps % _GUARDED_EVERY == 0:
+                self._guard(on_event)
+            if calibrates:
                 self._calibrate(progress)
-            if progress >= _JUDGED_FROM + self.judged * (1 - _JUDGED_FROM) / _JUDGEMENTS:
+            if judges:
                 self._judge()
             if self.budget.elapsed - self._last_event >= _EVENT_SPACING_S:
                 self._report(progress, on_event)
@@ -134,9 +149,7 @@ class Fit:
         loss = self.distortion(planes, targets, features, progress)
         if progress >= config.rate_from and not config.fixed_bits and self.budget.done_steps % config.rate_every == 0:
             bits = self.quantiser.bits(flat.vector)
-            self.estimated_bits = bits.item()
-            self.rate.update(self.estimated_bits, rate_ramp(progress, config), progress - self.rated_at)
-            self.rated_at = progress
+            self._steer(bits.item(), progress)
             loss = loss + (self.rate.value * config.rate_every / self.pixels) * bits
         loss.backward()
         torch.nn.utils.clip_grad_norm_([flat.vector], config.clip_norm)
@@ -144,9 +157,43 @@ class Fit:
         self.quantiser.clamp()
         self.budget.done_steps += 1
         with torch.no_grad():
-            error = picture_error(planes, targets, self.geometry.domain).mean().item()
-        share = max(0.02, 1 / self.budget.done_steps)
-        self.running_error = error if self.running_error is None else self.running_error * (1 - share) + error * share
+            self.frame_errors[frames] = picture_error(planes, targets, self.geometry.domain)
+
+    def _steer(self, model_bits: float, progress: float) -> None:
+        """Set the weight of the rate for this step and the next few."""
+        psnr_db = self.psnr_db
+        if not math.isfinite(model_bits + psnr_db):  # the fit has just collapsed
+            return
+        self.estimated_bits = model_bits * self.real_per_estimated
+        self.rate.update(
+            Reading(
+                self.estimated_bits,
+                psnr_db - self.decoding_loss_db,
+                rate_ramp(progress, self.config),
+                learning_rate(progress, self.config) / self.config.learning_rate,
+                progress - self.rated_at,
+            )
+        )
+        self.rated_at = progress
+
+    @torch.no_grad()
+    def estimate(self, tensors: list[IntegerTensor]) -> float | None:
+        """Bits that the finished fit believes integers to cost; None when the rate was not part of it."""
+        if self.estimated_bits is None:
+            return None
+        codes = torch.from_numpy(np.concatenate([tensor.step_codes for tensor in tensors]))
+        self.quantiser.set_codes(codes)
+        return self.quantiser.bits(self.flat.vector_of(tensors)).item() * self.real_per_estimated
+
+    @property
+    def psnr_db(self) -> float:
+        """Mean PSNR of the frames as they were last drawn."""
+        return self._mean_over_frames(-10 * torch.log10(self.frame_errors.clamp_min(1e-10)))
+
+    def _mean_over_frames(self, values: Tensor) -> float:
+        """Mean of one value per frame, float32 [frames], over the frames that were drawn; not a number if one is."""
+        drawn = self.frame_errors != _NEVER
+        return float(torch.where(drawn, values, 0).sum() / drawn.sum())
 
     def _next_frames(self) -> Tensor:
         """Frames of one step, int64 [batch], from a new permutation every epoch."""
@@ -160,9 +207,8 @@ class Fit:
 
         Networks of this family sometimes lose all they learned within a few steps; waiting does not help.
         """
-        error, steps = self.running_error, self.budget.done_steps
-        assert error is not None
-        if steps % 100 == 0 and (self.safe is None or error < 1.5 * self.safe[0]) and math.isfinite(error):
+        error, steps = self._mean_over_frames(self.frame_errors), self.budget.done_steps
+        if steps % _SAVED_EVERY == 0 and (self.safe is None or error < 1.5 * self.safe[0]) and math.isfinite(error):
             self.safe = error, self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone()
         if self.safe is None:
             if not math.isfinite(error):
@@ -173,30 +219,38 @@ class Fit:
             return
         if error < _COLLAPSE_RATIO * self.safe[0]:  # false for what is not a number, too
             return
-        best, vector, log2_steps = self.safe
+        _, vector, log2_steps = self.safe
         with torch.no_grad():
             self.flat.vector.copy_(vector)
             self.quantiser.log2_steps.copy_(log2_steps)
         self.optimiser.forget()
-        self.running_error = best
+        self.frame_errors.fill_(_NEVER)
         self.learning_rate_factor *= 0.5
         on_event(
             Notice(f"the fit collapsed at step {steps}; went back to the last good state at half the learning rate")
         )
 
     def _calibrate(self, progress: float) -> None:
+        """Learn how real bits differ from estimated ones."""
         self.calibrated = int(progress * _CALIBRATIONS)
         if self.estimated_bits is not None:
             with torch.no_grad():
-                estimated = self.quantiser.bits(self.flat.vector).item()
-            self.rate.calibrate(real_bits(self.flat, self.flat.vector, self.quantiser.codes()), estimated)
+                model_bits = self.quantiser.bits(self.flat.vector).item()
+            real = real_bits(self.flat, self.flat.vector, self.quantiser.codes())
+            self.real_per_estimated = real / max(model_bits, 1.0)
 
     def _judge(self) -> None:
         """Keep the best: compare the hard-rounded state with the best one so far, at today's price of a bit."""
         self.judged += 1
+        frames = range(0, self.geometry.frames, max(1, self.geometry.frames // _JUDGED_FRAMES))
         with torch.no_grad():
-            error = self.painter.error(self.quantiser.apply(self.flat.vector, Rounding.HARD), self.clip, _JUDGED_FRAMES)
-        bits = real_bits(self.flat, self.flat.vector, self.quantiser.codes())
+            vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)
+            errors = self.painter.errors(vector, self.clip, frames)
+            in_training = self.frame_errors[list(frames)]
+            known = in_training != _NEVER
+            if known.any():
+                self.decoding_loss_db = float((10 * torch.log10(errors / in_training))[known].mean())
+        error, bits = errors.mean().item(), real_bits(self.flat, self.flat.vector, self.quantiser.codes())
         price = self.rate.value / self.pixels
         if self.best is None or error + price * bits <= self.best.error + price * self.best.bits:
             self.best = Best(self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone(), error, bits)
@@ -211,9 +265,8 @@ class Fit:
                 progress=progress,
                 epoch=epoch,
                 epochs=epoch / progress if progress > 0 else 0.0,
-                psnr_db=-10 * math.log10(max(self.running_error or 1.0, 1e-10)),
-                best_psnr_db=-10
-                * math.log10(max(self.best.error if self.best else (self.running_error or 1.0), 1e-10)),
+                psnr_db=self.psnr_db,
+                best_psnr_db=-10 * math.log10(max(self.best.error, 1e-10)) if self.best else self.psnr_db,
                 estimated_bpp=None if self.estimated_bits is None else self.estimated_bits / self.pixels,
                 steps_per_s=budget.done_steps / max(budget.elapsed, 1e-9),
                 eta_s=budget.remaining_s,

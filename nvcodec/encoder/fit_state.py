@@ -21,6 +21,7 @@ def save(fit: Fit) -> State:
         "log2_steps": fit.quantiser.log2_steps,
         "random": torch.get_rng_state(),
         "queue": torch.tensor(fit.queue, dtype=torch.int64),
+        "frame_errors": fit.frame_errors,
     }
     for index, parameter in enumerate(fit.distortion.parameters()):
         tensors[f"head.{index}"] = parameter
@@ -34,7 +35,8 @@ def save(fit: Fit) -> State:
         "judged": fit.judged,
         "rated_at": fit.rated_at,
         "learning_rate_factor": fit.learning_rate_factor,
-        "running_error": _or_nan(fit.running_error),
+        "real_per_estimated": fit.real_per_estimated,
+        "decoding_loss_db": fit.decoding_loss_db,
         "estimated_bits": _or_nan(fit.estimated_bits),
         **{f"rate.{index}": value for index, value in enumerate(fit.rate.state())},
     }
@@ -66,6 +68,7 @@ def load(fit: Fit, arrays: State) -> None:
     with torch.no_grad():
         fit.flat.vector.copy_(tensors["vector"])
         fit.quantiser.log2_steps.copy_(tensors["log2_steps"])
+        fit.frame_errors.copy_(tensors["frame_errors"])
         for index, parameter in enumerate(fit.distortion.parameters()):
             parameter.copy_(tensors[f"head.{index}"])
     fit.optimiser.load(
@@ -77,7 +80,8 @@ def load(fit: Fit, arrays: State) -> None:
     fit.budget.seconds = _or_none(number("planned_seconds"))  # a new plan could throw the schedule back
     fit.calibrated, fit.judged, fit.rated_at = int(number("calibrated")), int(number("judged")), number("rated_at")
     fit.learning_rate_factor = number("learning_rate_factor")
-    fit.running_error, fit.estimated_bits = _or_none(number("running_error")), _or_none(number("estimated_bits"))
+    fit.real_per_estimated, fit.decoding_loss_db = number("real_per_estimated"), number("decoding_loss_db")
+    fit.estimated_bits = _or_none(number("estimated_bits"))
     fit.rate.load([number(f"rate.{index}") for index in range(len(fit.rate.state()))])
     if "best.vector" in tensors:
         fit.best = Best(*pair("best"), number("best.error"), number("best.bits"))

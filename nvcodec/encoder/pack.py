@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from nvcodec.encoder.parameters import FlatField
-from nvcodec.encoder.rate import shifted, step_codes
+from nvcodec.encoder.quantiser import shifted, step_codes
 from nvcodec.entropy.payload import encode_tensors, estimate_bytes
 from nvcodec.models.base import VideoField
 from nvcodec.quant.steps import dequantise
 from nvcodec.quant.tensors import MAX_SYMBOL, IntegerTensor
 
-_DEAD_ZONES = np.linspace(0.0, 0.15, 31).tolist()
+_DEAD_ZONES = [0.0, *np.geomspace(0.0005, 0.15, 30).tolist()]
 """Amounts by which rounding may lean towards zero; from one to the next, less than one per cent of the file."""
 _WELL_USED = 0.97
 """Share of the room from which on a fitted state is left as it is: rounding it differently costs more than it gains."""
@@ -99,14 +99,11 @@ class Search:
     def smallest(self, good_enough: Callable[[list[IntegerTensor]], bool]) -> list[IntegerTensor]:
         """The coarsest integers that are good enough; those of the fitted state when none are.
 
-        Steps finer than fitted gain next to nothing and can make a file many times larger.
+        Only the dead zone is turned: coarser steps would undo roundings that were trained, finer ones would make a file
+        many times larger and gain next to nothing.
         """
-        shift = _first(range(_MAX_SHIFT, self.finest - 1, -1), lambda shift: good_enough(self.candidate(shift, 0.0)))
-        if shift is None:
-            return self.candidate(0, 0.0)
-        zones = _DEAD_ZONES[::-1]
-        zone = _first(zones, lambda zone: good_enough(self.candidate(shift, zone)))
-        return self.candidate(shift, zone or 0.0)
+        zone = _first(_DEAD_ZONES[::-1], lambda zone: good_enough(self.candidate(0, zone)))
+        return self.candidate(0, zone or 0.0)
 
 
 def _first(values: Sequence[_Knob], accepted: Callable[[_Knob], bool]) -> _Knob | None:

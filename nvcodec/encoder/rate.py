@@ -1,103 +1,29 @@
-"""Quantisation and rate as the fit sees them: differentiable, on the flat parameter vector."""
+"""The weight of the rate while a fit runs: constant, or steered so that a size or a quality is met."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-from torch import Tensor
-
-from nvcodec.encoder.config import Rounding
-from nvcodec.encoder.parameters import FlatField
 from nvcodec.encoder.schedule import geometric
-from nvcodec.quant.tensors import MAX_STEP_CODE, MIN_STEP_CODE
-
-_CODES_PER_OCTAVE = 8
-MAX_OFFSET = 24
-"""Largest offset of a step code that a fit uses: three octaves."""
 
 
-class Quantiser:
-    """Learned steps for every tensor, channel or crossing of two channels, and the rate they cost.
+@dataclass(frozen=True)
+class Reading:
+    """What is measured on a running fit."""
 
-    Steps are learned as logarithms to base 2 and rounded to the codes of the file (eighths of an octave) wherever
-    values are rounded, so that the fit sees exactly the numbers the decoder will have.
-    """
-
-    def __init__(self, flat: FlatField, first_step_log2: float) -> None:
-        self.flat = flat
-        device = flat.vector.device
-        self.log2_steps = torch.where(flat.is_offset, 0.0, first_step_log2).requires_grad_()
-        self._none = torch.zeros(1, device=device)
-        self._sizes = torch.tensor(flat.sizes, dtype=torch.float32, device=device)
-
-    def steps(self, coded: bool) -> Tensor:
-        """Step of every parameter, float32 [P]; ``coded`` rounds to the codes of the file."""
-        log2 = self.log2_steps
-        if coded:
-            rounded = torch.round(log2.detach() * _CODES_PER_OCTAVE) / _CODES_PER_OCTAVE
-            log2 = log2 + (rounded - log2.detach())
-        return torch.exp2(log2[self.flat.step_of] + torch.cat([log2, self._none])[self.flat.offset_of])
-
-    def apply(self, vector: Tensor, rounding: Rounding) -> Tensor:
-        """The parameters float32 [P] as floats, or rounded as the decoder will see them."""
-        if rounding is Rounding.NONE:
-            return vector
-        steps = self.steps(coded=True)
-        scaled = vector / steps
-        return (scaled + (torch.round(scaled) - scaled).detach()) * steps
-
-    def bits(self, vector: Tensor) -> Tensor:
-        """Estimated size of all tensors, a scalar in bits.
-
-        One Gaussian per tensor, its mean and variance those of the tensor itself, integrated over each symbol's
-        interval. Real files use the better of this and an adaptive model; the controller learns the ratio.
-        """
-        owner = self.flat.tensor_of
-        symbols = vector / self.steps(coded=False)
-        zeros = torch.zeros_like(self._sizes)
-        mean = zeros.index_add(0, owner, symbols) / self._sizes
-        square = zeros.index_add(0, owner, symbols * symbols) / self._sizes
-        # a floor on the variance keeps the gradient finite where a whole tensor rounds to zero
-        inverse = torch.rsqrt(2 * ((square - mean * mean).clamp_min(1e-4) + 0.02))[owner]
-        offset = symbols - mean[owner]
-        mass = 0.5 * (torch.erf((offset + 0.5) * inverse) - torch.erf((offset - 0.5) * inverse))
-        return -torch.log2(mass.clamp_min(1e-7)).sum()
-
-    @torch.no_grad()
-    def fix(self, vector: Tensor, bits: int) -> None:
-        """Give every row steps of which 2^bits - 1 span it, and learn them no more; only the first call counts."""
-        if not self.log2_steps.requires_grad:
-            return
-        self.log2_steps.requires_grad_(False)
-        largest = torch.zeros_like(self.log2_steps).scatter_reduce(0, self.flat.step_of, vector.abs(), "amax")
-        steps = torch.log2(2 * largest.clamp_min(2.0**-16) / (2**bits - 1))
-        self.log2_steps.copy_(torch.where(self.flat.is_offset, 0.0, steps))
-        self.clamp()
-
-    @torch.no_grad()
-    def clamp(self) -> None:
-        """Keep the steps inside the range the file can express, with offsets to spare."""
-        low = torch.where(self.flat.is_offset, -MAX_OFFSET, MIN_STEP_CODE + MAX_OFFSET)
-        high = torch.where(self.flat.is_offset, MAX_OFFSET, MAX_STEP_CODE - MAX_OFFSET)
-        self.log2_steps.clamp_(low / _CODES_PER_OCTAVE, high / _CODES_PER_OCTAVE)
-
-    def codes(self) -> Tensor:
-        """Step codes as the file stores them, int64 [steps]."""
-        return step_codes(self.log2_steps)
-
-
-def step_codes(log2_steps: Tensor) -> Tensor:
-    """The file's codes, int64, nearest to steps given as logarithms to base 2."""
-    return torch.round(log2_steps.detach() * _CODES_PER_OCTAVE).long()
-
-
-def shifted(flat: FlatField, codes: Tensor, shift: int) -> Tensor:
-    """Step codes, int64 [steps], with all steps of the field coarser by ``shift`` eighths of an octave."""
-    moved = (codes + shift).clamp(MIN_STEP_CODE + MAX_OFFSET, MAX_STEP_CODE - MAX_OFFSET)
-    return torch.where(flat.is_offset, codes, moved)
+    bits: float
+    """Size that the payload would have now."""
+    psnr_db: float
+    """Quality that the decoded segment would have now, mean over frames."""
+    ramp: float
+    """How far the rate should have come down, 0..1."""
+    learning: float
+    """Learning rate in units of its peak."""
+    elapsed: float
+    """Share of the schedule since the last reading."""
 
 
 class RateWeight(Protocol):
@@ -105,17 +31,8 @@ class RateWeight(Protocol):
 
     value: float
 
-    def update(self, estimated_bits: float, ramp: float, elapsed: float) -> None:
-        """Adapt to the rate measured now.
-
-        Args:
-            estimated_bits: The rate.
-            ramp: How far it should have come down, 0..1.
-            elapsed: Share of the schedule since the last update.
-        """
-
-    def calibrate(self, real_bits: float, estimated_bits: float) -> None:
-        """Learn how real bits differ from estimated ones."""
+    def update(self, now: Reading) -> None:
+        """Adapt to what is measured now."""
 
     def state(self) -> list[float]:
         """Everything learned, as numbers."""
@@ -131,12 +48,9 @@ class ConstantWeight:
         self.final = final
         self.value = 0.0
 
-    def update(self, estimated_bits: float, ramp: float, elapsed: float) -> None:
+    def update(self, now: Reading) -> None:
         """See :class:`RateWeight`."""
-        self.value = geometric(self.final * 1e-3, self.final, ramp)
-
-    def calibrate(self, real_bits: float, estimated_bits: float) -> None:
-        """Nothing to learn: the rate is whatever the quality costs."""
+        self.value = _rising(self.final, now.ramp)
 
     def state(self) -> list[float]:
         """See :class:`RateWeight`."""
@@ -149,41 +63,85 @@ class ConstantWeight:
 class TargetWeight:
     """Feedback: the multiplier moves until the rate follows its way down to the target.
 
-    The wanted rate falls geometrically from where it was when the ramp began to the target; the multiplier is
-    integrated from the logarithm of the deviation, bounded so that it cannot run away. All in units of the schedule, so
-    that short and long fits are steered alike.
+    The wanted rate falls geometrically from where it was when the ramp began to the target. The multiplier is a
+    proportional and an integral controller of the logarithm of the deviation, bounded so that it cannot run away; all
+    in units of the schedule, so that short and long fits are steered alike.
     """
 
-    _GAIN = 60.0
     _STEEPNESS = 5.0
+    """Deviations of 20 % and more count as one."""
+    _GAIN = 60.0
+    """Integral: exponents of the multiplier per deviation of one and schedule."""
+    _PROMPT = 3.0
+    """Proportional: exponents per deviation of one."""
     _BOUNDS = 1e-9, 1.0
 
     def __init__(self, target_bits: float) -> None:
         self.target_bits = target_bits
         self.first_bits: float | None = None
-        self.ratio = 1.0
-        """Real bits per estimated bit."""
-        self.value = 1e-5
+        self.value = self.integrated = 1e-5
 
-    def update(self, estimated_bits: float, ramp: float, elapsed: float) -> None:
+    def update(self, now: Reading) -> None:
         """See :class:`RateWeight`."""
-        bits = estimated_bits * self.ratio
         if self.first_bits is None:
-            self.first_bits = max(bits, self.target_bits)
-        wanted = geometric(self.first_bits, self.target_bits, ramp)
-        deviation = math.log(max(bits, 1.0) / wanted) * self._STEEPNESS
-        change = math.exp(self._GAIN * elapsed * max(-1.0, min(1.0, deviation)))
-        self.value = min(max(self.value * change, self._BOUNDS[0]), self._BOUNDS[1])
-
-    def calibrate(self, real_bits: float, estimated_bits: float) -> None:
-        """See :class:`RateWeight`."""
-        self.ratio = real_bits / max(estimated_bits, 1.0)
+            self.first_bits = max(now.bits, self.target_bits)
+        wanted = geometric(self.first_bits, self.target_bits, now.ramp)
+        deviation = _within(math.log(max(now.bits, 1.0) / wanted) * self._STEEPNESS, (-1.0, 1.0))
+        self.integrated = _within(self.integrated * math.exp(self._GAIN * now.elapsed * deviation), self._BOUNDS)
+        self.value = self.integrated * math.exp(self._PROMPT * deviation)
 
     def state(self) -> list[float]:
         """See :class:`RateWeight`."""
-        return [self.value, self.ratio, math.nan if self.first_bits is None else self.first_bits]
+        return [self.value, self.integrated, math.nan if self.first_bits is None else self.first_bits]
 
     def load(self, numbers: Sequence[float]) -> None:
         """See :class:`RateWeight`."""
-        self.value, self.ratio, first = numbers
+        self.value, self.integrated, first = numbers
         self.first_bits = None if math.isnan(first) else first
+
+
+class QualityWeight:
+    """Feedback: the multiplier moves until the quality, and no more than that, is reached.
+
+    It rises along the ramp to a usual multiple of the error wanted, times a factor that is integrated from the
+    deviation in decibels. Quality also rises by itself while the learning rate falls, so before the end less than the
+    target is wanted.
+    """
+
+    _GAIN = 40.0
+    """Exponents of the factor, per decibel and schedule."""
+    _STILL_TO_COME_DB = 2.7
+    """What a fit gains from the full learning rate to none."""
+    _USUAL = 5.0
+    """Multiplier in units of the error, at which fits of any quality ended within a factor of three."""
+    _BOUNDS = 1e-3, 20.0
+    """Of the factor. Upwards there is little room: where the rate costs too much, a network forgets the picture for
+    good."""
+
+    def __init__(self, target_db: float) -> None:
+        self.target_db = target_db
+        self.factor = 1.0
+        self.value = 0.0
+
+    def update(self, now: Reading) -> None:
+        """See :class:`RateWeight`."""
+        wanted = self.target_db - self._STILL_TO_COME_DB * now.learning
+        deviation = _within(now.psnr_db - wanted, (-1.0, 1.0))
+        self.factor = _within(self.factor * math.exp(self._GAIN * now.elapsed * deviation), self._BOUNDS)
+        self.value = self.factor * _rising(self._USUAL * 10 ** (-self.target_db / 10), now.ramp)
+
+    def state(self) -> list[float]:
+        """See :class:`RateWeight`."""
+        return [self.value, self.factor]
+
+    def load(self, numbers: Sequence[float]) -> None:
+        """See :class:`RateWeight`."""
+        self.value, self.factor = numbers
+
+
+def _rising(final: float, ramp: float) -> float:
+    return geometric(final * 1e-3, final, ramp)
+
+
+def _within(value: float, bounds: tuple[float, float]) -> float:
+    return min(max(value, bounds[0]), bounds[1])

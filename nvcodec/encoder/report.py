@@ -42,11 +42,12 @@ def measured_result(
     pixels = video.width * video.height * count
     parameters = sum(part.parameters for part in fitted)
     estimates = [part.estimated_bits for part in fitted]
+    structure = 8 * (size - sum(len(part.payload) for part in fitted))
     return EncodeResult(
         file=job.output,
         bytes=size,
         bpp=8 * size / pixels,
-        estimated_bpp=None if None in estimates else sum(e for e in estimates if e is not None) / pixels,
+        estimated_bpp=None if None in estimates else (structure + sum(e for e in estimates if e is not None)) / pixels,
         kbps=None if video.fps is None else float(8 * size * video.fps / count / 1000),
         frames=count,
         width=video.width,
@@ -87,7 +88,10 @@ def _shortfall(job: Job, plan: Plan, size: int, limit: int | None, quality: Meas
         return f"the file has {size:,} bytes; {limit:,} were asked for and this network has no smaller form"
     reached = quality.psnr["yuv_611" if plan.domain is Domain.YUV420 else "rgb"]
     if job.target.kind is TargetKind.PSNR and reached < job.target.value:
-        return f"the file has {reached:.2f} dB; {job.target.value:g} dB were asked for"
+        return (
+            f"the file has {reached:.2f} dB; {job.target.value:g} dB were asked for, which takes more steps "
+            "(a slower --preset) or more --params"
+        )
     return None
 
 

@@ -17,7 +17,7 @@ class EncodeResult:
     bpp: float
     """8 x bytes / luma samples."""
     estimated_bpp: float | None
-    """Parameters only, as the fit's own rate term saw them at the end."""
+    """What the fit's own model of the rate, calibrated while it ran, gives for the whole file. None: it had none."""
     kbps: float | None
     frames: int
     width: int

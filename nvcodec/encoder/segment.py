@@ -19,18 +19,20 @@ from nvcodec.encoder.pack import Search, load_integers
 from nvcodec.encoder.parameters import FlatField
 from nvcodec.encoder.plan import Plan
 from nvcodec.encoder.presets import weight_for_crf
-from nvcodec.encoder.rate import ConstantWeight, RateWeight, TargetWeight
+from nvcodec.encoder.rate import ConstantWeight, QualityWeight, RateWeight, TargetWeight
 from nvcodec.encoder.schedule import Budget
 from nvcodec.encoder.target import TargetKind
-from nvcodec.entropy.payload import decode_tensors
+from nvcodec.entropy.payload import decode_tensors, encode_tensors
 from nvcodec.errors import InputError
 from nvcodec.models import registry
 from nvcodec.models.base import VideoField
 from nvcodec.quant.tensors import IntegerTensor
 from nvcodec.types import Planes, VideoFormat
 
-_AIM = 0.99
+_AIM = 0.995
 """Share of the room that the feedback aims at; the search over steps takes up the rest."""
+_AIM_ABOVE_DB = 0.1
+"""Decibels above the target that the feedback aims at; the search over steps gives them back."""
 _PROBE_STEPS = 3
 
 
@@ -41,8 +43,11 @@ class FittedSegment:
     field: VideoField
     """Holds the parameters exactly as a decoder will have them."""
     tensors: list[IntegerTensor]
+    payload: bytes
+    """The tensors as coded."""
     steps: int
     estimated_bits: float | None
+    """What the fit believes the payload to cost; None when the rate was not part of it."""
     earlier_s: float
     """Seconds of fitting before the encode was resumed."""
 
@@ -90,9 +95,15 @@ class SegmentFit:
         painter = Painter(self.flat, tiles(cells, plan.network.base_size(geometry)), on_event)
         self.memory_bytes = fit_bytes(plan.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
         self.parameters = self.flat.vector.numel()
-        rate: RateWeight = ConstantWeight(weight_for_crf(plan.crf)) if room is None else TargetWeight(8 * room * _AIM)
         budget = Budget(plan.steps[index])
-        self.fit = Fit(painter, clip, job.config.fit, job.config.loss, rate, budget)
+        self.fit = Fit(painter, clip, job.config.fit, job.config.loss, self._rate(plan), budget)
+
+    def _rate(self, plan: Plan) -> RateWeight:
+        if self.room is not None:
+            return TargetWeight(8 * self.room * _AIM)
+        if self.job.target.kind is TargetKind.PSNR:
+            return QualityWeight(self.job.target.value + _AIM_ABOVE_DB)
+        return ConstantWeight(weight_for_crf(plan.crf))
 
     def end_after(self, seconds: float | None) -> None:
         """Plan the fit in seconds instead of the plan's steps; None leaves it."""
@@ -152,7 +163,12 @@ class SegmentFit:
     def _fitted(self, tensors: list[IntegerTensor]) -> FittedSegment:
         load_integers(self.field, tensors)
         return FittedSegment(
-            self.field, tensors, self.steps_done, self.fit.estimated_bits, self.fit.budget.done_seconds
+            self.field,
+            tensors,
+            encode_tensors(tensors),
+            self.steps_done,
+            self.fit.estimate(tensors),
+            self.fit.budget.done_seconds,
         )
 
     def _reaches(self, target_db: float) -> Callable[[list[IntegerTensor]], bool]:

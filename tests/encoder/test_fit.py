@@ -85,8 +85,8 @@ def test_the_best_state_is_kept_not_the_last(make_fit: MakeFit) -> None:
 
     fit.run(lambda event: None, spoil_the_end)
     assert fit.best is not None and kept and fit.best.error == kept[0]
-    last = fit.painter.error(fit.quantiser.apply(fit.flat.vector, Rounding.HARD), fit.clip, 8)
-    assert last > fit.best.error
+    last = fit.painter.errors(fit.quantiser.apply(fit.flat.vector, Rounding.HARD), fit.clip, range(8))
+    assert last.mean().item() > fit.best.error
 
 
 def test_stages_and_steps_are_reported(make_fit: MakeFit) -> None:
@@ -113,6 +113,13 @@ def test_probing_moves_nothing(make_fit: MakeFit) -> None:
     assert fit.probe(2) > 0
     assert torch.equal(fit.flat.vector, before) and torch.equal(torch.get_rng_state(), random)
     assert fit.budget.done_steps == 0 and not any(value.any() for value in fit.optimiser.state().values())
+
+
+def test_the_running_psnr_is_that_of_the_decoded_clip(make_fit: MakeFit) -> None:
+    fit = make_fit(400)
+    fit.run(lambda event: None)
+    decoded = fit.painter.psnr_db(fit.quantiser.apply(fit.flat.vector, Rounding.HARD), fit.clip)
+    assert fit.psnr_db - fit.decoding_loss_db == pytest.approx(decoded, abs=0.1)
 
 
 def test_fixed_bits_are_the_usual_quantiser(make_fit: MakeFit) -> None:

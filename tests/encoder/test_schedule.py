@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
 from nvcodec.encoder.config import FitConfig, Rounding, Stage
-from nvcodec.encoder.rate import ConstantWeight, TargetWeight
+from nvcodec.encoder.rate import ConstantWeight, QualityWeight, RateWeight, Reading, TargetWeight
 from nvcodec.encoder.schedule import Budget, geometric, learning_rate, rate_ramp, stage_at
 
 
@@ -58,40 +59,59 @@ def test_stages_in_order() -> None:
     assert [stage_at(p, stages).name for p in (0, 0.29, 0.3, 0.6, 1)] == ["a", "a", "b", "c", "c"]
 
 
+def _reading(bits: float = 1e6, psnr_db: float = 30.0, ramp: float = 1.0, learning: float = 0.0) -> Reading:
+    return Reading(bits, psnr_db, ramp, learning, elapsed=1 / 1000)
+
+
 def test_constant_weight_ends_at_its_value() -> None:
     weight = ConstantWeight(1e-3)
-    weight.update(1e6, 0.0, 1 / 1000)
+    weight.update(_reading(ramp=0.0))
     early = weight.value
-    weight.update(1e6, 0.5, 1 / 1000)
+    weight.update(_reading(ramp=0.5))
     assert early < weight.value < 1e-3
-    weight.update(1e6, 1.0, 1 / 1000)
+    weight.update(_reading(ramp=1.0))
     assert weight.value == pytest.approx(1e-3)
 
 
 @pytest.mark.parametrize("target", [2e3, 1e4, 2e5])
-def test_feedback_finds_the_multiplier(target: float) -> None:
-    weight, ratio = TargetWeight(target), 1.1
-    bits = 1e6
+def test_feedback_finds_the_multiplier_of_a_size(target: float) -> None:
+    weight, bits = TargetWeight(target), 1e6
     for step in range(1000):
         # a network whose rate follows the multiplier by a power law, with some delay
         wanted = 1e3 * weight.value**-0.5
-        bits = geometric(bits, min(max(wanted, 1e2), 1e6), 0.3)
-        weight.calibrate(ratio * bits, bits)
-        weight.update(bits, min(step / 400, 1), 1 / 1000)
-    assert ratio * bits == pytest.approx(target, rel=0.05)
+        bits = geometric(bits, min(max(wanted, 1e2), 1e6), 0.03)
+        weight.update(_reading(bits, ramp=min(step / 400, 1)))
+    assert bits == pytest.approx(target, rel=0.01)
 
 
-def test_feedback_survives_nonsense_and_can_be_saved() -> None:
-    weight = TargetWeight(1e4)
-    for bits in (0.0, 1e12, 0.0):
+@pytest.mark.parametrize(("target", "surplus"), [(24.0, 2.0), (33.0, 0.0), (45.0, -2.0)])
+def test_feedback_finds_the_multiplier_of_a_quality(target: float, surplus: float) -> None:
+    weight, psnr_db = QualityWeight(target), 10.0
+    for step in range(1000):
+        learning = 0.5 + 0.5 * math.cos(math.pi * step / 1000)
+        # a network that loses a decibel when the multiplier rises by a factor of e, and gains as it learns slower
+        relative = max(weight.value, 1e-12) / (5 * 10 ** (-target / 10))
+        wanted = target + surplus - math.log(relative) - 2 * learning
+        psnr_db += 0.05 * (wanted - psnr_db)
+        weight.update(_reading(psnr_db=psnr_db, ramp=min(step / 400, 1), learning=learning))
+    assert psnr_db == pytest.approx(target, abs=0.1)
+
+
+@pytest.mark.parametrize("make", [lambda: TargetWeight(1e4), lambda: QualityWeight(35.0)])
+def test_feedback_survives_nonsense_and_can_be_saved(make: Callable[[], RateWeight]) -> None:
+    weight = make()
+    for extreme in (_reading(0.0, -10.0), _reading(1e12, 100.0), _reading(0.0, -10.0)):
         for _ in range(5000):
-            weight.update(bits, 1, 1 / 1000)
-        assert 0 < weight.value <= 1
-    other = TargetWeight(1e4)
+            weight.update(extreme)
+        assert 0 < weight.value < 100
+    other = make()
     other.load(weight.state())
-    weight.update(3e4, 0.7, 1 / 1000)
-    other.update(3e4, 0.7, 1 / 1000)
+    for each in (weight, other):
+        each.update(_reading(3e4, 31.0, 0.7, 0.2))
     assert other.value == weight.value
-    fresh = TargetWeight(1e4)
-    fresh.load(TargetWeight(1e4).state())
-    assert fresh.first_bits is None
+    fresh = make()
+    fresh.load(make().state())
+    fresh.update(_reading())
+    weight = make()
+    weight.update(_reading())
+    assert fresh.value == weight.value
