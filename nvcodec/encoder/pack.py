@@ -20,6 +20,7 @@ _DEAD_ZONES = [0.0, *np.geomspace(0.0005, 0.15, 30).tolist()]
 """Amounts by which rounding may lean towards zero; from one to the next, less than one per cent of the file."""
 _WELL_USED = 0.97
 """Share of the room from which on a fitted state is left as it is: rounding it differently costs more than it gains."""
+_HARDLY_LARGER = 1.5
 _MAX_SHIFT = 96
 
 _Knob = TypeVar("_Knob", int, float)
@@ -82,14 +83,20 @@ class Search:
         return integers(self.flat, self.vector, codes, dead_zone)
 
     def largest(self, room: int) -> list[IntegerTensor]:
-        """The best integers whose payload has at most ``room`` bytes; the coarsest when none does."""
+        """The best integers whose payload has at most ``room`` bytes.
+
+        When none have: the best that are hardly larger than the smallest, which show nothing at all.
+        """
 
         def size(shift: int, dead_zone: float) -> int:
             return len(encode_tensors(self.candidate(shift, dead_zone)))
 
-        shift = _first(range(self.finest, _MAX_SHIFT + 1), lambda shift: size(shift, 0.0) <= room)
+        shifts = range(self.finest, _MAX_SHIFT + 1)
+        shift = _first(shifts, lambda shift: size(shift, 0.0) <= room)
         if shift is None:
-            return self.candidate(_MAX_SHIFT, _DEAD_ZONES[-1])
+            enough = _HARDLY_LARGER * size(_MAX_SHIFT, 0.0)
+            shift = _first(shifts, lambda shift: size(shift, 0.0) <= enough)
+            return self.candidate(shift or 0, 0.0)
         if size(shift, 0.0) < _WELL_USED * room and shift > self.finest:
             zone = _first(_DEAD_ZONES, lambda zone: size(shift - 1, zone) <= room)
             if zone is not None:

@@ -85,7 +85,7 @@ def versions() -> dict[str, str]:
 def _shortfall(job: Job, plan: Plan, size: int, limit: int | None, quality: Measurement) -> str | None:
     """Why the target was not reached; None when it was."""
     if limit is not None and size > limit:
-        return f"the file has {size:,} bytes; {limit:,} were asked for and this network has no smaller form"
+        return f"the file has {size:,} bytes; {limit:,} were asked for, too few for any picture"
     reached = quality.psnr["yuv_611" if plan.domain is Domain.YUV420 else "rgb"]
     if job.target.kind is TargetKind.PSNR and reached < job.target.value:
         return (
