@@ -6,15 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nvcodec.api import decode, encode
+    from nvcodec.api import add_layer, decode, encode
     from nvcodec.decoder.reader import VideoReader
     from nvcodec.info import probe
 
 __version__ = "0.1.0"
-__all__ = ["VideoReader", "__version__", "decode", "encode", "probe"]
+__all__ = ["VideoReader", "__version__", "add_layer", "decode", "encode", "probe"]
 
 _HOMES = {
     "VideoReader": "nvcodec.decoder.reader",
+    "add_layer": "nvcodec.api",
     "decode": "nvcodec.api",
     "encode": "nvcodec.api",
     "probe": "nvcodec.info",

@@ -15,18 +15,21 @@ from nvcodec.encoder import overrides
 from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.events import EventHandler, Notice, ignore
 from nvcodec.encoder.job import Job
+from nvcodec.encoder.layer_job import LayerJob
 from nvcodec.encoder.plan import choose_domain
 from nvcodec.encoder.presets import PRESETS, default_preset
 from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.errors import UsageError
+from nvcodec.info import probe
 from nvcodec.io.source import open_source
 from nvcodec.models import registry
 from nvcodec.types import Domain
 
 if TYPE_CHECKING:
+    from nvcodec.encoder.layer_result import LayerResult
     from nvcodec.encoder.result import EncodeResult
 
-__all__ = ["DecodeResult", "check_output", "decode", "encode", "resume"]
+__all__ = ["DecodeResult", "add_layer", "check_output", "decode", "encode", "resume"]
 
 
 def encode(
@@ -106,7 +109,7 @@ def encode(
     registry.by_name(model)
     wanted = {**(settings or {}), **({"loss.kind": tune} if tune else {})}
     config = replace(
-        overrides.apply(EncodeConfig(), wanted),
+        overrides.apply(EncodeConfig(), wanted, model),
         domain=None if domain is None else Domain[domain.upper()],
         parameters=parameters,
         segment=segment,
@@ -154,6 +157,92 @@ def resume(
     check_output(job.output, overwrite, job.source)
     _check_source(job, on_event)
     return _run(job, Path(work_dir), overwrite, verify, on_event, should_stop)
+
+
+def add_layer(
+    bitstream: str | Path,
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    bpp: float | None = None,
+    target_psnr: float | None = None,
+    parameters: int | None = None,
+    preset: str | None = None,
+    epochs: float | None = None,
+    max_time_s: float | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    device: str = "auto",
+    size: tuple[int, int] | None = None,
+    fps: Fraction | int | None = None,
+    pix_fmt: str | None = None,
+    seek: int = 0,
+    overwrite: bool = False,
+    on_event: EventHandler = ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> LayerResult:
+    """Fit one more enhancement layer to a bitstream and append it; the bytes that are there stay as they are.
+
+    Args:
+        bitstream: An .nvc file.
+        source: The video it was encoded from, or a longer one that begins with it.
+        output: Where to write; None appends to the bitstream itself.
+        bpp: Bits per luma sample that the layer may add; None = half of what the base has.
+        target_psnr: Least PSNR in dB with this layer, YUV 6:1:1 (RGB in the domain ``rgb``).
+        parameters: Size of the layer's network; None = that of the layer below, or by rule from the target.
+        preset: Effort; None = that of the bitstream, or what suits the device.
+        epochs: Passes over the clip; None = the preset's.
+        max_time_s: Seconds after which it should be over; replaces the epochs.
+        seed: Of all random choices.
+        threads: CPU threads.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        size: (width, height) of raw video.
+        fps: Frames per second of raw video.
+        pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video.
+        seek: Frame of the source that is the first of the bitstream.
+        overwrite: Replace an existing output.
+        on_event: Hears of progress.
+        should_stop: Asked between steps; true ends the fit and leaves the file as it was.
+
+    Raises:
+        InputError: A file cannot be read.
+        BitstreamError: The bitstream is damaged.
+        UsageError: The source does not belong to the bitstream, or another process is changing it.
+        DeviceError: The device is missing or out of memory.
+        InterruptedEncodeError: ``should_stop`` returned true.
+    """
+    given = {"bpp": bpp, "target_psnr": target_psnr}
+    target = _only_target(**given) if any(value is not None for value in given.values()) else None
+    if preset is not None and preset not in PRESETS:
+        raise UsageError(f"no preset is called {preset!r}", f"Presets: {', '.join(PRESETS)}")
+    if output is not None:
+        check_output(str(output), overwrite, str(bitstream))
+    used = probe(bitstream).metadata.get("preset")
+    _check_source(Job(str(source), "", size, None if fps is None else Fraction(fps), pix_fmt, seek), on_event)
+    device = pick_device(device)
+    config = EncodeConfig(
+        preset=preset or (str(used) if used in PRESETS else default_preset(device)),
+        parameters=parameters,
+        epochs=epochs,
+        max_time_s=max_time_s,
+        seed=seed,
+        threads=threads,
+        device=device,
+    )
+    job = LayerJob(
+        str(bitstream),
+        str(source),
+        str(bitstream if output is None else output),
+        target,
+        config,
+        size,
+        None if fps is None else Fraction(fps),
+        pix_fmt,
+        seek,
+    )
+    from nvcodec.encoder.add_layer import add_layer as run
+
+    return run(job, on_event=on_event, should_stop=should_stop)
 
 
 def check_output(path: str, overwrite: bool, source: str = "-") -> None:

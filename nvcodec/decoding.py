@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nvcodec.container import Limits
-from nvcodec.decoder.reader import VideoReader, read_bitstream
+from nvcodec.decoder.reader import VideoReader, check_layers, read_bitstream
 from nvcodec.errors import InputError, UsageError
 from nvcodec.info import naming, probe
 from nvcodec.io.geometry import PIXEL_FORMATS
@@ -49,6 +49,7 @@ def decode(
     frames: int | None = None,
     step: int = 1,
     stream: int | str = 0,
+    layers: int | None = None,
     device: str = "auto",
     batch: int | None = None,
     threads: int | None = None,
@@ -68,6 +69,7 @@ def decode(
         frames: How many frames to write; None = to the end.
         step: Every n-th frame only.
         stream: Which video of the file, by number or name.
+        layers: Enhancement layers to draw with; None = all that can be used.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         batch: Frames per forward pass; None = what fits memory.
         threads: CPU threads; None = as torch is set.
@@ -95,11 +97,12 @@ def decode(
         number = _stream_number(stream, [header.name for header in container.header.streams])
         total = session.frame_count(number)
         wanted = _frame_range(name, total, seek, frames, step)
+        check_layers(session, layers)
         drawn = session.drawn_format(number)
         written = drawn if pix_fmt is None else replace(drawn, bit_depth=PIXEL_FORMATS[pix_fmt])
         sink = nullcontext() if output is None else open_sink(output, written, overwrite=overwrite)
         with sink as opened:
-            reader = VideoReader(data, device=device, stream=number, batch=batch, limits=limits)
+            reader = VideoReader(data, device=device, stream=number, layers=layers, batch=batch, limits=limits)
             _set_threads(threads)
             began = time.monotonic()
             if check:

@@ -8,12 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nvcodec.container import BaseSegment, ChunkInfo, Limits, MetadataValue, StreamHeader
+from nvcodec.container import (
+    BaseSegment,
+    ChunkInfo,
+    Limits,
+    MetadataValue,
+    StreamHeader,
+)
 from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.decoder.reader import open_session
 from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import TensorCost, payload_costs
 from nvcodec.errors import BitstreamError, UnsupportedError
+from nvcodec.layer_info import LayerInfo, check_pack, is_checkable, layer_infos
 from nvcodec.quant.tensors import digest
 
 SCHEMA = "nvc-info/1"
@@ -35,12 +42,14 @@ class Info:
     """Configuration of the model."""
     domain: str
     """``yuv420`` or ``rgb``."""
-    parameters: int
-    """Coded numbers, of all segments together."""
+    layers: tuple[LayerInfo, ...]
+    """The base, then the enhancement layers that every segment has."""
     streams: tuple[StreamHeader, ...]
     segments: tuple[BaseSegment, ...]
     digests: int
     """How many segments can be verified."""
+    pack_digests: int
+    """How many packs can be verified."""
     chunks: tuple[ChunkInfo, ...]
     metadata: Mapping[str, MetadataValue]
     warnings: tuple[str, ...]
@@ -52,6 +61,11 @@ class Info:
     def frames(self) -> int:
         """Frames that can be decoded, of all streams together."""
         return sum(segment.frames for segment in self.segments)
+
+    @property
+    def parameters(self) -> int:
+        """Coded numbers, of all segments and layers together."""
+        return sum(layer.parameters or 0 for layer in self.layers)
 
     @property
     def bits_per_parameter(self) -> float:
@@ -80,6 +94,8 @@ class Info:
             for ordinal, expected in self.session.container.digests.items():
                 if digest(self.session.integers(ordinal)) != expected.integers:
                     raise BitstreamError(f"segment {ordinal} does not decode to the integers of its digest")
+            for pack in self.session.container.packs:
+                check_pack(self.session, pack)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc info --json`` prints, schema ``nvc-info/1``."""
@@ -95,7 +111,8 @@ class Info:
             "domain": self.domain,
             "prior": container.header.prior_id.name.lower(),
             "render_profile": container.header.render_profile.name.lower(),
-            "layers": 1,
+            "layers": len(self.layers),
+            "layer_list": [asdict(layer) for layer in self.layers],
             "parameters": self.parameters,
             "bits_per_parameter": self.bits_per_parameter,
             "frames": self.frames,
@@ -151,10 +168,11 @@ def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
         model=session.model.name,
         network=session.config.to_dict(),
         domain=header.domain.name.lower(),
-        parameters=sum(spec.size for segment in container.segments for spec in session.specs(segment)),
+        layers=layer_infos(session),
         streams=header.streams,
         segments=container.segments,
         digests=len(container.digests),
+        pack_digests=sum(is_checkable(pack) for pack in container.packs),
         chunks=container.chunks,
         metadata=container.metadata,
         warnings=container.warnings,

@@ -14,6 +14,7 @@ from pathlib import Path
 from nvcodec.container import ids, read_container
 from nvcodec.container.chunks import PREAMBLE_BYTES, ChunkInfo
 from nvcodec.container.metadata import MAX_METADATA_BYTES, read_metadata
+from nvcodec.container.packs import LAYER_ID_BYTES
 from nvcodec.container.wire import Reader
 from nvcodec.models.msnerv_config import Upsampling
 
@@ -40,6 +41,13 @@ class _Printer:
         value = self._reader.varint(name)
         self._add(before - self._reader.remaining, f"{name} {value}{f' ({meaning})' if meaning else ''}")
         return value
+
+    def index_kind(self) -> None:
+        before = self._reader.remaining
+        value = self._reader.varint("kind")
+        known = ids.IndexKind._value2member_map_
+        name = ids.IndexKind(value).name.lower() if value in known else "not known"
+        self._add(before - self._reader.remaining, f"kind {value} ({name})")
 
     def u8(self, name: str) -> int:
         value = self._reader.byte(name)
@@ -99,9 +107,18 @@ def _payload_lines(chunk: ChunkInfo, payload: bytes) -> list[str]:
         printer.take(16, "SHA-256 of the integers, first half")
         count, width = printer.varint("sample count"), printer.u8("bytes per sample")
         printer.take(count * width, "samples")
+    elif chunk.type == ids.PACK:
+        for name in ("segment", "layer"):
+            printer.varint(name)
+        printer.take(LAYER_ID_BYTES, "id of the layer below")
+        printer.varint("pack model id")
+        printer.take(printer.varint("bytes of pack configuration"), "pack configuration")
+        printer.take(16, "SHA-256 of the integers, first half")
+        printer.varint("PSNR in 1/1000 dB")
+        printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
     elif chunk.type == ids.INDX:
         while printer.remaining:
-            printer.varint("kind", "base")
+            printer.index_kind()
             for name in ("stream", "layer", "first frame", "frame count", "offset"):
                 printer.varint(name)
     elif chunk.type == ids.META:

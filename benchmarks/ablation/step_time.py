@@ -89,7 +89,7 @@ def _fit(run: Run, frames: Frames, place: Place) -> SegmentFit:
     kinds = (RateTarget(TargetKind(key.removeprefix("target_")), wanted[key]) for key in TARGETS if key in wanted)
     target = next(kinds, RateTarget())
     config = replace(
-        apply(EncodeConfig(), {**wanted["settings"], "fit.learning_rate": 1e-6}),
+        apply(EncodeConfig(), {**wanted["settings"], "fit.learning_rate": 1e-6}, run.configuration.model),
         preset=wanted.get("preset") or default_preset(place.device),
         domain=Domain[wanted["domain"].upper()] if "domain" in wanted else None,
         parameters=wanted.get("parameters"),
@@ -97,7 +97,7 @@ def _fit(run: Run, frames: Frames, place: Place) -> SegmentFit:
         threads=place.threads,
         device=place.device,
     )
-    plan = make_plan(frames.format, len(frames), target, config)
+    plan = make_plan(frames.format, len(frames), target, config, run.configuration.model)
     first, count = plan.segments[0]
     size = target.file_bytes(frames.format, len(frames))
     room = None if size is None else max(1, size * count // len(frames))

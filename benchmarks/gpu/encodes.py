@@ -159,7 +159,7 @@ def _plan_in_time(job: Job, folder: Path, fit_s: float) -> None:
     """
     with open_source(job.source, frames=job.frames) as video:
         clip = Clip.load(video, video.format, video.frame_count)
-    plan = make_plan(clip.format, len(clip), job.target, job.config)
+    plan = make_plan(clip.format, len(clip), job.target, job.config, job.model)
     # parameters and their first values do not depend on the pictures, so one of them does
     one = clip.part(0, 1).converted(plan.domain).to(torch.device(job.config.device))
     torch.manual_seed(job.config.seed)

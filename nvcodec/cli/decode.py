@@ -22,6 +22,7 @@ from nvcodec.errors import UsageError
         "nvc decode clip.nvc -o clip.y4m",
         "nvc decode clip.nvc -o - | ffplay -",
         "nvc decode clip.nvc -o frame.png --seek 120 -n 1",
+        "nvc decode clip.nvc -o base.y4m --layers 0",
         "nvc decode clip.nvc --check",
     ),
 )
@@ -41,6 +42,13 @@ from nvcodec.errors import UsageError
 )
 @option(
     "--stream", group="Streams", metavar="N|NAME", default="0", help="Which video of a multi-video file.  [default: 0]"
+)
+@option(
+    "--layers",
+    group="Streams",
+    type=options.Whole(0, 255),
+    metavar="N",
+    help="Use the base and the first N enhancement layers.  [default: all]",
 )
 @options.device_options()
 @option(
@@ -79,6 +87,7 @@ def command(
     frames: int | None,
     step: int,
     stream: str,
+    layers: int | None,
     device: str,
     threads: int,
     batch: int | None,
@@ -110,6 +119,7 @@ def command(
             frames=frames,
             step=step,
             stream=stream,
+            layers=layers,
             device=device,
             batch=batch,
             threads=threads,

@@ -86,8 +86,10 @@ def command(
     for info in infos:
         lines = summary(info)
         if check:
-            digests = f"integers match {plural(info.digests, 'digest')}" if info.digests else "no digests to compare"
+            compared = info.digests + info.pack_digests
+            digests = f"integers match {plural(compared, 'digest')}" if compared else "no digests to compare"
             lines.append(f"  {'checked':<10}  {plural(len(info.chunks), 'checksum')}; {digests}")
+        lines += ["", *_layer_table(info)] if len(info.layers) > 1 else []
         lines += ["", *_chunk_table(info)] if chunks else []
         lines += ["", *_tensor_tables(info)] if tensors else []
         texts.append("\n".join(lines))
@@ -161,6 +163,21 @@ def _shares(info: Info) -> str:
     for chunk in info.chunks:
         by_type[chunk.type] = by_type.get(chunk.type, 0) + chunk.end - chunk.offset
     return ", ".join(f"{name} {size:,} ({size / info.bytes:.1%})" for name, size in by_type.items())
+
+
+def _layer_table(info: Info) -> list[str]:
+    """What each layer adds to the file, and the quality that is reached with it."""
+    rows = [
+        (
+            "base" if layer.layer == 0 else str(layer.layer),
+            f"{layer.bytes:,}",
+            f"{layer.bytes / info.bytes:.1%}",
+            "?" if layer.psnr_db is None else f"{layer.psnr_db:.2f} dB",
+            "?" if layer.parameters is None else count(layer.parameters),
+        )
+        for layer in info.layers
+    ]
+    return ["  " + line for line in table(("layer", "bytes", "share", "PSNR", "parameters"), rows, {0})]
 
 
 def _chunk_table(info: Info) -> list[str]:

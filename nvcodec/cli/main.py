@@ -20,11 +20,15 @@ COMMANDS = {
     "encode": "Fit a neural representation to a video and write it as a bitstream.",
     "decode": "Render a bitstream to video.",
     "info": "Show what a bitstream holds, without decoding it.",
+    "add-layer": "Fit one more enhancement layer and append it to a bitstream.",
+    "strip": "Take enhancement layers off a bitstream.",
+    "extract-layer": "Copy an enhancement layer into a file of its own.",
+    "append": "Put an enhancement layer on the bitstream it was made for.",
     "eval": "Measure PSNR, MS-SSIM and bpp of videos against a reference.",
     "bench": "Compare rate and distortion with other codecs, and keep the results.",
     "doctor": "Show versions and devices, and test this installation.",
 }
-"""Name of each command, which is that of its module, and what it does."""
+"""Name of each command, which is that of its module but for hyphens, and what it does."""
 
 _EXAMPLES = ("nvc encode clip.mp4 -o clip.nvc", "nvc info clip.nvc", "nvc decode clip.nvc -o - | ffplay -")
 
@@ -36,7 +40,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"nvcodec.cli.{cmd_name}").command
+        command: click.Command = import_module(f"nvcodec.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from nvcodec.container.append import appended, check_appendable, layer_bytes, pack_file, read_pack_file, stripped
 from nvcodec.container.chunks import ChunkInfo, chunk_bytes
 from nvcodec.container.container import Container, read_container, write_container
 from nvcodec.container.header import SequenceHeader, StreamHeader
-from nvcodec.container.ids import Domain, IndexKind, ModelId, PriorId, RenderProfile
+from nvcodec.container.ids import Domain, IndexKind, ModelId, PackModelId, PriorId, RenderProfile
 from nvcodec.container.index import IndexEntry, index_bytes
 from nvcodec.container.limits import Limits
 from nvcodec.container.metadata import MetadataValue
+from nvcodec.container.packs import PackSegment, base_id
 from nvcodec.container.segments import BaseSegment, SegmentDigest
 
 __all__ = [
@@ -21,13 +23,22 @@ __all__ = [
     "Limits",
     "MetadataValue",
     "ModelId",
+    "PackModelId",
+    "PackSegment",
     "PriorId",
     "RenderProfile",
     "SegmentDigest",
     "SequenceHeader",
     "StreamHeader",
+    "appended",
+    "base_id",
+    "check_appendable",
     "chunk_bytes",
     "index_bytes",
+    "layer_bytes",
+    "pack_file",
     "read_container",
+    "read_pack_file",
+    "stripped",
     "write_container",
 ]

@@ -22,6 +22,10 @@ class TruncatedError(BitstreamError):
     """The file ends inside a chunk; everything before that chunk is sound."""
 
 
+class LostError(BitstreamError):
+    """A damaged header hides where the next chunk starts; everything before it is sound."""
+
+
 @dataclass(frozen=True)
 class ChunkInfo:
     """Where one chunk lies in the file."""
@@ -34,6 +38,11 @@ class ChunkInfo:
     """Payload bytes."""
     crc: int
     """CRC-32 of type and payload, as stored."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return _name(self.type, self.offset)
 
     @property
     def end(self) -> int:
@@ -49,6 +58,15 @@ class ChunkInfo:
         """Whether type and payload match their checksum."""
         payload = memoryview(data)[self.offset + _HEADER.size : self.end - _CRC.size]
         return crc32(payload, crc32(self.type.encode("ascii"))) == self.crc
+
+    def check(self, data: bytes) -> None:
+        """Compare type and payload with their checksum.
+
+        Raises:
+            BitstreamError: They differ.
+        """
+        if not self.is_sound(data):
+            raise BitstreamError("fails its checksum")
 
 
 def preamble_bytes() -> bytes:
@@ -92,24 +110,22 @@ def chunk_bytes(chunk_type: str, payload: bytes) -> bytes:
     return head + _CRC.pack(crc32(head)) + payload + _CRC.pack(crc32(payload, crc32(name)))
 
 
-def iter_chunks(data: bytes, limits: Limits, *, verify: bool = True) -> Iterator[ChunkInfo]:
-    """Walk over the chunks behind the preamble, checking each before it is handed out.
+def iter_chunks(data: bytes, limits: Limits) -> Iterator[ChunkInfo]:
+    """Walk over the chunks behind the preamble. Headers are checked; payloads are for the caller to check.
 
     Args:
         data: The whole file.
         limits: Bounds on the number and size of chunks.
-        verify: Check payloads too, not only the framing.
 
     Raises:
         TruncatedError: The file ends inside a chunk.
-        BitstreamError: A checksum fails, or a type is not four letters.
+        LostError: The checksum of a header fails.
+        BitstreamError: A type is not four letters.
         UnsupportedError: A chunk is above a limit.
     """
     offset, count = PREAMBLE_BYTES, 0
     while offset < len(data):
         chunk = _read_chunk(data, offset, limits)
-        if verify and not chunk.is_sound(data):
-            raise BitstreamError(f"{_name(chunk.type, offset)} fails its checksum")
         count += 1
         limits.check("max_chunks", count, "has {} chunks or more")
         yield chunk
@@ -122,7 +138,7 @@ def naming(chunk: ChunkInfo) -> Iterator[None]:
     try:
         yield
     except NvcError as error:
-        raise type(error)(f"{_name(chunk.type, chunk.offset)} {error.message}", error.hint) from error
+        raise type(error)(f"{chunk.name} {error.message}", error.hint) from error
 
 
 def _read_chunk(data: bytes, offset: int, limits: Limits) -> ChunkInfo:
@@ -132,7 +148,7 @@ def _read_chunk(data: bytes, offset: int, limits: Limits) -> ChunkInfo:
     length, raw_type, header_crc = _HEADER.unpack_from(data, offset)
     name = _name(raw_type.decode("latin-1"), offset)
     if crc32(data[offset : offset + 8]) != header_crc:
-        raise BitstreamError(f"{name} has a damaged header")
+        raise LostError(f"{name} has a damaged header")
     if not _is_type(raw_type):
         raise BitstreamError(f"{name} has a type that is not four letters")
     limits.check("max_chunk_bytes", length, f"{name} announces {{}} bytes")

@@ -36,7 +36,7 @@ CHUNK_TYPES: Final = {
     INDX: "index",
     META: "metadata",
 }
-"""All public chunk types. ``KEYF`` and ``pACK`` are reserved: version 1.0 does not say what they hold."""
+"""All public chunk types. ``KEYF`` is reserved: version 1.0 does not say what it holds."""
 
 
 class ModelId(IntEnum):
@@ -46,6 +46,13 @@ class ModelId(IntEnum):
     TENERV = 2
     QSNERV = 3
     DNERV = 4
+
+
+class PackModelId(IntEnum):
+    """Which representation the coded parameters of an enhancement pack belong to."""
+
+    EEN = 1
+    """The enhancement network of QS-NeRV."""
 
 
 class PriorId(IntEnum):

@@ -18,7 +18,7 @@ class IndexEntry:
     """An IndexKind, or a number only later versions know."""
     stream: int
     layer: int
-    """0 for the base layer."""
+    """0 for the base layer; for packs at least 1."""
     first_frame: int
     frames: int
     offset: int
@@ -45,12 +45,12 @@ def iter_index(payload: bytes) -> Iterator[IndexEntry]:
 def check_index(payload: bytes, chunks: Iterable[IndexEntry]) -> None:
     """Compare an iNDX payload with the payload chunks in front of it.
 
-    Entries of kinds unknown to this version are skipped. Of enhancement packs only kind and offset are compared,
-    because version 1.0 does not look inside them.
+    Entries of kinds unknown to this version are skipped.
 
     Args:
         payload: The index.
-        chunks: What the walk found, in file order.
+        chunks: What the walk found, in file order. A pack that cannot be used is there with layer 0: what it is about
+            is not known, and only kind and offset are compared.
 
     Raises:
         BitstreamError: The two disagree.
@@ -62,8 +62,10 @@ def check_index(payload: bytes, chunks: Iterable[IndexEntry]) -> None:
         chunk = next(expected, None)
         if chunk is None or (entry.kind, entry.offset) != (chunk.kind, chunk.offset):
             raise BitstreamError(f"points at byte {entry.offset:,}, where no such chunk starts")
-        if entry.kind == IndexKind.BASE and entry != chunk:
-            raise BitstreamError(f"disagrees with the segment at byte {entry.offset:,}")
+        is_known = chunk.kind == IndexKind.BASE or chunk.layer > 0
+        if is_known and entry != chunk:
+            noun = "segment" if entry.kind == IndexKind.BASE else "pack"
+            raise BitstreamError(f"disagrees with the {noun} at byte {entry.offset:,}")
     missing = next(expected, None)
     if missing is not None:
         raise BitstreamError(f"does not list the chunk at byte {missing.offset:,}")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from nvcodec.container import SegmentDigest
 from nvcodec.decoder.reader import VideoReader
+from nvcodec.decoder.render import render
 from nvcodec.errors import BitstreamError
 from nvcodec.quant.tensors import digest
 from nvcodec.types import Planes, VideoFormat
@@ -40,7 +41,7 @@ def sample(drawn: Callable[[int], Planes], video: VideoFormat, frames: int) -> t
 
 
 def check_segment(reader: VideoReader, ordinal: int) -> None:
-    """Compare a segment with its digest.
+    """Compare a segment with its digests: integers and pictures of its base, integers of the layers drawn.
 
     Raises:
         BitstreamError: There is no digest, the integers differ, or a picture is more than one code value off.
@@ -58,7 +59,8 @@ def check_segment(reader: VideoReader, ordinal: int) -> None:
             "This must not happen on any machine: please report it with the file",
         )
     segment = session.container.segments[ordinal]
-    samples = sample(lambda frame: reader.planes(segment.first_frame + frame), reader.format, segment.frames)
+    base = session.field(ordinal, reader.device)
+    samples = sample(lambda frame: next(render(base, [frame], reader.format, 1)), reader.format, segment.frames)
     if len(samples) != len(expected.samples):
         raise BitstreamError(
             f"the digest of segment {ordinal} holds {len(expected.samples)} samples, not {len(samples)}"
@@ -69,3 +71,7 @@ def check_segment(reader: VideoReader, ordinal: int) -> None:
             f"pictures of segment {ordinal} are {worst} code values from the stored digest; {TOLERANCE} is allowed",
             "This must not happen in float32 arithmetic: please report it with the file and the output of nvc doctor",
         )
+    for layer in range(1, reader.layers + 1):
+        pack = session.container.pack(ordinal, layer)
+        if digest(session.pack_integers(pack)) != pack.integers:
+            raise BitstreamError(f"layer {layer} of segment {ordinal} does not decode to the integers of its digest")

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from nvcodec.container import Limits
 from nvcodec.decoder.session import Session
-from nvcodec.errors import DeviceError, InputError, NvcError, UsageError
+from nvcodec.errors import BitstreamError, DeviceError, InputError, NvcError, UsageError
 from nvcodec.types import Planes, VideoFormat
 
 
@@ -53,6 +53,7 @@ class VideoReader:
         source: Path of an .nvc file, or its bytes.
         device: "cpu", "cuda", "cuda:1", "mps" or "auto".
         stream: Which video of the file.
+        layers: Enhancement layers to draw with; None = all that can be used.
         batch: Frames per forward pass; None = what fits memory.
         limits: What to refuse before allocating.
 
@@ -60,6 +61,7 @@ class VideoReader:
         InputError: The file cannot be read.
         BitstreamError: It is damaged.
         UnsupportedError: It needs something this version does not have.
+        UsageError: There is no such stream, or there are fewer layers.
         DeviceError: The device does not exist.
     """
 
@@ -69,6 +71,7 @@ class VideoReader:
         *,
         device: str = "auto",
         stream: int = 0,
+        layers: int | None = None,
         batch: int | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -77,6 +80,7 @@ class VideoReader:
         if not 0 <= stream < len(streams):
             raise UsageError(f"the file has no stream {stream}", f"Streams are numbered 0 to {len(streams) - 1}")
         self.stream = stream
+        self.layers = check_layers(self.session, layers)
         self.device = pick_device(device)
         self.format: VideoFormat = self.session.drawn_format(stream)
         self._batch = batch
@@ -118,9 +122,25 @@ class VideoReader:
             self.session.locate(index, self.stream) for index in (indices if indices is not None else range(len(self)))
         ]
         for ordinal, group in groupby(wanted, key=lambda place: place[0]):
-            field = self.session.field(ordinal, self.device)
-            batch = self._batch or default_batch(self.session.config.drawing_bytes(field.geometry))
+            field = self.session.field(ordinal, self.device, self.layers)
+            batch = self._batch or default_batch(self.session.drawing_bytes(ordinal, self.layers))
             yield from render(field, [local for _, local in group], self.format, batch)
+
+
+def check_layers(session: Session, layers: int | None) -> int:
+    """Enhancement layers to draw with: those asked for, or all that can be used.
+
+    Raises:
+        BitstreamError: They are in the file, but cannot be used.
+        UsageError: The file never had so many.
+    """
+    container = session.container
+    if layers is None or 0 <= layers <= container.layers:
+        return container.layers if layers is None else layers
+    usable = f"Draw with what there is:  --layers {container.layers}"
+    if container.layer_problem is not None:
+        raise BitstreamError(f"has no usable layer {layers}: {container.layer_problem}", usable)
+    raise UsageError(f"there is no layer {layers}: the file has {container.layers} above its base", usable)
 
 
 def pick_device(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -46,13 +46,13 @@ def render(field: VideoField, frames: Sequence[int], video: VideoFormat, batch: 
 
 
 def _draw(field: VideoField, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    with _full_float32() if frames.is_cuda else nullcontext():
+    with full_float32():
         planes: tuple[Tensor, Tensor, Tensor] = field(frames).planes
     return planes
 
 
 @contextmanager
-def _full_float32() -> Iterator[None]:
+def full_float32() -> Iterator[None]:
     """Keep CUDA from dropping 13 bits of the mantissa (TF32) in convolutions, as it does by itself, and in products."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nvcodec.container import BaseSegment, Container, Limits, StreamHeader, read_container
+from nvcodec.container import BaseSegment, Container, Limits, PackSegment, StreamHeader, read_container
 from nvcodec.entropy.payload import decode_tensors
-from nvcodec.errors import BitstreamError
-from nvcodec.models import registry
+from nvcodec.errors import BitstreamError, UnsupportedError
+from nvcodec.models import pack_registry, registry
+from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.steps import dequantise
 from nvcodec.quant.tensors import IntegerTensor, TensorSpec
@@ -19,6 +22,8 @@ from nvcodec.types import VideoFormat
 if TYPE_CHECKING:
     from nvcodec.models.base import VideoField
 
+_KEPT_BYTES = 1 << 28
+"""Memory for frames of the base that packs will ask for again."""
 _FIELDS_KEPT = 2
 """Decoded segments held at once: enough to read across a boundary without decoding twice."""
 
@@ -95,21 +100,100 @@ class Session:
                 return ordinal, frame - segment.first_frame
         raise IndexError(f"frame {frame} is not in 0..{self.frame_count(stream) - 1}")
 
-    def field(self, ordinal: int, device: str = "cpu") -> VideoField:
-        """The network of a segment with its decoded parameters, in evaluation mode, on ``device``."""
-        return self._field(ordinal, device)
+    def pack_config(self, pack: PackSegment) -> EENConfig:
+        """The network of a pack.
 
-    def _build(self, ordinal: int, device: str) -> VideoField:
-        import torch
+        Raises:
+            BitstreamError: Its configuration makes no sense on this base.
+            UnsupportedError: This version does not have it.
+        """
+        geometry = self.geometry(self.container.segments[pack.segment])
+        with naming_pack(pack):
+            return pack_registry.config(pack.model_id, pack.config, self.config.pyramid(geometry))
 
+    def pack_specs(self, pack: PackSegment) -> list[TensorSpec]:
+        """The coded tensors of a pack.
+
+        Raises:
+            BitstreamError: Its configuration makes no sense on this base.
+            UnsupportedError: This version does not have it, or there are more parameters than the limits allow.
+        """
+        geometry = self.geometry(self.container.segments[pack.segment])
+        specs = self.pack_config(pack).tensor_specs(geometry, self.config.pyramid(geometry))
+        with naming_pack(pack):
+            self.limits.check("max_parameters", sum(spec.size for spec in specs), "announces {} parameters")
+        return specs
+
+    def pack_integers(self, pack: PackSegment) -> list[IntegerTensor]:
+        """The decoded integers of a pack; the same on every machine.
+
+        Raises:
+            BitstreamError: The coded parameters make no sense.
+            UnsupportedError: This version does not have its network.
+        """
+        specs = self.pack_specs(pack)
+        started = time.perf_counter()
+        with naming_pack(pack):
+            tensors = decode_tensors(pack.payload, specs)
+        self.entropy_s += time.perf_counter() - started
+        return tensors
+
+    def drawing_bytes(self, ordinal: int, layers: int) -> int:
+        """Memory that drawing one frame of a segment takes at its peak, roughly."""
+        geometry = self.geometry(self.container.segments[ordinal])
+        base = self.config.pyramid(geometry)
+        packs = [self.pack_config(self.container.pack(ordinal, layer)) for layer in range(1, layers + 1)]
+        return self.config.drawing_bytes(geometry) + max((pack.drawing_bytes(base) for pack in packs), default=0)
+
+    def field(self, ordinal: int, device: str = "cpu", layers: int = 0) -> VideoField:
+        """What draws a segment, with its decoded parameters, in evaluation mode, on ``device``.
+
+        Args:
+            ordinal: Which segment.
+            device: Where.
+            layers: Enhancement layers to draw with, 0 to ``container.layers``.
+        """
+        return self._field(ordinal, device, layers)
+
+    def _build(self, ordinal: int, device: str, layers: int) -> VideoField:
         segment = self.container.segments[ordinal]
-        tensors = self.integers(ordinal)
         geometry = self.geometry(segment)
-        memory = self.config.drawing_bytes(geometry)
-        self.limits.check("max_drawing_bytes", memory, "takes about {} bytes of memory to draw a frame")
-        field = self.model.build(self.config, geometry)
-        named = dict(field.named_parameters())
-        with torch.no_grad():
-            for tensor in tensors:
-                named[tensor.spec.name].copy_(torch.from_numpy(dequantise(tensor)))
-        return field.requires_grad_(False).eval().to(device)
+        self.limits.check(
+            "max_drawing_bytes", self.drawing_bytes(ordinal, layers), "takes about {} bytes of memory to draw a frame"
+        )
+        tensors = self.integers(ordinal)  # which also checks the limits, before anything is allocated
+        field = _finished(self.model.build(self.config, geometry), tensors, device)
+        if layers == 0:
+            return field
+        from nvcodec.decoder.layers import FinishedLayers
+
+        below = FinishedLayers(field, _KEPT_BYTES)
+        for layer in range(1, layers + 1):
+            pack = self.container.pack(ordinal, layer)
+            tensors = self.pack_integers(pack)  # which also checks the limits, before anything is allocated
+            network = pack_registry.build(self.pack_config(pack), geometry, self.config.pyramid(geometry), below)
+            field = _finished(network, tensors, device)
+            if layer < layers:
+                below.add(network)
+        return field
+
+
+@contextmanager
+def naming_pack(pack: PackSegment) -> Iterator[None]:
+    """Say which pack an error is about."""
+    try:
+        yield
+    except (BitstreamError, UnsupportedError) as error:
+        error.message = f"layer {pack.layer} of segment {pack.segment} {error.message}"
+        raise
+
+
+def _finished(field: VideoField, tensors: list[IntegerTensor], device: str) -> VideoField:
+    """Give a network its decoded parameters."""
+    import torch
+
+    named = dict(field.named_parameters())
+    with torch.no_grad():
+        for tensor in tensors:
+            named[tensor.spec.name].copy_(torch.from_numpy(dequantise(tensor)))
+    return field.requires_grad_(False).eval().to(device)

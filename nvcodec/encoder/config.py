@@ -73,6 +73,9 @@ class FitConfig:
         Stage("fit", 0.05, Rounding.NONE),
         Stage("round", 1.0, Rounding.HARD),
     )
+    companion_until: float = 0.0
+    """Progress until which a network that is never stored fills the field's per-frame values, where the model has such
+    a network (HNeRV's content encoder); 0: those values are trained like all others."""
     fixed_bits: int = 0
     """For comparison, code as HiNeRV and MSNeRV do: no rate in the loss, values rounded to so many bits in the last
     fifth of the schedule, steps from the largest magnitude in each row; the file is as large as it comes. 0: off."""
@@ -90,6 +93,8 @@ class FitConfig:
                 raise ValueError(f"fit.{name} must be at least 1, not {getattr(self, name)}")
         if not (self.fixed_bits == 0 or 2 <= self.fixed_bits <= 12):
             raise ValueError(f"fit.fixed_bits must be 0 or 2 to 12, not {self.fixed_bits}")
+        if not 0 <= self.companion_until <= 0.8:  # where the best state begins to be looked for
+            raise ValueError(f"fit.companion_until must be 0 to 0.8, not {self.companion_until}")
         for name in ("learning_rate", "clip_norm"):
             if not 0 < getattr(self, name) < inf:
                 raise ValueError(f"fit.{name} must be a number above 0, not {getattr(self, name)}")

@@ -5,6 +5,7 @@ source -> Clip -> Plan -> Fit -> integers -> chunks -> file -> VideoReader -> Me
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -44,6 +45,10 @@ from nvcodec.quant.tensors import digest
 _CHECKPOINT_SPACING_S = 60.0
 _WELL_USED = 0.97
 """Share of the size asked for that a file is expected to fill."""
+_PSNR_TO_COME = 98.765
+"""Keeps room in the metadata for the number that is only known when the file is there."""
+_COMPRESSED_DIGITS = 5
+"""Bytes that other digits may take more than those."""
 _PACK_S_PER_PARAMETER = 3e-6
 """Time of the search for the final integers, kept back when an encode must end on time."""
 
@@ -105,7 +110,7 @@ class _Encode:
     ) -> None:
         self.job, self.source, self.device, self.started = job, source, torch.device(device), started
         self.on_event, self.should_stop = on_event, should_stop
-        self.plan: Plan = make_plan(source.format, len(source), job.target, job.config)
+        self.plan: Plan = make_plan(source.format, len(source), job.target, job.config, job.model)
         self.clip = source.converted(self.plan.domain)
         self.checkpoint: Checkpoint | None = None
         if work_dir is not None:
@@ -121,6 +126,7 @@ class _Encode:
             "creator": f"nvc {__version__}",
             "preset": job.config.preset,
             "seed": job.config.seed,
+            "psnr": _PSNR_TO_COME,
         }
 
     def run(self, verify: bool) -> EncodeResult:
@@ -160,7 +166,16 @@ class _Encode:
         if verify:
             for ordinal in range(len(fitted)):
                 check_segment(reader, ordinal)
-        return measured_result(self.job, self.plan, self.source, reader, fitted, time.monotonic() - self.started)
+
+        def note(psnr_db: float) -> int:
+            if math.isfinite(psnr_db):
+                self.metadata["psnr"] = round(psnr_db, 3)
+            else:
+                del self.metadata["psnr"]
+            return self._write(fitted, path)
+
+        elapsed_s = time.monotonic() - self.started
+        return measured_result(self.job, self.plan, self.source, reader, fitted, elapsed_s, note)
 
     def _rescue(self, fitted: list[FittedSegment]) -> str:
         """Keep what was fitted when the file cannot be written; how to go on."""
@@ -264,7 +279,7 @@ class _Encode:
         """Bytes of the file that are not coded parameters, or a few more."""
         count = len(self.plan.segments)
         # with their payloads in front of them, segments lie further out and take up to three bytes more in the index
-        return len(self._assemble([b""] * count, None)) + 3 * (count - 1)
+        return len(self._assemble([b""] * count, None)) + 3 * (count - 1) + _COMPRESSED_DIGITS
 
     def _assemble(self, payloads: list[bytes], digests: list[SegmentDigest] | None) -> bytes:
         if digests is None:
@@ -278,12 +293,13 @@ class _Encode:
         ]
         return write_container(self.header, segments, digests, self.metadata)
 
-    def _write(self, fitted: list[FittedSegment], path: str) -> None:
+    def _write(self, fitted: list[FittedSegment], path: str) -> int:
+        """Write the file; its size in bytes."""
         digests = [
             SegmentDigest(index, digest(part.tensors), part.samples(self.clip.format))
             for index, part in enumerate(fitted)
         ]
-        Path(path).write_bytes(self._assemble([part.payload for part in fitted], digests))
+        return Path(path).write_bytes(self._assemble([part.payload for part in fitted], digests))
 
 
 def _read_source(job: Job) -> Clip:

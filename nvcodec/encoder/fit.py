@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.companion import Companion, Guide
 from nvcodec.encoder.config import FitConfig, LossConfig, Rounding
 from nvcodec.encoder.draw import Painter
 from nvcodec.encoder.events import EventHandler, Notice, Step
@@ -61,6 +62,7 @@ class Fit:
         loss: Distortion.
         rate: Weight of the rate.
         budget: How long.
+        companion: Fills the per-frame values in the first part of the schedule; thrown away with the fit.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Fit:
         loss: LossConfig,
         rate: RateWeight,
         budget: Budget,
+        companion: Companion | None = None,
     ) -> None:
         self.clip, self.config, self.rate, self.budget = clip, config, rate, budget
         self.flat = flat = painter.flat
@@ -79,7 +82,9 @@ class Fit:
         self.quantiser = Quantiser(flat, config.first_step_log2)
         self.painter = painter
         self.distortion = Distortion(loss, flat.field).to(flat.vector.device)
-        self.optimiser = FieldOptimiser(flat, self.quantiser.log2_steps, self.distortion.parameters(), config)
+        self.guide = Guide(companion, flat, clip, config.companion_until)
+        heads, guides = self.distortion.parameters(), self.guide.parameters()
+        self.optimiser = FieldOptimiser(flat, self.quantiser.log2_steps, heads, config, guides)
         self.queue: list[int] = []
         self.frame_errors = torch.full((self.geometry.frames,), _NEVER, device=flat.vector.device)
         """Error of every frame when it was last drawn."""
@@ -144,14 +149,16 @@ class Fit:
         rounding = stage_at(progress, config.schedule).rounding
         if config.fixed_bits and rounding is Rounding.HARD:
             self.quantiser.fix(flat.vector, config.fixed_bits)
-        vector = self.quantiser.apply(flat.vector, rounding)
+        floats, penalty = self.guide.place(frames, progress)
+        vector = self.quantiser.apply(floats, rounding)
         (planes, features), targets = self.painter.train(vector, self.clip, frames)
-        loss = self.distortion(planes, targets, features, progress)
+        loss = self.distortion(planes, targets, features, progress) + penalty
         if progress >= config.rate_from and not config.fixed_bits and self.budget.done_steps % config.rate_every == 0:
-            bits = self.quantiser.bits(flat.vector)
+            bits = self.quantiser.bits(floats)
             self._steer(bits.item(), progress)
             loss = loss + (self.rate.value * config.rate_every / self.pixels) * bits
         loss.backward()
+        self.guide.hold()
         torch.nn.utils.clip_grad_norm_([flat.vector], config.clip_norm)
         self.optimiser.step(learning_rate(progress, config) * self.learning_rate_factor)
         self.quantiser.clamp()
@@ -224,6 +231,7 @@ class Fit:
             self.flat.vector.copy_(vector)
             self.quantiser.log2_steps.copy_(log2_steps)
         self.optimiser.forget()
+        self.guide.active = False  # the rows of the good state are in the vector; the companion went bad with the rest
         self.frame_errors.fill_(_NEVER)
         self.learning_rate_factor *= 0.5
         on_event(

@@ -25,6 +25,8 @@ def save(fit: Fit) -> State:
     }
     for index, parameter in enumerate(fit.distortion.parameters()):
         tensors[f"head.{index}"] = parameter
+    for index, guide in enumerate(fit.guide.parameters()):
+        tensors[f"guide.{index}"] = guide
     tensors.update({f"{_OPTIMISER}{name}": value for name, value in fit.optimiser.state().items()})
     numbers = {
         "done_steps": fit.budget.done_steps,
@@ -33,6 +35,7 @@ def save(fit: Fit) -> State:
         "calibrated": fit.calibrated,
         "steps_learned": fit.quantiser.log2_steps.requires_grad,
         "judged": fit.judged,
+        "guided": fit.guide.active,
         "rated_at": fit.rated_at,
         "learning_rate_factor": fit.learning_rate_factor,
         "real_per_estimated": fit.real_per_estimated,
@@ -71,6 +74,9 @@ def load(fit: Fit, arrays: State) -> None:
         fit.frame_errors.copy_(tensors["frame_errors"])
         for index, parameter in enumerate(fit.distortion.parameters()):
             parameter.copy_(tensors[f"head.{index}"])
+        for index, guide in enumerate(fit.guide.parameters()):
+            guide.copy_(tensors[f"guide.{index}"])
+    fit.guide.active = bool(number("guided"))
     fit.optimiser.load(
         {name.removeprefix(_OPTIMISER): value for name, value in tensors.items() if name.startswith(_OPTIMISER)}
     )

@@ -54,7 +54,7 @@ class Job:
         config["domain"] = None if config["domain"] is None else Domain[config["domain"].upper()]
         model = {f"model.{name}": value for name, value in config.pop("model").items()}
         target = values["target"]
-        values["config"] = apply(EncodeConfig(**config), model)
+        values["config"] = apply(EncodeConfig(**config), model, str(values["model"]))
         values["target"] = RateTarget(TargetKind(target["kind"]), target["value"])  # type: ignore[index]
         values["fps"] = None if values["fps"] is None else Fraction(str(values["fps"]))
         values["size"] = None if values["size"] is None else tuple(values["size"])  # type: ignore[arg-type]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from math import ceil
+from typing import TYPE_CHECKING
 
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.msnerv_config import MSNeRVConfig
 from nvcodec.types import Domain
+
+if TYPE_CHECKING:
+    from nvcodec.models.base import FieldConfig
 
 _FLOAT_BYTES = 4
 _ASSUMED_FREE_BYTES = 8 << 30
@@ -15,7 +18,7 @@ _STATE_COPIES = 8
 """Vector, gradient, two moments, quantised twin and its gradient, safe and best copies."""
 
 
-def activation_bytes(config: MSNeRVConfig, geometry: FieldGeometry, cells: tuple[int, int] | None = None) -> int:
+def activation_bytes(config: FieldConfig, geometry: FieldGeometry, cells: tuple[int, int] | None = None) -> int:
     """Activations that a training step on one frame keeps for its backward pass.
 
     Args:
@@ -23,23 +26,11 @@ def activation_bytes(config: MSNeRVConfig, geometry: FieldGeometry, cells: tuple
         geometry: What it draws.
         cells: Rows and columns of base cells of a tile; None = the whole frame.
     """
-    rows, columns = cells or config.base_size(geometry)
-    floats, incoming, pixels = 0, config.channels[0], rows * columns
-    for stride, outgoing, depth, expansion in zip(
-        config.strides, config.channels, config.depths, config.expansions, strict=True
-    ):
-        pixels *= stride**2
-        floats += pixels * incoming * 3
-        for layer in range(depth):
-            width = incoming if layer == 0 else outgoing
-            floats += pixels * (4 * width + (2 + 3 * expansion) * outgoing)
-        incoming = outgoing
-    floats += pixels * config.shuffle**2 * 16
-    return floats * _FLOAT_BYTES
+    return config.training_bytes(*(cells or config.base_size(geometry)))
 
 
 def fit_bytes(
-    config: MSNeRVConfig, geometry: FieldGeometry, clip_bytes: int, cells: tuple[int, int] | None, margin: int
+    config: FieldConfig, geometry: FieldGeometry, clip_bytes: int, cells: tuple[int, int] | None, margin: int
 ) -> int:
     """Peak memory of a whole fit, the program itself (torch: 0.4 GB) included."""
     parameters = sum(spec.size for spec in config.tensor_specs(geometry))
@@ -49,7 +40,7 @@ def fit_bytes(
     return 400_000_000 + clip_bytes + parameters * _STATE_COPIES * _FLOAT_BYTES + activations
 
 
-def tile_cells(config: MSNeRVConfig, geometry: FieldGeometry, margin: int, available: int) -> tuple[int, int] | None:
+def tile_cells(config: FieldConfig, geometry: FieldGeometry, margin: int, available: int) -> tuple[int, int] | None:
     """Base cells per tile, margins not counted, so that activations fit; None when the whole frame does.
 
     Halves the longer side until a tile with its margins fits, but never below 4 cells. A network of odd scale in 4:2:0

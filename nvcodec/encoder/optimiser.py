@@ -23,6 +23,9 @@ _QUINTIC = 3.4445, -4.7750, 2.0315
 _UPDATE_RMS = 0.2
 """Root mean square of an update at learning rate 1, like that of Adam, so that both can share one."""
 
+_GUIDE_RATE = 0.125
+"""Learning rate of a companion in units of the field's."""
+
 
 class FieldOptimiser:
     """Moves a field's parameters, its quantiser's steps and the heads that only training knows.
@@ -36,21 +39,29 @@ class FieldOptimiser:
         log2_steps: Steps of its quantiser, float32 [steps].
         heads: Other parameters.
         config: Learning rates.
+        guides: Parameters of a companion.
     """
 
-    def __init__(self, flat: FlatField, log2_steps: Tensor, heads: Iterable[Tensor], config: FitConfig) -> None:
+    def __init__(
+        self,
+        flat: FlatField,
+        log2_steps: Tensor,
+        heads: Iterable[Tensor],
+        config: FitConfig,
+        guides: Iterable[Tensor] = (),
+    ) -> None:
         self.vector = flat.vector
         self._matrices = [index.to(flat.vector.device) for index in _matrices(flat.specs)]
         self._by_adam = torch.ones_like(flat.vector, requires_grad=False)
         for index in self._matrices:
             self._by_adam[index] = 0
         self._momentum = torch.zeros_like(flat.vector, requires_grad=False)
-        heads = list(heads)
-        self._factors = [1.0, config.step_rate_factor, *([1.0] if heads else [])]
-        self._trained = [flat.vector, log2_steps, *heads]
-        groups = [[flat.vector], [log2_steps], *([heads] if heads else [])]
+        groups = [([flat.vector], 1.0), ([log2_steps], config.step_rate_factor), (list(heads), 1.0)]
+        groups = [group for group in [*groups, (list(guides), _GUIDE_RATE)] if group[0]]
+        self._factors = [factor for _, factor in groups]
+        self._trained = [parameter for group, _ in groups for parameter in group]
         self._adam = torch.optim.Adam(
-            [{"params": group} for group in groups], lr=config.learning_rate, betas=(0.9, 0.99), fused=True
+            [{"params": group} for group, _ in groups], lr=config.learning_rate, betas=(0.9, 0.99), fused=True
         )
 
     @torch.no_grad()

@@ -10,18 +10,20 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from nvcodec.encoder.config import EncodeConfig, FitConfig, LossConfig
 from nvcodec.errors import UsageError
-from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
+from nvcodec.models import registry
+from nvcodec.models.msnerv_config import GridLevel
 
 _Config = TypeVar("_Config", FitConfig, LossConfig)
 _NOT_SETTABLE = {"stages"}
 
 
-def apply(config: EncodeConfig, settings: Mapping[str, object]) -> EncodeConfig:
+def apply(config: EncodeConfig, settings: Mapping[str, object], model: str = "msnerv") -> EncodeConfig:
     """The configuration with ``fit.*``, ``loss.*`` and ``model.*`` settings applied.
 
     Args:
         config: Where to start from.
         settings: Dotted keys to values: text as on a command line, or values as TOML has them.
+        model: Name of the representation that ``model.*`` is about.
 
     Raises:
         UsageError: A key does not exist or a value does not fit it.
@@ -36,7 +38,7 @@ def apply(config: EncodeConfig, settings: Mapping[str, object]) -> EncodeConfig:
         config,
         fit=_replaced(config.fit, "fit", groups["fit"]),
         loss=_replaced(config.loss, "loss", groups["loss"]),
-        model={**config.model, **_parsed(MSNeRVConfig, "model", groups["model"])},
+        model={**config.model, **_parsed(registry.by_name(model).settings, "model", groups["model"])},
     )
 
 

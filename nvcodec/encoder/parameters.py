@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -25,6 +27,8 @@ class FlatField:
         named = dict(field.named_parameters())
         assert set(named) == {spec.name for spec in self.specs}
         self.sizes = [spec.size for spec in self.specs]
+        self.starts = [0, *accumulate(self.sizes)][:-1]
+        """Where each tensor begins in the vector."""
         self.vector = torch.cat([named[spec.name].detach().reshape(-1) for spec in self.specs]).requires_grad_()
         for parameter in named.values():
             parameter.requires_grad_(False)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from typing import TYPE_CHECKING
 
 from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.presets import MAX_CHANNELS, PRESETS, bpp_for_crf, plan_network, schedule_steps
+from nvcodec.encoder.presets import bpp_for_crf
+from nvcodec.encoder.sizing import presets_of, schedule_steps
 from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.errors import UsageError
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.msnerv_config import MSNeRVConfig
 from nvcodec.types import ChromaFormat, Domain, VideoFormat
+
+if TYPE_CHECKING:
+    from nvcodec.models.base import FieldConfig
 
 _MAX_DERIVED_CRF = 45.0
 """Beyond, a short fit may give up the picture altogether; the search over steps still finds small files."""
@@ -24,7 +28,7 @@ class Plan:
     """One network shape, fitted to every segment."""
 
     domain: Domain
-    network: MSNeRVConfig
+    network: FieldConfig
     segments: tuple[tuple[int, int], ...]
     """(first frame, frames), in order."""
     steps: tuple[int, ...]
@@ -37,7 +41,7 @@ class Plan:
         return FieldGeometry(self.segments[segment][1], video.height, video.width, self.domain)
 
 
-def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: EncodeConfig) -> Plan:
+def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: EncodeConfig, model: str = "msnerv") -> Plan:
     """Choose domain, segments and network.
 
     Raises:
@@ -52,11 +56,10 @@ def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: Encod
         crf = min(max(_CRF_AT_35_DB + 35 - target.value, 0), _MAX_DERIVED_CRF)
     size = target.file_bytes(video, frames)
     bits = bpp_for_crf(crf) * video.width * video.height * frames if size is None else 8 * size
-    preset = PRESETS[config.preset]
+    preset = presets_of(model)[config.preset]
     parameters = config.parameters or max(1, round(bits * longest / frames / preset.bits_per_parameter))
     try:
-        widest = MAX_CHANNELS if config.parameters else preset.max_channels
-        network = plan_network(preset, geometry, parameters, config.model, widest)
+        network = preset.network(geometry, parameters, config.model, pinned=config.parameters is not None)
     except ValueError as error:
         raise UsageError(str(error)) from None
     steps = tuple(schedule_steps(preset, config.fit.batch, count, config.epochs) for _, count in segments)

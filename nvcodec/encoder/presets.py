@@ -1,4 +1,4 @@
-"""Presets: how much work an encode may be, as data; and the rules from a picture and a budget to a network. No torch.
+"""Presets: how much work an encode may be, as data; and MSNeRV's rules from a budget to a network. No torch.
 
 =========  ======================  ======  =========  ==========  =======================================
 preset     work at                 layers  expansion  epochs      meant for
@@ -47,6 +47,13 @@ class Preset:
     """What a parameter may cost: the size of the network follows from the target. Short fits do better with fewer
     parameters in finer steps."""
 
+    def network(
+        self, geometry: FieldGeometry, parameters: int, switches: dict[str, object] | None = None, pinned: bool = False
+    ) -> MSNeRVConfig:
+        """See :class:`nvcodec.encoder.sizing.Shape`."""
+        widest = MAX_CHANNELS if pinned else self.max_channels
+        return plan_network(self, geometry, parameters, switches, widest)
+
 
 _PAPER = Preset("medium", (0, 2, 2, 2), 1, (3, 3, 3, 3), 4, 0.5, 300, 10_000, MAX_CHANNELS, 3.0)
 PRESETS = {
@@ -71,13 +78,6 @@ _MAX_CPU_POSITIONS = 1 << 15
 def default_preset(device: str) -> str:
     """The preset for whoever does not name one: the paper's network needs a GPU."""
     return "medium" if device.startswith("cuda") else "faster"
-
-
-def schedule_steps(preset: Preset, batch: int, frames: int, epochs: float | None) -> int:
-    """Steps of a fit: the preset's epochs or those asked for, but never too few for a short clip to settle."""
-    if epochs is not None:
-        return max(1, round(epochs * frames / batch))
-    return max(round(preset.epochs * frames / batch), preset.min_steps)
 
 
 def bpp_for_crf(crf: float) -> float:

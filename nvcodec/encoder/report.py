@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 import numpy as np
@@ -23,7 +23,13 @@ from nvcodec.types import Domain, Planes
 
 
 def measured_result(
-    job: Job, plan: Plan, source: Clip, reader: VideoReader, fitted: list[FittedSegment], elapsed_s: float
+    job: Job,
+    plan: Plan,
+    source: Clip,
+    reader: VideoReader,
+    fitted: list[FittedSegment],
+    elapsed_s: float,
+    note: Callable[[float], int],
 ) -> EncodeResult:
     """Decode a file and compare it with its source.
 
@@ -34,11 +40,13 @@ def measured_result(
         reader: The written file.
         fitted: Its segments.
         elapsed_s: Duration of the encode until now, without what was fitted before it was resumed.
+        note: Puts the PSNR of the coding domain, in dB, into the metadata of the file; returns its final size in bytes.
     """
     began = time.monotonic()
     drawn = _Timed(reader.frames())
     quality = measure(source.frames(), source.format, drawn, reader.format)
-    video, count, size = source.format, len(source), reader.session.size
+    size = note(quality.psnr[_domain_psnr(plan)])
+    video, count = source.format, len(source)
     pixels = video.width * video.height * count
     parameters = sum(part.parameters for part in fitted)
     estimates = [part.estimated_bits for part in fitted]
@@ -86,13 +94,17 @@ def _shortfall(job: Job, plan: Plan, size: int, limit: int | None, quality: Meas
     """Why the target was not reached; None when it was."""
     if limit is not None and size > limit:
         return f"the file has {size:,} bytes; {limit:,} were asked for, too few for any picture"
-    reached = quality.psnr["yuv_611" if plan.domain is Domain.YUV420 else "rgb"]
+    reached = quality.psnr[_domain_psnr(plan)]
     if job.target.kind is TargetKind.PSNR and reached < job.target.value:
         return (
             f"the file has {reached:.2f} dB; {job.target.value:g} dB were asked for, which takes more steps "
             "(a slower --preset) or more --params"
         )
     return None
+
+
+def _domain_psnr(plan: Plan) -> str:
+    return "yuv_611" if plan.domain is Domain.YUV420 else "rgb"
 
 
 class _Timed:

@@ -10,16 +10,16 @@ from nvcodec.decoder.render import render
 from nvcodec.encoder import fit_state
 from nvcodec.encoder.checkpoint import State
 from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.companion import companion_of
 from nvcodec.encoder.draw import TILE_MARGIN_CELLS, Painter, tiles
 from nvcodec.encoder.events import EventHandler
 from nvcodec.encoder.fit import Fit
+from nvcodec.encoder.goal import Goal
 from nvcodec.encoder.job import Job
 from nvcodec.encoder.memory import available_bytes, fit_bytes, tile_cells
-from nvcodec.encoder.pack import Search, load_integers
+from nvcodec.encoder.pack import load_integers
 from nvcodec.encoder.parameters import FlatField
 from nvcodec.encoder.plan import Plan
-from nvcodec.encoder.presets import weight_for_crf
-from nvcodec.encoder.rate import ConstantWeight, QualityWeight, RateWeight, TargetWeight
 from nvcodec.encoder.schedule import Budget
 from nvcodec.encoder.target import TargetKind
 from nvcodec.entropy.payload import decode_tensors, encode_tensors
@@ -29,10 +29,6 @@ from nvcodec.models.base import VideoField
 from nvcodec.quant.tensors import IntegerTensor
 from nvcodec.types import Planes, VideoFormat
 
-_AIM = 0.995
-"""Share of the room that the feedback aims at; the search over steps takes up the rest."""
-_AIM_ABOVE_DB = 0.1
-"""Decibels above the target that the feedback aims at; the search over steps gives them back."""
 _PROBE_STEPS = 3
 
 
@@ -86,7 +82,9 @@ class SegmentFit:
         room: int | None,
         on_event: EventHandler,
     ) -> None:
-        self.job, self.clip, self.room = job, clip, room
+        self.job, self.clip = job, clip
+        psnr_db = job.target.value if job.target.kind is TargetKind.PSNR else None
+        self.goal = Goal(room, psnr_db, plan.crf)
         geometry = plan.geometry(index, clip.format)
         self.field = registry.by_name(job.model).build(plan.network, geometry).to(clip.planes[0].device)
         self.flat = FlatField(self.field)
@@ -96,14 +94,9 @@ class SegmentFit:
         self.memory_bytes = fit_bytes(plan.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
         self.parameters = self.flat.vector.numel()
         budget = Budget(plan.steps[index])
-        self.fit = Fit(painter, clip, job.config.fit, job.config.loss, self._rate(plan), budget)
-
-    def _rate(self, plan: Plan) -> RateWeight:
-        if self.room is not None:
-            return TargetWeight(8 * self.room * _AIM)
-        if self.job.target.kind is TargetKind.PSNR:
-            return QualityWeight(self.job.target.value + _AIM_ABOVE_DB)
-        return ConstantWeight(weight_for_crf(plan.crf))
+        config = job.config.fit
+        companion = companion_of(job.model, self.field) if config.companion_until else None
+        self.fit = Fit(painter, clip, config, job.config.loss, self.goal.weight(), budget, companion)
 
     def end_after(self, seconds: float | None) -> None:
         """Plan the fit in seconds instead of the plan's steps; None leaves it."""
@@ -143,18 +136,7 @@ class SegmentFit:
             StopRequested: ``should_stop`` returned true.
         """
         self.fit.run(on_event, should_stop)
-        best = self.fit.best
-        assert best is not None
-        search = Search(self.flat, best.vector, best.log2_steps)
-        if self.job.config.fit.fixed_bits:
-            tensors = search.candidate(0, 0.0)
-        elif self.room is not None:
-            tensors = search.largest(self.room)
-        elif self.job.target.kind is TargetKind.PSNR:
-            tensors = search.smallest(self._reaches(self.job.target.value))
-        else:
-            tensors = search.candidate(0, 0.0)
-        return self._fitted(tensors)
+        return self._fitted(self.goal.land(self.fit))
 
     def finished(self, payload: bytes) -> FittedSegment:
         """The segment from its coded parameters, as an earlier run left them."""
@@ -170,11 +152,3 @@ class SegmentFit:
             self.fit.estimate(tensors),
             self.fit.budget.done_seconds,
         )
-
-    def _reaches(self, target_db: float) -> Callable[[list[IntegerTensor]], bool]:
-        """Whether integers reach a PSNR over all frames of the segment."""
-
-        def reaches(tensors: list[IntegerTensor]) -> bool:
-            return self.fit.painter.psnr_db(self.flat.vector_of(tensors), self.clip) >= target_db
-
-        return reaches

@@ -11,15 +11,32 @@ import torch
 from torch import Tensor, nn
 
 from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.pyramid import Pyramid
 from nvcodec.quant.tensors import TensorSpec
 from nvcodec.types import Domain
+
+PlaneTensors = tuple[Tensor, Tensor, Tensor]
+"""Three planes of a batch, [B, rows, columns] each."""
 
 
 class FieldConfig(Protocol):
     """What every model configuration offers; pure data, so that files can be inspected without torch."""
 
+    @property
+    def scale(self) -> int:
+        """Luma samples per base cell along each axis."""
+
+    def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
+        """Rows and columns of base cells, enough to cover the picture."""
+
     def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
         """The coded tensors in ascending order of id."""
+
+    def training_bytes(self, rows: int, columns: int) -> int:
+        """Activations that a training step on ``rows`` x ``columns`` base cells keeps for its backward pass."""
+
+    def pyramid(self, geometry: FieldGeometry) -> Pyramid:
+        """Shape of the features behind a picture."""
 
     def drawing_bytes(self, geometry: FieldGeometry) -> int:
         """Memory that drawing one frame takes at its peak, roughly."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nvcodec.models.base import CellWindow, VideoField, lerp_rows
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
-from nvcodec.types import Domain
+from nvcodec.models.planes import cut, resize, unpack
 
 
 class MSNeRV(VideoField):
@@ -43,7 +43,7 @@ class MSNeRV(VideoField):
         """See :meth:`VideoField.features`. With a window, borders within its margin differ from the whole picture."""
         x = self.encoder(frames)  # [B, h, w, grid channels]
         if window is not None:
-            x = _cut(x, window)
+            x = cut(x, window)
         pyramid = [x]
         x = self.stem(x)
         for block in self.blocks:
@@ -53,17 +53,7 @@ class MSNeRV(VideoField):
 
     def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See :meth:`VideoField.draw`."""
-        packed = self.head(finest)  # [B, h, w, head channels]
-        shuffle = self.config.shuffle
-        luma = shuffle**2
-        chroma = (packed.shape[-1] - luma) // 2
-        first = _shuffle(packed[..., :luma], shuffle)
-        block = shuffle if chroma == luma else shuffle // 2
-        second = _shuffle(packed[..., luma : luma + chroma], block)
-        third = _shuffle(packed[..., luma + chroma :], block)
-        if self.geometry.domain is Domain.YUV420 and chroma == luma:
-            return first, _halve(second), _halve(third)
-        return first, second, third
+        return unpack(self.head(finest), self.config.shuffle, self.geometry.domain)
 
 
 class TemporalEncoder(nn.Module):
@@ -96,7 +86,7 @@ class TemporalEncoder(nn.Module):
             kernel = self._kernel(frames, nodes)  # [B, nodes]
             level = (kernel @ grid.reshape(nodes, -1)).view(-1, rows, columns, channels)
             if (rows, columns) != self.size:
-                level = _resize(level, self.size)
+                level = resize(level, self.size)
             levels.append(level)
         fused = torch.cat(levels, dim=-1)
         if self.gop_grid is not None:
@@ -172,7 +162,7 @@ class Upsample(nn.Module):
             return x
         parts = []
         if self.bilinear:
-            parts.append(_resize(x, (x.shape[1] * self.stride, x.shape[2] * self.stride)))
+            parts.append(resize(x, (x.shape[1] * self.stride, x.shape[2] * self.stride)))
         if self.kernel is not None:
             wide = _convolve(x, self.kernel, groups=x.shape[-1])
             parts.append(F.pixel_shuffle(wide.permute(0, 3, 1, 2), self.stride).permute(0, 2, 3, 1))
@@ -271,29 +261,6 @@ def _mlp(x: Tensor, expand: Tensor, project: Tensor) -> Tensor:
 def _normalise(x: Tensor) -> Tensor:
     """Layer norm over channels without learned scale or shift, as in HiNeRV."""
     return F.layer_norm(x, x.shape[-1:], eps=1e-6)
-
-
-def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(x.permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
-
-
-def _shuffle(x: Tensor, factor: int) -> Tensor:
-    """[B, h, w, factor^2] -> plane [B, factor*h, factor*w]."""
-    batch, height, width, _ = x.shape
-    cells = x.reshape(batch, height, width, factor, factor).permute(0, 1, 3, 2, 4)
-    return cells.reshape(batch, height * factor, width * factor)
-
-
-def _halve(plane: Tensor) -> Tensor:
-    """Mean over 2x2 samples: a full-size chroma plane to 4:2:0."""
-    return F.avg_pool2d(plane.unsqueeze(1), 2, ceil_mode=True).squeeze(1)
-
-
-def _cut(x: Tensor, window: CellWindow) -> Tensor:
-    """The window of the base cells with its margin; outside the picture the margin simply ends."""
-    top, left = max(window.top - window.margin, 0), max(window.left - window.margin, 0)
-    bottom, right = window.top + window.rows + window.margin, window.left + window.columns + window.margin
-    return x[:, top:bottom, left:right]
 
 
 def _small(shape: tuple[int, ...]) -> nn.Parameter:

@@ -11,6 +11,7 @@ from itertools import islice
 from math import ceil, prod
 
 from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.pyramid import Pyramid, PyramidLevel
 from nvcodec.quant.tensors import Role, TensorSpec
 from nvcodec.types import Domain
 
@@ -129,6 +130,29 @@ class MSNeRVConfig:
         if domain is Domain.YUV420 and self.shuffle % 2 == 0:
             return luma + luma // 2
         return 3 * luma
+
+    def pyramid(self, geometry: FieldGeometry) -> Pyramid:
+        """Shape of the features behind a picture: the fused grid, then every block's output."""
+        rows, columns = self.base_size(geometry)
+        levels = [PyramidLevel(rows, columns, self.grid_channels)]
+        for stride, channels in zip(self.strides, self.channels, strict=True):
+            rows, columns = rows * stride, columns * stride
+            levels.append(PyramidLevel(rows, columns, channels))
+        return Pyramid(tuple(levels), self.shuffle)
+
+    def training_bytes(self, rows: int, columns: int) -> int:
+        """Activations that a training step on ``rows`` x ``columns`` base cells keeps for its backward pass."""
+        floats, incoming, pixels = 0, self.channels[0], rows * columns
+        for stride, outgoing, depth, expansion in zip(
+            self.strides, self.channels, self.depths, self.expansions, strict=True
+        ):
+            pixels *= stride**2
+            floats += pixels * incoming * 3
+            for layer in range(depth):
+                width = incoming if layer == 0 else outgoing
+                floats += pixels * (4 * width + (2 + 3 * expansion) * outgoing)
+            incoming = outgoing
+        return 4 * (floats + pixels * self.shuffle**2 * 16)
 
     def drawing_bytes(self, geometry: FieldGeometry) -> int:
         """Memory that drawing one frame takes at its peak, roughly: the widest layer's input, hidden and output."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nvcodec.errors import BitstreamError, UnsupportedError, UsageError
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import MSNeRVConfig
+from nvcodec.models.qsnerv_config import QSNeRVConfig
 
 if TYPE_CHECKING:
     from nvcodec.models.base import FieldConfig, VideoField
@@ -23,6 +24,8 @@ class Model:
     """Number in files (bitstream_spec.md, "Models")."""
     name: str
     """Name on the command line."""
+    settings: type
+    """The class of its configuration."""
     parse: Callable[[bytes], FieldConfig]
     """Header bytes to configuration; ValueError when they make no sense."""
     field: str
@@ -46,7 +49,10 @@ class Model:
         return field
 
 
-MODELS = (Model(1, "msnerv", MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV"),)
+MODELS = (
+    Model(1, "msnerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV"),
+    Model(3, "qsnerv", QSNeRVConfig, QSNeRVConfig.from_bytes, "nvcodec.models.qsnerv:QSNeRV"),
+)
 
 
 def by_id(id_: int) -> Model:

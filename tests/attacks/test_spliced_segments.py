@@ -30,11 +30,22 @@ def test_segment_removed(honest: bytes, refused: Refused) -> None:
     assert "starts at frame 4" in refused(honest[:first] + honest[second:]).message
 
 
-@pytest.mark.parametrize("skip", [0, 10])
-def test_two_files_joined(honest: bytes, refused: Refused, skip: int) -> None:
-    error = refused(honest + honest[skip:])
-    assert error.hint == "Segments 0-1" + (" of 4" if skip else "") + " are intact (frames 0-7)"
+def test_two_files_joined_without_the_signature(honest: bytes, refused: Refused) -> None:
+    assert refused(honest + honest[10:]).hint == "Segments 0-1 of 4 are intact (frames 0-7)"
 
 
-def test_zeros_behind_the_file(honest: bytes, refused: Refused) -> None:
-    assert "damaged header" in refused(honest + bytes(64)).message
+@pytest.mark.parametrize("cut", [None, -1], ids=["finished", "without index"])
+@pytest.mark.parametrize("end", [lambda file: file, lambda file: bytes(64)], ids=["a second file", "zeros"])
+def test_something_else_behind_the_file(
+    honest: bytes, refused: Refused, end: Callable[[bytes], bytes], cut: int | None
+) -> None:
+    """What can no longer be part of the video is passed over, what might be is not."""
+    container = read_container(honest)
+    if cut is None:
+        joined = read_container(honest + end(honest))
+        assert joined.segments == container.segments and joined.index == container.index
+        assert joined.warnings[0].endswith("has a damaged header; nothing behind it can be found")
+    else:
+        unfinished = honest[: container.chunks[cut].offset]
+        error = refused(unfinished + end(honest))
+        assert "damaged header" in error.message and error.hint == "Segments 0-1 are intact (frames 0-7)"

@@ -21,6 +21,13 @@ GROUPS = {
     ],
     "decode": ["Files", "Frames", "Streams", "Compute", "Output", "General", "Examples"],
     "info": ["Output", "General", "Examples"],
+    "add-layer": [
+        "Files", "Raw .yuv input (else read from header or file name)", "Frames",
+        "Quality and size (at most one of --bpp, --target-psnr)", "Speed", "Compute", "Output", "General", "Examples",
+    ],
+    "strip": ["Layers", "Files", "Output", "General", "Examples"],
+    "extract-layer": ["Layers", "Files", "Output", "General", "Examples"],
+    "append": ["Files", "Output", "General", "Examples"],
     "eval": [
         "Raw .yuv input (else read from header or file name)", "Frames", "Metrics", "Compute", "Output", "General",
         "Examples",
@@ -34,7 +41,7 @@ GROUPS = {
 
 
 def _command(name: str) -> click.Command:
-    command: click.Command = import_module(f"nvcodec.cli.{name}").command
+    command: click.Command = import_module(f"nvcodec.cli.{name.replace('-', '_')}").command
     return command
 
 

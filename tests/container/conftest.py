@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,9 +13,12 @@ from nvcodec.container import (
     BaseSegment,
     Domain,
     ModelId,
+    PackSegment,
     SegmentDigest,
     SequenceHeader,
     StreamHeader,
+    appended,
+    read_container,
     write_container,
 )
 from nvcodec.types import ChromaFormat, Colour, VideoFormat
@@ -56,3 +60,30 @@ def single(sample: Sample) -> Sample:
     header = SequenceHeader(ModelId.TENERV, Domain.RGB, (stream,), b"")
     segments = tuple(BaseSegment(0, 4 * n, 4, b"weights %d" % n) for n in range(3))
     return Sample(header, segments, (), {}, write_container(header, segments))
+
+
+Layer = Callable[..., list[PackSegment]]
+
+
+@pytest.fixture(scope="session")
+def layer() -> Layer:
+    """Packs for the top of a file, one for each segment."""
+
+    def make(data: bytes, payload: bytes = b"enhancement", psnr_mdb: int = 38_250) -> list[PackSegment]:
+        container = read_container(data)
+        top = container.layers
+        return [
+            PackSegment(n, top + 1, container.layer_id(n, top), 1, b"config", bytes(16), psnr_mdb, payload)
+            for n in range(len(container.segments))
+        ]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def grown(single: Sample, layer: Layer) -> list[bytes]:
+    """The single stream with no, one and two layers."""
+    files = [single.data]
+    for payload in (b"first", b"second"):
+        files.append(files[-1] + appended(files[-1], layer(files[-1], payload)))
+    return files

@@ -11,15 +11,12 @@ from hypothesis import strategies as st
 from nvcodec.container import (
     BaseSegment,
     Domain,
-    IndexEntry,
-    IndexKind,
     Limits,
     ModelId,
     SegmentDigest,
     SequenceHeader,
     StreamHeader,
     chunk_bytes,
-    index_bytes,
     read_container,
     write_container,
 )
@@ -195,22 +192,6 @@ def test_unknown_chunks(sample: Sample) -> None:
     for odd in ("AB1D", "ABC", "ABCDE", "AB D"):
         with pytest.raises(AssertionError):
             chunk_bytes(odd, b"")
-
-
-def test_append_leaves_old_bytes_alone(single: Sample) -> None:
-    """A pack and a new index behind the old one, as add-layer writes them, and every crash in between."""
-    old = single.data
-    pack = chunk_bytes("pACK", b"enhancement")
-    entries = [*read_container(old).index, IndexEntry(IndexKind.PACK, 0, 1, 0, 12, len(old))]
-    new = old + pack + chunk_bytes("iNDX", index_bytes(entries))
-    assert read_container(new).warnings == ()
-    for cut in range(len(old), len(new)):
-        container = read_container(new[:cut])
-        assert container.segments == single.segments
-        assert bool(container.warnings) == (cut > len(old))
-    assert read_container(old + pack).warnings == (
-        "has an index of only 3 of 4 payload chunks: an append was not finished",
-    )
 
 
 def test_segments_can_be_appended(single: Sample) -> None:

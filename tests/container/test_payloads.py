@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from fractions import Fraction
 from typing import Any
@@ -16,9 +17,11 @@ from nvcodec.container import (
     IndexEntry,
     Limits,
     ModelId,
+    PackSegment,
     SegmentDigest,
     SequenceHeader,
     StreamHeader,
+    base_id,
     chunk_bytes,
     index_bytes,
 )
@@ -44,9 +47,23 @@ headers = st.builds(
 )  # fmt: skip
 segments = st.builds(BaseSegment, U64, U64, st.integers(1, 2**64 - 1), st.binary(max_size=99))
 samples = st.lists(st.integers(0, 255) | st.integers(0, 1023), max_size=40).map(tuple)
+ids16 = st.binary(min_size=16, max_size=16)
+packs = st.builds(
+    PackSegment, U64, st.integers(1, 2**64 - 1), ids16, U64, st.binary(max_size=99), ids16, U64, st.binary(max_size=99)
+)
 digests = st.builds(SegmentDigest, U64, st.binary(min_size=16, max_size=16), samples)
 text = st.text(st.characters(exclude_categories=["Cs"]))
 values = text | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+
+PACK = PackSegment(2, 1, bytes(range(16)), 1, b"\xca\xfe", bytes(range(16, 32)), 38_250, b"\xde\xad\xbe\xef")
+PACK_HEX = (
+    "02 01"  # segment, layer
+    "000102030405060708090a0b0c0d0e0f"  # id of the layer below
+    "01 02 cafe"  # een, its configuration
+    "101112131415161718191a1b1c1d1e1f"  # digest of the integers
+    "eaaa02"  # 38.250 dB
+    "deadbeef"
+)
 
 HEADER = SequenceHeader(
     ModelId.QSNERV,
@@ -79,6 +96,22 @@ def test_segment_golden_bytes() -> None:
     coded = bytes.fromhex("02 8001 10 deadbeef")
     assert BaseSegment(2, 128, 16, b"\xde\xad\xbe\xef").to_bytes() == coded
     assert BaseSegment.from_bytes(coded) == BaseSegment(2, 128, 16, b"\xde\xad\xbe\xef")
+
+
+def test_pack_golden_bytes() -> None:
+    coded = bytes.fromhex(PACK_HEX)
+    assert PACK.to_bytes() == coded and PackSegment.from_bytes(coded) == PACK
+    assert chunk_bytes("pACK", coded) == bytes.fromhex("0000002d 7041434b 7c4ef769" + PACK_HEX + "5f9ec271")
+
+
+def test_layer_ids_golden_bytes() -> None:
+    """SHA-256 of the payloads, as the specification defines it, in hashlib's own words."""
+    header, base = bytes.fromhex(HEADER_HEX), bytes(300)
+    expected = hashlib.sha256(bytes([len(header)]) + header + b"\xac\x02" + base).digest()[:16]
+    assert base_id(header, base) == expected
+    assert PACK.id == hashlib.sha256(bytes.fromhex(PACK_HEX)).digest()[:16]
+    assert PACK.id.hex() == "b5aee39f8fdc067f33bb64436a92e106"
+    assert base_id(header, base).hex() == "1aec29f0754d1f0ae56d86665097d521"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +159,11 @@ def test_segment_round_trip(segment: BaseSegment) -> None:
 @given(digests)
 def test_digest_round_trip(digest: SegmentDigest) -> None:
     assert SegmentDigest.from_bytes(digest.to_bytes()) == digest
+
+
+@given(packs)
+def test_pack_round_trip(pack: PackSegment) -> None:
+    assert PackSegment.from_bytes(pack.to_bytes()) == pack
 
 
 @given(st.lists(st.builds(IndexEntry, *[U64] * 6), max_size=5))
@@ -201,6 +239,23 @@ def test_broken_headers_are_named(old: str, new: str, complaint: str) -> None:
 def test_broken_digests_are_named(coded: str, complaint: str) -> None:
     with pytest.raises(BitstreamError, match=complaint):
         SegmentDigest.from_bytes(bytes.fromhex(coded))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("02 01 00", "02 00 00", "says that it is layer 0"),
+        ("02 cafe", "8120 cafe", "announces 4,097 bytes of 'pack configuration'"),
+        ("eaaa02 deadbeef", "eaaa", "ends inside 'PSNR'"),
+        ("eaaa02 deadbeef", "ea8000", "pads the number 'PSNR'"),
+    ],
+)
+def test_broken_packs_are_named(old: str, new: str, complaint: str) -> None:
+    original = PACK_HEX.replace(" ", "")
+    broken = original.replace(old.replace(" ", ""), new.replace(" ", ""), 1)
+    assert broken != original
+    with pytest.raises(BitstreamError, match=complaint):
+        PackSegment.from_bytes(bytes.fromhex(broken))
 
 
 def test_segment_without_frames_is_refused() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nvcodec.container import Limits, header, ids, metadata, segments
+from nvcodec.container import Limits, header, ids, metadata, packs, segments
 from nvcodec.types import ChromaFormat
 
 SPEC = (Path(__file__).parents[2] / "bitstream_spec.md").read_text(encoding="utf-8")
@@ -31,6 +31,7 @@ def _number(cell: str) -> int:
     ("caption", "enum"),
     [
         ("model ids", ids.ModelId),
+        ("pack model ids", ids.PackModelId),
         ("coding domain ids", ids.Domain),
         ("prior ids", ids.PriorId),
         ("render profiles", ids.RenderProfile),
@@ -66,6 +67,7 @@ def test_fixed_bounds() -> None:
         "model configuration": header.MAX_MODEL_CONFIG_BYTES,
         "stream name": header.MAX_NAME_BYTES,
         "streams": header.MAX_STREAM_COUNT,
+        "pack configuration": packs.MAX_PACK_CONFIG_BYTES,
         "samples of a digest": segments.MAX_DIGEST_SAMPLES,
         "metadata": metadata.MAX_METADATA_BYTES,
     }

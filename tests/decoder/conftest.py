@@ -8,12 +8,26 @@ from fractions import Fraction
 import pytest
 import torch
 
-from nvcodec.container import BaseSegment, ModelId, SegmentDigest, SequenceHeader, StreamHeader, write_container
+from nvcodec.container import (
+    BaseSegment,
+    ModelId,
+    PackModelId,
+    PackSegment,
+    SegmentDigest,
+    SequenceHeader,
+    StreamHeader,
+    appended,
+    write_container,
+)
 from nvcodec.decoder.check import sample
+from nvcodec.decoder.layers import FinishedLayers
 from nvcodec.decoder.render import render
+from nvcodec.decoder.session import Session
 from nvcodec.encoder.pack import integers, load_integers
 from nvcodec.encoder.parameters import FlatField
 from nvcodec.entropy.payload import encode_tensors
+from nvcodec.models import pack_registry
+from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
@@ -26,6 +40,7 @@ SMALL = VideoFormat(64, 48, Fraction(25))
 CONFIG = MSNeRVConfig(
     (2, 2), (6, 4), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4, local_channels=2, local_levels=1
 )
+PACK_CONFIG = EENConfig((8, 4), (3, 5), 2, 2)
 
 
 def _segment(video: VideoFormat, domain: Domain, frames: int, seed: int, codes: int) -> tuple[bytes, bytes, list[int]]:
@@ -62,6 +77,41 @@ def coded() -> Callable[..., bytes]:
         segments = [BaseSegment(0, sum(frames[:index]), count, parts[index][0]) for index, count in enumerate(frames)]
         checks = [SegmentDigest(index, part[1], tuple(part[2])) for index, part in enumerate(parts)]
         return write_container(header, segments, map(change, checks) if digests else (), {"creator": "test"})
+
+    return make
+
+
+def _network(session: Session, ordinal: int, seed: int, config: EENConfig) -> tuple[bytes, bytes]:
+    """Payload and digest of a random enhancement network whose residuals show."""
+    geometry = session.geometry(session.container.segments[ordinal])
+    base = session.config.pyramid(geometry)
+    torch.manual_seed(100 * seed + ordinal)
+    below = FinishedLayers(session.field(ordinal), 0)
+    flat = FlatField(pack_registry.build(config, geometry, base, below))
+    vector = 0.2 * torch.randn_like(flat.vector)
+    tensors = integers(flat, vector, torch.full((flat.n_steps,), -32))
+    return encode_tensors(tensors), digest(tensors)
+
+
+@pytest.fixture(scope="session")
+def layered() -> Callable[..., bytes]:
+    """A bitstream with one more layer, of random networks; ``change`` may spoil each of its packs."""
+
+    def make(
+        data: bytes,
+        *,
+        seed: int = 0,
+        config: EENConfig = PACK_CONFIG,
+        change: Callable[[PackSegment], PackSegment] = lambda pack: pack,
+    ) -> bytes:
+        session = Session(data)
+        container, packs = session.container, []
+        for ordinal in range(len(container.segments)):
+            payload, checked = _network(session, ordinal, seed, config)
+            parent, layer = container.layer_id(ordinal, container.layers), container.layers + 1
+            pack = PackSegment(ordinal, layer, parent, PackModelId.EEN, config.to_bytes(), checked, 30_000, payload)
+            packs.append(change(pack))
+        return data + appended(data, packs)
 
     return make
 

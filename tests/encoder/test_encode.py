@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nvcodec.container.metadata import metadata_bytes
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder import encode as encode_module
 from nvcodec.encoder import segment as segment_module
@@ -179,3 +180,16 @@ def test_rgb_sources_stay_rgb(tiny_job: JobMaker, moving: Moving, tmp_path: Path
         encode(
             replace(job, output=f"{tmp_path}/b.nvc", config=replace(job.config, domain=Domain.YUV420)), work_dir=None
         )
+
+
+def test_the_psnr_in_the_metadata_never_takes_more_than_was_kept_back(tiny_job: JobMaker, moving: Moving) -> None:
+    job = tiny_job(epochs=1)
+    result = encode(job, work_dir=None)
+    metadata = VideoReader(job.output).session.container.metadata
+    assert metadata["psnr"] == round(result.psnr["yuv_611"], 3)
+    for creator in ("nvc 0.1.0", "nvc 0.98.7", "nvc 12.345.6"):
+        sizes = [
+            len(metadata_bytes({**metadata, "creator": creator, "psnr": psnr_mdb / 1000}))
+            for psnr_mdb in (98_765, *range(1_000, 120_000, 97))
+        ]
+        assert max(sizes) <= sizes[0] + encode_module._COMPRESSED_DIGITS

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from nvcodec.models.base import CellWindow, lerp_rows, region
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.msnerv import FusionLayer, MSNeRV, TemporalEncoder, Upsample, _halve, _shuffle
+from nvcodec.models.msnerv import FusionLayer, MSNeRV, TemporalEncoder, Upsample
 from nvcodec.models.msnerv_config import HINERV_SWITCHES, GridLevel, MSNeRVConfig, Upsampling
+from nvcodec.models.planes import halve, shuffle
 from nvcodec.types import Domain
 
 SMALL = MSNeRVConfig(
@@ -183,7 +184,7 @@ def test_cross_depth_adds_a_filtered_copy_of_every_layer() -> None:
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_head_channels_become_samples_row_by_row(factor: int) -> None:
     x = torch.randn(2, 3, 5, factor**2)
-    plane = _shuffle(x, factor)
+    plane = shuffle(x, factor)
     for row, column in itertools.product(range(3 * factor), range(5 * factor)):
         channel = row % factor * factor + column % factor
         torch.testing.assert_close(plane[:, row, column], x[:, row // factor, column // factor, channel])
@@ -191,7 +192,7 @@ def test_head_channels_become_samples_row_by_row(factor: int) -> None:
 
 def test_full_size_chroma_is_averaged() -> None:
     plane = torch.randn(1, 5, 7)
-    half = _halve(plane)
+    half = halve(plane)
     assert half.shape == (1, 3, 4)
     assert float(half[0, 1, 2]) == pytest.approx(float(plane[0, 2:4, 4:6].mean()), abs=1e-5)
     assert float(half[0, 2, 3]) == pytest.approx(float(plane[0, 4, 6]), abs=1e-5)

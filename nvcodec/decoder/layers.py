@@ -1,0 +1,132 @@
+"""The finished layers of a segment: every frame is drawn once, however many packs and neighbours ask for it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from nvcodec.decoder.render import full_float32
+from nvcodec.models.base import PlaneTensors, VideoField
+from nvcodec.models.een import EEN
+
+_Kept = TypeVar("_Kept")
+_NEAR = 3
+"""Frames that a pack looks at to draw one: it and its neighbours."""
+
+
+class _Frame(NamedTuple):
+    planes: PlaneTensors
+    """[1, rows, columns]."""
+    pyramid: list[Tensor]
+    """[1, h, w, C]."""
+
+
+class FinishedLayers:
+    """Base and finished packs of one segment, as the packs above them see them.
+
+    Args:
+        base: The base's field.
+        kept_bytes: Memory for frames that were drawn; a handful for each frame of a batch is always kept.
+    """
+
+    def __init__(self, base: VideoField, kept_bytes: int) -> None:
+        self.base, self.kept_bytes = base, kept_bytes
+        self.packs: list[EEN] = []
+        self._base: OrderedDict[int, _Frame] = OrderedDict()
+        self._enhanced: OrderedDict[int, PlaneTensors] = OrderedDict()
+        self.base_draws = 0
+        """Frames of the base drawn so far."""
+
+    def add(self, pack: EEN) -> None:
+        """Count another pack, made on top of these layers, among the finished ones."""
+        self.packs.append(pack)
+        self._enhanced.clear()
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def pyramid(self, frames: Tensor) -> list[Tensor]:
+        """See :class:`nvcodec.models.een.Below`."""
+        drawn = self._drawn(frames)
+        return [torch.cat(level) for level in zip(*(frame.pyramid for frame in drawn), strict=True)]
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def planes(self, frames: Tensor) -> PlaneTensors:
+        """See :class:`nvcodec.models.een.Below`."""
+        if not self.packs:
+            return _stacked([frame.planes for frame in self._drawn(frames)])
+        missing = self._missing(frames, self._enhanced)
+        if len(missing):
+            planes = _stacked([frame.planes for frame in self._drawn(missing)])
+            with _exactly():
+                for pack in self.packs:
+                    residual = pack.residual(missing)
+                    planes = _sum(planes, residual)
+            for index, frame in enumerate(missing.tolist()):
+                self._enhanced[frame] = _part(planes, index)
+        found = _stacked(_taken(self._enhanced, frames))
+        _forget(self._enhanced, self.kept_bytes // 4, lambda planes: sum(plane.nbytes for plane in planes), len(frames))
+        return found
+
+    def _drawn(self, frames: Tensor) -> list[_Frame]:
+        """Frames of the base, drawn now or before."""
+        missing = self._missing(frames, self._base)
+        if len(missing):
+            self.base_draws += len(missing)
+            with _exactly():
+                planes, pyramid = self.base(missing)
+            for index, frame in enumerate(missing.tolist()):
+                self._base[frame] = _Frame(_part(planes, index), [level[index : index + 1] for level in pyramid])
+        found = _taken(self._base, frames)
+        least = _NEAR * len(frames) + 1  # all that this batch asks for in turn, and what the next one shares with it
+        _forget(
+            self._base, self.kept_bytes, lambda frame: sum(x.nbytes for x in (*frame.planes, *frame.pyramid)), least
+        )
+        return found
+
+    def _missing(self, frames: Tensor, kept: OrderedDict[int, _Kept]) -> Tensor:
+        """The frames, each once, that are not kept; int64."""
+        missing = [frame for frame in dict.fromkeys(frames.tolist()) if frame not in kept]
+        return torch.tensor(missing, dtype=torch.int64, device=frames.device)
+
+
+@contextmanager
+def _exactly() -> Iterator[None]:
+    """As the decoder draws: float32 throughout, and nothing is trained."""
+    with torch.no_grad(), torch.autocast("cuda", enabled=False), full_float32():
+        yield
+
+
+def _taken(kept: OrderedDict[int, _Kept], frames: Tensor) -> list[_Kept]:
+    """What is kept of frames, which thereby become the last to be forgotten."""
+    found = []
+    for frame in frames.tolist():
+        kept.move_to_end(frame)
+        found.append(kept[frame])
+    return found
+
+
+def _forget(kept: OrderedDict[int, _Kept], limit: int, nbytes: Callable[[_Kept], int], least: int) -> None:
+    """Drop the frames that were not asked for longest, until ``limit`` bytes or ``least`` frames are left."""
+    total = sum(nbytes(value) for value in kept.values())
+    while total > limit and len(kept) > least:
+        _, oldest = kept.popitem(last=False)
+        total -= nbytes(oldest)
+
+
+def _part(planes: PlaneTensors, index: int) -> PlaneTensors:
+    first, second, third = (plane[index : index + 1] for plane in planes)
+    return first, second, third
+
+
+def _stacked(frames: Sequence[PlaneTensors]) -> PlaneTensors:
+    first, second, third = (torch.cat(planes) for planes in zip(*frames, strict=True))
+    return first, second, third
+
+
+def _sum(planes: PlaneTensors, residual: PlaneTensors) -> PlaneTensors:
+    first, second, third = (a + b for a, b in zip(planes, residual, strict=True))
+    return first, second, third

@@ -1,0 +1,58 @@
+"""Which presets a model has: the names are the same for all, what they mean is a matter of the model. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from nvcodec.encoder import presets, size_qsnerv
+from nvcodec.models.geometry import FieldGeometry
+
+if TYPE_CHECKING:
+    from nvcodec.models.base import FieldConfig
+
+
+class Shape(Protocol):
+    """What a preset means for a model."""
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the clip."""
+
+    @property
+    def min_steps(self) -> int:
+        """Short clips get more epochs, so that there are at least so many steps."""
+
+    @property
+    def bits_per_parameter(self) -> float:
+        """What a parameter may cost: the size of the network follows from the target."""
+
+    def network(
+        self, geometry: FieldGeometry, parameters: int, switches: dict[str, object] | None = None, pinned: bool = False
+    ) -> FieldConfig:
+        """The network closest to a number of parameters.
+
+        Args:
+            geometry: What is to be drawn.
+            parameters: Coded parameters wanted, all tensors counted.
+            switches: Fields of the model's configuration to set instead of the rule's.
+            pinned: The number was asked for, so the preset's bound on the width does not hold.
+
+        Raises:
+            ValueError: The switches describe no network.
+        """
+
+
+def presets_of(model: str) -> Mapping[str, Shape]:
+    """The presets of a model by name."""
+    return _PRESETS[model]
+
+
+def schedule_steps(preset: Shape, batch: int, frames: int, epochs: float | None) -> int:
+    """Steps of a fit: the preset's epochs or those asked for, but never too few for a short clip to settle."""
+    if epochs is not None:
+        return max(1, round(epochs * frames / batch))
+    return max(round(preset.epochs * frames / batch), preset.min_steps)
+
+
+_PRESETS: Mapping[str, Mapping[str, Shape]] = {"msnerv": presets.PRESETS, "qsnerv": size_qsnerv.PRESETS}

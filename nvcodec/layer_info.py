@@ -1,0 +1,75 @@
+"""What the layers of a bitstream are worth and cost, without drawing them. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nvcodec.container import PackModelId, PackSegment, layer_bytes
+from nvcodec.decoder.session import Session
+from nvcodec.errors import BitstreamError, NvcError
+from nvcodec.quant.tensors import digest
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """What one layer is and costs."""
+
+    layer: int
+    """0: the base."""
+    bytes: int
+    """What the file is longer by; over all layers the size of the file."""
+    psnr_db: float | None
+    """Of the pictures with this layer and all below, as the encoder measured and stored it: 6:1:1 over Y, U and V, in
+    the domain ``rgb`` over R, G and B. None: not stored."""
+    parameters: int | None
+    """Coded numbers; None: this version does not know the network, or cannot make sense of it."""
+
+
+def layer_infos(session: Session) -> tuple[LayerInfo, ...]:
+    """The base, then the enhancement layers that every segment has."""
+    container = session.container
+    sizes = layer_bytes(container, session.size)
+    stored = container.metadata.get("psnr")
+    psnr_db = None if stored is None or isinstance(stored, str) else float(stored)
+    parameters = sum(spec.size for segment in container.segments for spec in session.specs(segment))
+    infos = [LayerInfo(0, sizes[0], psnr_db, parameters)]
+    for layer in range(1, container.layers + 1):
+        packs = [container.pack(ordinal, layer) for ordinal in range(len(container.segments))]
+        infos.append(LayerInfo(layer, sizes[layer], _psnr_db(session, packs), _parameters(session, packs)))
+    return tuple(infos)
+
+
+def is_checkable(pack: PackSegment) -> bool:
+    """Whether this version knows the network of a pack."""
+    return pack.model_id in PackModelId._value2member_map_
+
+
+def check_pack(session: Session, pack: PackSegment) -> None:
+    """Decode the integers of a pack and compare them with its digest, if its network is known.
+
+    Raises:
+        BitstreamError: They differ, or the pack makes no sense.
+        UnsupportedError: There are more parameters than the limits allow.
+    """
+    if not is_checkable(pack):
+        return
+    if digest(session.pack_integers(pack)) != pack.integers:
+        raise BitstreamError(
+            f"layer {pack.layer} of segment {pack.segment} does not decode to the integers of its digest"
+        )
+
+
+def _psnr_db(session: Session, packs: list[PackSegment]) -> float | None:
+    """Mean over frames, as that of each segment is one."""
+    if not all(pack.psnr_mdb for pack in packs):
+        return None
+    frames = [session.container.segments[pack.segment].frames for pack in packs]
+    total_mdb = sum(pack.psnr_mdb * count for pack, count in zip(packs, frames, strict=True))
+    return round(total_mdb / sum(frames) / 1000, 3)
+
+
+def _parameters(session: Session, packs: list[PackSegment]) -> int | None:
+    try:
+        return sum(spec.size for pack in packs for spec in session.pack_specs(pack))
+    except NvcError:  # which is the business of whoever wants to use the layer
+        return None

@@ -1,0 +1,126 @@
+"""Enhancement networks of QS-NeRV: a residual, drawn from the features of the layer below.
+
+    embedding, grid -> { convolution + pixel shuffle, attended features of the base } x levels -> head -> residual
+
+They work on any base, for all they ask of it is the pyramid of features that every field has.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField, lerp_rows
+from nvcodec.models.een_config import EENConfig
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.planes import unpack
+from nvcodec.models.pyramid import Pyramid
+
+
+class Below(Protocol):
+    """The finished layers a pack is fitted on. Nothing in them is trained."""
+
+    def pyramid(self, frames: Tensor) -> list[Tensor]:
+        """Features of the base for frames int64 [B], coarse to fine, float32 [B, h, w, C]."""
+
+    def planes(self, frames: Tensor) -> PlaneTensors:
+        """What the layers below draw, float32 [B, rows, columns], cropped and not clamped."""
+
+
+class EEN(VideoField):
+    """One enhancement layer of one segment, on top of the layers below.
+
+    Source: QS-NeRV, efficient enhancement network. Where the paper is silent: features enter by a 1x1 convolution and a
+    sum, and the head is linear, so that a fresh pack changes nothing. Its three parallel convolutions of the attention
+    and the one that joins them have nothing in between, so they are stored as the one 7x7 kernel they amount to. The
+    own grid is ours: with weights alone, a pack can tell frames apart only as far as the base does.
+    """
+
+    def __init__(self, config: EENConfig, geometry: FieldGeometry, base: Pyramid, below: Below) -> None:
+        super().__init__()
+        self.config, self.geometry, self.below = config, geometry, below
+        self.shuffle = base.shuffle
+        start = base.levels[0]
+        self.scale = geometry_scale(base)
+        self.specs = config.tensor_specs(geometry, base)
+        self.grid: nn.Parameter | None = None
+        if config.grid_channels:
+            self.grid = nn.Parameter(torch.empty(self.specs[0].shape).uniform_(-1e-3, 1e-3))
+        incoming = start.channels + config.grid_channels
+        self.blocks = nn.ModuleList()
+        for stride, kernel, outgoing, level in zip(
+            base.strides, config.kernels, config.channels, base.levels[1:], strict=True
+        ):
+            self.blocks.append(EnhancementBlock(incoming, outgoing, stride, kernel, level.channels))
+            incoming = outgoing
+        self.head = nn.Conv2d(incoming, next(s.shape[0] for s in self.specs if s.name == "head.bias"), 3, padding=1)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
+        """See :meth:`VideoField.features`. Packs are drawn whole."""
+        assert window is None
+        last = self.geometry.frames - 1
+        before, now, after = (
+            self.below.pyramid(near) for near in ((frames - 1).clamp(min=0), frames, (frames + 1).clamp(max=last))
+        )
+        x = now[0]
+        if self.grid is not None:
+            nodes = self.grid.shape[0]
+            rows = lerp_rows(frames, self.geometry.frames, nodes)
+            own = (rows @ self.grid.reshape(nodes, -1)).view(-1, *self.grid.shape[1:])
+            x = torch.cat([x, own], dim=-1)
+        pyramid = [x]
+        for level, block in enumerate(self.blocks, 1):
+            x = block(x, before[level], now[level], after[level])
+            pyramid.append(x)
+        return pyramid
+
+    def draw(self, finest: Tensor) -> PlaneTensors:
+        """The residual; see :meth:`VideoField.draw`."""
+        packed = self.head(finest.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return unpack(packed, self.shuffle, self.geometry.domain)
+
+    def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
+        """The layers below plus the residual; see :meth:`VideoField.forward`."""
+        residual, features = super().forward(frames, window)
+        first, second, third = (a + b for a, b in zip(self.below.planes(frames), residual, strict=True))
+        return Drawing((first, second, third), features)
+
+    def residual(self, frames: Tensor) -> PlaneTensors:
+        """What this layer alone adds, float32 [B, rows, columns]."""
+        return super().forward(frames).planes
+
+
+class EnhancementBlock(nn.Module):
+    """From one level of the base's pyramid to the next."""
+
+    def __init__(self, incoming: int, outgoing: int, stride: int, kernel: int, features: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = nn.Conv2d(incoming, outgoing * stride**2, kernel, padding=kernel // 2)
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        reach = (9 * features) ** -0.5
+        self.squeeze = nn.Parameter(torch.empty(3, features, 3, 3).uniform_(-reach, reach))
+        self.attention = nn.Parameter(torch.zeros(1, 1, 7, 7))
+        with torch.no_grad():
+            self.attention[..., 3, 3] = 1
+        self.attention_bias = nn.Parameter(torch.zeros(1))
+        self.project = nn.Parameter(torch.zeros(outgoing, features))
+
+    def forward(self, x: Tensor, before: Tensor, now: Tensor, after: Tensor) -> Tensor:
+        """[B, h, w, incoming] and the base's features of three frames, [B, s*h, s*w, C] -> [B, s*h, s*w, outgoing]."""
+        y = F.gelu(F.pixel_shuffle(self.conv(x.permute(0, 3, 1, 2)), self.stride))
+        three = torch.cat([before, now, after], dim=-1).permute(0, 3, 1, 2)
+        squeezed = F.conv2d(three, self.squeeze.flatten(0, 1).unsqueeze(0), padding=1)  # one map of all three
+        mask = torch.sigmoid(F.conv2d(squeezed, self.attention, self.attention_bias, padding=3))
+        attended = mask.permute(0, 2, 3, 1) * now
+        return y.permute(0, 2, 3, 1) + F.linear(attended, self.project)
+
+
+def geometry_scale(base: Pyramid) -> int:
+    """Luma samples per place of the coarsest level."""
+    return base.shuffle * base.levels[-1].rows // base.levels[0].rows

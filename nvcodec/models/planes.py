@@ -1,0 +1,59 @@
+"""What fields share: channels-last features, and how packed channels become planes."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from nvcodec.models.base import CellWindow, PlaneTensors
+from nvcodec.types import Domain
+
+
+def unpack(packed: Tensor, factor: int, domain: Domain) -> PlaneTensors:
+    """Channels of the head to planes.
+
+    Args:
+        packed: [B, h, w, channels], ``factor``^2 for the first plane, and the rest in two equal parts for the others:
+            as many, or a quarter where chroma is drawn at half size.
+        factor: Samples of the first plane per position, along each axis.
+        domain: In 4:2:0, chroma that was drawn at full size is halved.
+
+    Returns:
+        [B, factor*h, factor*w], and two of the same size or half of it.
+    """
+    luma = factor**2
+    chroma = (packed.shape[-1] - luma) // 2
+    first = shuffle(packed[..., :luma], factor)
+    block = factor if chroma == luma else factor // 2
+    second = shuffle(packed[..., luma : luma + chroma], block)
+    third = shuffle(packed[..., luma + chroma :], block)
+    if domain is Domain.YUV420 and chroma == luma:
+        return first, halve(second), halve(third)
+    return first, second, third
+
+
+def shuffle(x: Tensor, factor: int) -> Tensor:
+    """[B, h, w, factor^2] -> plane [B, factor*h, factor*w]."""
+    batch, height, width, _ = x.shape
+    cells = x.reshape(batch, height, width, factor, factor).permute(0, 1, 3, 2, 4)
+    return cells.reshape(batch, height * factor, width * factor)
+
+
+def halve(plane: Tensor) -> Tensor:
+    """Mean over 2x2 samples: a full-size chroma plane to 4:2:0."""
+    return F.avg_pool2d(plane.unsqueeze(1), 2, ceil_mode=True).squeeze(1)
+
+
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear, [B, h, w, C] -> [B, *size, C]."""
+    return F.interpolate(x.permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False).permute(0, 2, 3, 1)
+
+
+def cut(x: Tensor, window: CellWindow, scale: int = 1) -> Tensor:
+    """The part of [B, h, w, C], ``scale`` places to a base cell, that a window and its margin cover.
+
+    Outside the picture the margin simply ends.
+    """
+    top, left = max(window.top - window.margin, 0), max(window.left - window.margin, 0)
+    bottom, right = window.top + window.rows + window.margin, window.left + window.columns + window.margin
+    return x[:, scale * top : scale * bottom, scale * left : scale * right]

@@ -1,0 +1,34 @@
+"""The shape of the features behind a picture, from which enhancement packs draw. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PyramidLevel:
+    """Features of one resolution, [B, rows, columns, channels]."""
+
+    rows: int
+    columns: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """What a field's ``features()`` returns for a frame."""
+
+    levels: tuple[PyramidLevel, ...]
+    """Coarse to fine: the embedding, then every block's output; each a whole multiple of the one before."""
+    shuffle: int
+    """Luma samples per place of the finest level, along each axis."""
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Enlargement from each level to the next."""
+        return tuple(fine.rows // coarse.rows for coarse, fine in zip(self.levels, self.levels[1:], strict=False))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the features of one frame as float32."""
+        return 4 * sum(level.rows * level.columns * level.channels for level in self.levels)

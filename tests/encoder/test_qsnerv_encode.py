@@ -1,0 +1,195 @@
+"""Whole encodes with QS-NeRV, its presets, and the network that only its encoder has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.companion import Guide, companion_of
+from nvcodec.encoder.config import EncodeConfig
+from nvcodec.encoder.encode import encode
+from nvcodec.encoder.job import Job
+from nvcodec.encoder.overrides import apply
+from nvcodec.encoder.parameters import FlatField
+from nvcodec.encoder.plan import make_plan
+from nvcodec.encoder.size_qsnerv import PRESETS, choose_strides
+from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.errors import InterruptedEncodeError, UsageError
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.msnerv import MSNeRV
+from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
+from nvcodec.models.qsnerv import QSNeRV
+from nvcodec.models.qsnerv_config import QSNeRVConfig, Skip
+from nvcodec.types import Domain, Planes, VideoFormat
+
+JobMaker = Callable[..., Job]
+TINY: dict[str, object] = {
+    "model.strides": "2,2,2",
+    "model.kernels": "1,3,3",
+    "model.stem": "8",
+    "model.channels": "8,6,6",
+    "model.embedding": "4",
+    "model.shuffle": "2",
+    "model.skip_channels": "4",
+    "model.growth": "2",
+}
+QUICK = {"fit__fixed_bits": 6}
+"""Without the rate in the loss a fit of a moment takes a moment."""
+CLIP = FieldGeometry(8, 48, 64, Domain.YUV420)
+
+
+@pytest.fixture
+def qsnerv_job(tiny_job: JobMaker) -> JobMaker:
+    """A job as ``tiny_job`` makes them, with a network of some thousand parameters."""
+
+    def make(output: str = "out.nvc", epochs: float = 3, **sets: object) -> Job:
+        named = {name.replace("__", "."): value for name, value in sets.items()}
+        config = apply(EncodeConfig(preset="draft", epochs=epochs), {**TINY, **named}, "qsnerv")
+        return replace(tiny_job(TargetKind.CRF, 30, output=output), model="qsnerv", config=config)
+
+    return make
+
+
+@pytest.mark.parametrize("skip", [skip.name.lower() for skip in Skip])
+def test_encode_and_decode(qsnerv_job: JobMaker, skip: str) -> None:
+    job = qsnerv_job(epochs=8, model__skip=skip, **QUICK)
+    result = encode(job, work_dir=None)
+    assert result.model == "qsnerv" and result.psnr["y"] > 14
+    reader = VideoReader(job.output)
+    assert len(reader) == 8 and [plane.shape for plane in reader.planes(7)] == [(48, 64), (24, 32), (24, 32)]
+    network = reader.session.config
+    assert isinstance(network, QSNeRVConfig) and network.skip.name.lower() == skip
+    assert network.levels == (0 if skip == "none" else 2)
+
+
+def test_jobs_come_back_from_disk(qsnerv_job: JobMaker, tmp_path: Path) -> None:
+    job = qsnerv_job(model__skip="inv", model__latent="zero")
+    job.save(tmp_path / "job.json")
+    assert Job.load(tmp_path / "job.json") == job
+
+
+def _stop_after(steps: int) -> Callable[[], bool]:
+    asked = iter(range(steps + 1))
+    return lambda: next(asked, steps) >= steps
+
+
+def test_a_stopped_encode_gives_the_same_file(qsnerv_job: JobMaker, tmp_path: Path) -> None:
+    """Stopped before the companion has done anything, while it is at work, and when it is gone."""
+    settings = {"model__skip": "inv", "model__levels": 1, "fit__companion_until": 0.5, **QUICK}
+    straight, broken = (qsnerv_job(name, **settings) for name in ("straight.nvc", "broken.nvc"))
+    encode(straight, work_dir=None)
+    folder = tmp_path / "work"
+    for steps in (0, 5, 9):  # 14 in all of 24
+        with pytest.raises(InterruptedEncodeError):
+            encode(broken, work_dir=folder, should_stop=_stop_after(steps))
+    encode(Job.load(folder / "job.json"), work_dir=folder)
+    assert Path(broken.output).read_bytes() == Path(straight.output).read_bytes()
+
+
+@pytest.fixture
+def guide(moving: Callable[[VideoFormat, int], list[Planes]]) -> Guide:
+    torch.manual_seed(0)
+    video = VideoFormat(64, 48)
+    config = QSNeRVConfig((2, 2, 2), (1, 3, 3), 8, (8, 6, 6), 4, 2, skip_channels=4, growth=2)
+    field = QSNeRV(config, CLIP)
+    companion = companion_of("qsnerv", field)
+    return Guide(companion, FlatField(field), Clip.load(moving(video, 8), video, 8), until=0.5)
+
+
+def test_a_companion_fills_the_rows_of_the_frames_it_sees(guide: Guide) -> None:
+    before = {name: part.clone() for name, part in guide.flat.split(guide.flat.vector.detach()).items()}
+    vector, _ = guide.place(torch.tensor([2, 5]), 0.1)
+    after = guide.flat.split(vector)
+    for name, part in before.items():
+        if name.startswith(("embedding", "maps")):
+            changed = [bool((part[frame] != after[name][frame]).any()) for frame in range(8)]
+            assert changed == [frame in (2, 5) for frame in range(8)], name
+        else:
+            assert torch.equal(part, after[name]), name
+    assert torch.equal(vector, guide.flat.vector)
+    (after["embedding"] ** 2).sum().backward()
+    gradient = guide.flat.split(guide.flat.vector.grad)["embedding"]
+    assert not gradient[[2, 5]].any() and gradient[[0, 1, 3, 4, 6, 7]].all()
+    assert any(parameter.grad is not None and parameter.grad.any() for parameter in guide.parameters())
+    guide.hold()
+    assert not gradient.any()
+
+
+def test_then_it_is_dropped(guide: Guide) -> None:
+    vector, penalty = guide.place(torch.tensor([0]), 0.5)
+    assert vector is guide.flat.vector and not penalty and not guide.active
+    embedding = guide.flat.split(vector.detach())["embedding"]
+    assert all((embedding[frame] != embedding[0]).any() for frame in range(1, 8))
+    settled = vector.detach().clone()
+    guide.place(torch.tensor([3]), 0.6)
+    assert torch.equal(settled, guide.flat.vector)
+
+
+def test_models_without_a_companion_do_without() -> None:
+    field = MSNeRV(MSNeRVConfig((2, 2), (8, 6), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4), CLIP)
+    assert companion_of("msnerv", field) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "strides"),
+    [((640, 1280), (5, 4, 4, 2, 2)), ((960, 1920), (5, 4, 4, 3, 2)), ((480, 960), (5, 4, 3, 2, 2))],
+)
+def test_strides_of_the_paper(size: tuple[int, int], strides: tuple[int, ...]) -> None:
+    assert choose_strides(5, 1, *size) == strides
+
+
+def _parameters(config: QSNeRVConfig, geometry: FieldGeometry) -> int:
+    return sum(spec.size for spec in config.tensor_specs(geometry))
+
+
+@settings(max_examples=40)
+@given(
+    st.sampled_from(sorted(PRESETS)),
+    st.integers(1, 2160),
+    st.integers(1, 3840),
+    st.integers(1, 600),
+    st.integers(1, 20_000_000),
+    st.sampled_from(Skip),
+)
+def test_any_picture_and_budget_has_a_network(
+    name: str, height: int, width: int, frames: int, parameters: int, skip: Skip
+) -> None:
+    geometry, preset = FieldGeometry(frames, height, width, Domain.YUV420), PRESETS[name]
+    network = preset.network(geometry, parameters, {"skip": skip})
+    rows, columns = network.base_size(geometry)
+    assert 1 <= rows <= 100 and 1 <= columns <= 180
+    assert 0 <= rows * network.scale - height < network.scale and 0 <= columns * network.scale - width < network.scale
+    smallest = _parameters(preset.network(geometry, 1, {"skip": skip}), geometry)
+    assert _parameters(network, geometry) <= max(1.25 * parameters, 1.1 * smallest)
+
+
+@pytest.mark.parametrize("skip", Skip)
+@pytest.mark.parametrize("parameters", [750_000, 3_000_000])
+def test_pinned_parameters_are_met_by_every_preset(skip: Skip, parameters: int) -> None:
+    video = VideoFormat(1280, 640)
+    for name in PRESETS:
+        config = EncodeConfig(preset=name, parameters=parameters, model={"skip": skip})
+        plan = make_plan(video, 132, RateTarget(), config, "qsnerv")
+        assert _parameters(plan.network, plan.geometry(0, video)) == pytest.approx(parameters, rel=0.03)
+
+
+def test_the_paper_s_sizes_of_side_information() -> None:
+    network = PRESETS["medium"].network(FieldGeometry(600, 960, 1920, Domain.RGB), 3_000_000, {"skip": Skip.INV})
+    assert (network.levels, network.skip_channels, network.growth) == (2, 64, 8)
+    small = PRESETS["medium"].network(FieldGeometry(132, 640, 1280, Domain.RGB), 750_000, {"skip": Skip.INV})
+    assert (small.levels, small.skip_channels, small.growth) == (2, 64, 4)
+
+
+def test_settings_that_describe_no_network() -> None:
+    with pytest.raises(UsageError, match="levels"):
+        make_plan(VideoFormat(64, 48), 8, RateTarget(), EncodeConfig(model={"levels": 1}), "qsnerv")
+    with pytest.raises(UsageError, match=r"model\.window"):
+        apply(EncodeConfig(), {"model.window": "3"}, "qsnerv")
