@@ -216,9 +216,12 @@ def add_layer(
     if preset is not None and preset not in PRESETS:
         raise UsageError(f"no preset is called {preset!r}", f"Presets: {', '.join(PRESETS)}")
     if output is not None:
-        check_output(str(output), overwrite, str(bitstream))
+        for taken in (bitstream, source):
+            check_output(str(output), overwrite, str(taken))
     used = probe(bitstream).metadata.get("preset")
     _check_source(Job(str(source), "", size, None if fps is None else Fraction(fps), pix_fmt, seek), on_event)
+    if output is None:
+        check_output(os.path.realpath(bitstream), True, str(source))
     device = pick_device(device)
     config = EncodeConfig(
         preset=preset or (str(used) if used in PRESETS else default_preset(device)),

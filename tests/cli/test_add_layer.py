@@ -1,0 +1,221 @@
+"""``nvc add-layer``: what it prints, what it leaves behind, and what kills leave behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nvcodec.container import read_container
+
+
+@pytest.fixture
+def file(coded, tmp_path):
+    """The coded clip, to be changed."""
+    path = tmp_path / "clip.nvc"
+    path.write_bytes(coded.read_bytes())
+    return path
+
+
+QUICK = ("--epochs", "2", "--params", "900", "--device", "cpu")
+
+
+def test_from_one_end_to_the_other(nvc, clip, file, tmp_path):
+    old = file.read_bytes()
+    outcome = nvc("add-layer", file, "--source", clip, *QUICK, "--bpp", "0.4", "--json")
+    assert outcome.code == 0 and "Traceback" not in outcome.err
+    assert f"{file}  layer 1: " in outcome.err and "dB 6:1:1" in outcome.err
+    result = outcome.json
+    assert result["schema"] == "nvc-add-layer/1"
+    assert set(result) == {
+        *("schema", "file", "layer", "added_bytes", "bytes", "bpp", "added_bpp", "frames", "parameters", "psnr"),
+        *("psnr_below", "ms_ssim_y", "encode_s", "fit_steps", "device", "seed", "versions", "network"),
+        "target_reached",
+    }
+    data = file.read_bytes()
+    assert data[: len(old)] == old and len(data) == result["bytes"] == len(old) + result["added_bytes"]
+    assert result["layer"] == 1 and result["frames"] == 8 and result["target_reached"] is True
+    assert result["added_bpp"] <= 0.4 and result["device"] == "cpu" and result["file"] == str(file)
+
+    for name, bitstream, words in (("old", "old.nvc", ()), ("base", file, ("--layers", 0)), ("all", file, ())):
+        (tmp_path / "old.nvc").write_bytes(old)
+        outcome = nvc("decode", tmp_path / bitstream, "-o", tmp_path / f"{name}.yuv", "--check", *words)
+        assert outcome.code == 0, outcome.err
+    assert nvc("decode", file, "-o", tmp_path / "one.yuv", "--layers", 1).code == 0
+    pictures = {name: (tmp_path / f"{name}.yuv").read_bytes() for name in ("old", "base", "all", "one")}
+    assert pictures["base"] == pictures["old"] and pictures["all"] == pictures["one"] != pictures["old"]
+    outcome = nvc("decode", file, "-o", tmp_path / "two.yuv", "--layers", 2)
+    assert outcome.code == 2 and not (tmp_path / "two.yuv").exists()
+    assert "there is no layer 2: the file has 1 above its base" in outcome.err and "--layers 1" in outcome.err
+
+    measured = nvc("eval", clip, file, "--json").json
+    assert measured["psnr"]["yuv_611"] == pytest.approx(result["psnr"]["yuv_611"], abs=0.01)
+    assert nvc("info", file, "--json").json["layers"] == 2
+    assert nvc("strip", file, "--layers", 0).code == 0 and file.read_bytes() == old
+
+
+def test_a_target_that_is_not_reached(nvc, clip, file):
+    outcome = nvc("add-layer", file, "--source", clip, *QUICK, "--target-psnr", "70", "--json")
+    assert outcome.code == 6 and outcome.json["target_reached"] is False
+    assert "target not reached: the file has" in outcome.err and "70 dB were asked for" in outcome.err
+    assert "The best layer found was written" in outcome.err
+    assert read_container(file.read_bytes()).layers == 1
+
+
+def test_quiet_means_quiet(nvc, clip, file, tmp_path):
+    outcome = nvc("add-layer", file, "--source", clip, *QUICK, "-o", tmp_path / "new.nvc", "-q")
+    assert (outcome.code, outcome.out, outcome.err) == (0, b"", "")
+    assert (tmp_path / "new.nvc").read_bytes().startswith(file.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ("add-layer", 2, "missing argument 'BITSTREAM'"),
+        ("add-layer clip.nvc", 2, "missing option"),
+        ("add-layer clip.nvc -i clip.y4m --bpp 0.1 --target-psnr 30", 2, "--bpp and --target-psnr both given"),
+        ("add-layer clip.nvc -i clip.y4m --bpp 0", 2, "not in the range above 0"),
+        ("add-layer clip.nvc -i clip.y4m --bpp nan", 2, "'nan' is not a valid number"),
+        ("add-layer clip.nvc -i clip.y4m --preset slo", 2, "Did you mean 'slow'?"),
+        ("add-layer clip.nvc -i clip.y4m --crf 30", 2, "no such option '--crf'"),
+        ("add-layer clip.nvc -i clip.y4m --seed -1", 2, "not in the range"),
+        ("add-layer clip.nvc -i clip.y4m -o taken.nvc", 2, "taken.nvc exists; add -y"),
+        ("add-layer clip.nvc -i clip.y4m -o clip.nvc -y", 2, "clip.nvc is the input itself"),
+        ("add-layer clip.nvc -i clip.y4m -o clip.y4m -y", 2, "clip.y4m is the input itself"),
+        ("add-layer clip.nvc -i clip.y4m -o no/x.nvc", 2, "no is not a folder"),
+        ("add-layer clip.nvc -i clip.y4m -s 32x32", 2, "clip.y4m says 64x48"),
+        ("add-layer clip.nvc -i clip.y4m --device warp", 2, "'warp' is no device"),
+        ("add-layer clip.nvc -i other.y4m", 2, "other.y4m is "),
+        ("add-layer clip.nvc -i missing.y4m", 3, "missing.y4m"),
+        ("add-layer clip.nvc -i clip.nvc", 3, "clip.nvc"),
+        ("add-layer clip.nvc -i short.y4m", 3, "short.y4m"),
+        ("add-layer missing.nvc -i clip.y4m", 3, "cannot read missing.nvc"),
+        ("add-layer . -i clip.y4m", 3, "is a folder, not a bitstream"),
+        ("add-layer clip.y4m -i clip.y4m", 4, "clip.y4m"),
+        ("add-layer cut.nvc -i clip.y4m", 4, "cut.nvc"),
+        ("add-layer taken.nvc -i clip.y4m", 4, "taken.nvc"),
+    ],
+)
+def test_what_goes_wrong(nvc, clip, file, tmp_path, monkeypatch, words, code, message):
+    monkeypatch.chdir(tmp_path)
+    data, whole = clip.read_bytes(), file.read_bytes()
+    frame = 64 * 48 * 3 // 2 + len(b"FRAME\n")
+    (tmp_path / "clip.y4m").write_bytes(data)
+    (tmp_path / "short.y4m").write_bytes(data[:-frame])
+    (tmp_path / "other.y4m").write_bytes(data.replace(b"W64 H48", b"W48 H64"))
+    (tmp_path / "cut.nvc").write_bytes(whole[:-7])
+    (tmp_path / "taken.nvc").write_bytes(b"")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    outcome = nvc(*words.split())
+    assert (outcome.code, outcome.out) == (code, b""), outcome.err
+    assert message in outcome.err and "Traceback" not in outcome.err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+_GUARD = """
+import sys
+from nvcodec.cli.main import main
+for words in sys.argv[1:]:
+    try:
+        main(words.split())
+    except SystemExit as end:
+        print(end.code)
+print(*sorted({name.split(".")[0] for name in sys.modules} & {"torch", "av", "rich"}), "loaded")
+"""
+
+
+def test_mistakes_are_reported_without_torch(clip, file, tmp_path):
+    (tmp_path / "clip.y4m").write_bytes(clip.read_bytes())
+    commands = [
+        "add-layer -h",
+        "add-layer clip.nvc",
+        "add-layer clip.nvc -i clip.y4m --bpp 1 --target-psnr 1",
+        "add-layer clip.nvc -i clip.y4m -o clip.nvc -y",
+        "add-layer clip.nvc -i missing.y4m",
+        "add-layer missing.nvc -i clip.y4m",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", _GUARD, *commands], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    lines = done.stdout.split("\n")
+    assert [line for line in lines if line.isdigit()] == ["0", "2", "2", "2", "3", "3"]
+    assert lines[-2] == " loaded" or lines[-2] == "loaded"
+    assert "Traceback" not in done.stderr
+
+
+_KILLED = """
+import os, signal, sys
+import torch
+from nvcodec import appending
+from nvcodec.cli.main import main
+from nvcodec.encoder import add_layer, fit
+
+file, source = sys.argv[1:]
+old = open(file, "rb").read()
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def counting(function, calls):
+    left = iter(range(calls))
+    return lambda *a, **k: function(*a, **k) if next(left, None) is not None else die()
+
+def after(function):
+    return lambda *a, **k: (function(*a, **k), die())
+
+def half(path, data, mode):
+    with open(path, "wb") as part:
+        part.write(data[: len(data) - 50])
+    die()
+
+MOMENTS = {
+    "first step": lambda: setattr(fit.Fit, "run", die),
+    "fifth step": lambda: setattr(fit.Fit, "_step", counting(fit.Fit._step, 5)),
+    "second segment": lambda: setattr(add_layer._Addition, "_fit", counting(add_layer._Addition._fit, 1)),
+    "fitted": lambda: setattr(add_layer, "measure", die),
+    "temporary file half written": lambda: setattr(appending, "_write_through", half),
+    "temporary file written": lambda: setattr(os, "replace", die),
+    "renamed": lambda: setattr(os, "replace", after(os.replace)),
+    "never": lambda: None,
+}
+for moment, prepare in MOMENTS.items():
+    pid = os.fork()
+    if pid == 0:
+        prepare()
+        main(["add-layer", file, "--source", source, "--epochs", "1", "--params", "900", "--device", "cpu", "-q"])
+    status = os.waitpid(pid, 0)[1]
+    now = open(file, "rb").read()
+    how = "killed" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
+    print(moment, how, now[: len(old)] == old, len(now) > len(old), os.path.exists(file + ".part"), sep="; ")
+    if now != old:
+        open(file + ".grown", "ab").write(now)
+        open(file, "wb").write(old)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and kill -9")
+def test_killed_at_any_moment(nvc, clip, file, tmp_path):
+    program = [sys.executable, "-c", _KILLED, str(file), str(clip)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        "first step; killed; True; False; False",
+        "fifth step; killed; True; False; False",
+        "second segment; killed; True; False; False",
+        "fitted; killed; True; False; False",
+        "temporary file half written; killed; True; False; True",
+        "temporary file written; killed; True; False; True",
+        "renamed; killed; True; True; False",
+        "never; exit 0; True; True; False",
+    ], done.stderr
+    grown = Path(f"{file}.grown").read_bytes()
+    first, second = grown[: len(grown) // 2], grown[len(grown) // 2 :]
+    assert first == second, "the one that was killed right behind the rename is as whole as the other"
+    container = read_container(first)
+    assert container.layers == 1 and container.warnings == ()
+    assert nvc("info", file, "--check").code == 0
+    assert nvc("decode", file, "-o", tmp_path / "x.yuv", "--check").code == 0
+    file.write_bytes(first)
+    assert nvc("decode", file, "-o", tmp_path / "y.yuv", "--check").code == 0
