@@ -72,15 +72,19 @@ class Info:
         """Bits of the whole file per coded number."""
         return 8 * self.bytes / self.parameters
 
-    def tensors(self, segment: int = 0) -> list[TensorCost]:
-        """What each tensor of a segment takes.
+    def tensors(self, segment: int = 0, layer: int = 0) -> list[TensorCost]:
+        """What each tensor of a segment takes, in the base or in one of the layers above it.
 
         Raises:
             BitstreamError: The coded parameters make no sense.
+            UnsupportedError: This version does not know the layer's network.
         """
         coded = self.segments[segment]
         with naming(self.file):
-            return payload_costs(coded.payload, self.session.specs(coded))
+            if layer == 0:
+                return payload_costs(coded.payload, self.session.specs(coded))
+            pack = self.session.container.pack(segment, layer)
+            return payload_costs(pack.payload, self.session.pack_specs(pack))
 
     def check(self) -> None:
         """Decode all integers and compare them with their digests; checksums were verified when the file was opened.

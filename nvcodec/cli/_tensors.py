@@ -54,9 +54,9 @@ def part_name(name: str) -> str:
     return f"{first}.{rest[0]}" if rest and rest[0].isdigit() else first
 
 
-def all_costs(info: Info) -> list[TensorCost]:
-    """Costs of the tensors of all segments."""
-    return [cost for ordinal in range(len(info.segments)) for cost in info.tensors(ordinal)]
+def all_costs(info: Info, layer: int = 0) -> list[TensorCost]:
+    """Costs of the tensors of all segments in one layer."""
+    return [cost for ordinal in range(len(info.segments)) for cost in info.tensors(ordinal, layer)]
 
 
 def _bits(costs: Iterable[TensorCost]) -> float:

@@ -189,17 +189,22 @@ def _chunk_table(info: Info) -> list[str]:
 
 
 def _tensor_tables(info: Info) -> list[str]:
-    lines = ["  " + line for line in part_table(all_costs(info))]
-    for ordinal, segment in enumerate(info.segments):
-        title = f"  segment {ordinal}: frames {segment.first_frame} to {segment.first_frame + segment.frames - 1}"
-        lines += ["", title] if len(info.segments) > 1 else [""]
-        lines += ["  " + line for line in tensor_table(info.tensors(ordinal))]
-    return lines
+    lines: list[str] = []
+    for layer in _known_layers(info):
+        lines += [f"  layer {layer}", ""] if layer else []
+        lines += ["  " + line for line in part_table(all_costs(info, layer))]
+        for ordinal, segment in enumerate(info.segments):
+            title = f"  segment {ordinal}: frames {segment.first_frame} to {segment.first_frame + segment.frames - 1}"
+            lines += ["", title] if len(info.segments) > 1 else [""]
+            lines += ["  " + line for line in tensor_table(info.tensors(ordinal, layer))]
+        lines.append("")
+    return lines[:-1]
 
 
 def _tensor_objects(info: Info) -> list[dict[str, object]]:
     return [
         {
+            "layer": layer,
             "segment": ordinal,
             "id": cost.spec.id,
             "name": cost.spec.name,
@@ -208,6 +213,11 @@ def _tensor_objects(info: Info) -> list[dict[str, object]]:
             "bits": cost.bits,
             "step_bits": cost.step_bits,
         }
+        for layer in _known_layers(info)
         for ordinal in range(len(info.segments))
-        for cost in info.tensors(ordinal)
+        for cost in info.tensors(ordinal, layer)
     ]
+
+
+def _known_layers(info: Info) -> list[int]:
+    return [layer.layer for layer in info.layers if layer.parameters is not None]

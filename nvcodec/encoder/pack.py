@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from nvcodec.encoder.quantiser import shifted, step_codes
 from nvcodec.entropy.payload import encode_tensors, estimate_bytes
 from nvcodec.models.base import VideoField
 from nvcodec.quant.steps import dequantise
-from nvcodec.quant.tensors import MAX_SYMBOL, IntegerTensor
+from nvcodec.quant.tensors import MAX_SYMBOL, IntegerTensor, TensorSpec
 
 _DEAD_ZONES = [0.0, *np.geomspace(0.0005, 0.15, 30).tolist()]
 """Amounts by which rounding may lean towards zero; from one to the next, less than one per cent of the file."""
@@ -40,13 +41,38 @@ def integers(flat: FlatField, vector: Tensor, codes: Tensor, dead_zone: float = 
     scaled = vector.detach().cpu().numpy() / flat.steps(codes_np).astype(np.float64)
     magnitude = np.minimum(np.rint(np.maximum(np.abs(scaled) - dead_zone, 0)), MAX_SYMBOL)
     symbols = np.copysign(magnitude, scaled).astype(np.int32)
-    tensors, at, step_at = [], 0, 0
+    tensors: list[IntegerTensor] = []
+    at = step_at = 0
     for spec in flat.specs:
         part = symbols[at : at + spec.size].reshape(spec.shape)
         step_codes = codes_np[step_at : step_at + spec.n_steps].astype(np.int16)
-        tensors.append(IntegerTensor(spec, part, step_codes))
+        before = int(tensors[-1].step_codes[0]) if tensors else int(step_codes[0])
+        tensors.append(IntegerTensor(spec, part, _without_idle(spec, part, step_codes, before)))
         at, step_at = at + spec.size, step_at + spec.n_steps
     return tensors
+
+
+def _without_idle(
+    spec: TensorSpec, symbols: npt.NDArray[np.int32], codes: npt.NDArray[np.int16], before: int
+) -> npt.NDArray[np.int16]:
+    """Step codes that cost less and mean the same: steps of nothing but zeros repeat the one before.
+
+    Args:
+        spec: The tensor.
+        symbols: Its symbols.
+        codes: Its step codes, int16 [n_steps].
+        before: First step code of the tensor before, which that of a tensor of zeros repeats.
+    """
+    own, offsets = np.split(codes, [spec.n_first_steps])
+    parts = []
+    for axis, steps in ((spec.step_axis, own), (spec.offset_axis, offsets)):
+        others = tuple(other for other in range(symbols.ndim) if other != axis)
+        used = np.atleast_1d(symbols.any(axis=others if axis is not None else None))
+        if steps.size:
+            last_used = np.maximum.accumulate(np.where(used, np.arange(steps.size), -1))
+            start = 0 if steps is offsets else steps[used][0] if used.any() else before
+            parts.append(np.where(last_used >= 0, steps[last_used], start).astype(np.int16))
+    return np.concatenate(parts)
 
 
 def real_bits(flat: FlatField, vector: Tensor, codes: Tensor) -> float:

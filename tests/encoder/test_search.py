@@ -67,6 +67,24 @@ def test_the_fit_sees_what_a_decoder_will_have(flat: FlatField, log2_step: float
     assert all(torch.equal(named[name], part) for name, part in flat.split(decoded).items())
 
 
+def test_steps_of_zeros_cost_nothing_and_change_nothing(flat: FlatField) -> None:
+    codes = torch.where(flat.is_offset, torch.randint(-8, 8, (flat.n_steps,)), torch.randint(-48, -24, (flat.n_steps,)))
+    expected = flat.vector.detach().clone()
+    for name, part in flat.split(expected).items():
+        if part.dim() == 4 and name.endswith(".weight"):
+            part[1::2] = 0
+        elif part.dim() == 2:
+            part.zero_()
+    tensors = integers(flat, expected, codes)
+    steps = flat.steps(codes.numpy())
+    rounded = torch.from_numpy(np.rint(expected.numpy() / steps.astype(np.float64)).astype(np.float32) * steps)
+    assert torch.equal(flat.vector_of(tensors), rounded)
+    zero = [tensor for tensor in tensors if not tensor.symbols.any()]
+    assert zero and all(len(set(tensor.step_codes[: tensor.spec.n_first_steps])) == 1 for tensor in zero)
+    busy = next(tensor for tensor in tensors if tensor.spec.name == "stem.weight")
+    assert (busy.step_codes[1:8:2] == busy.step_codes[0:8:2]).all()
+
+
 def test_rounding_stays_within_half_a_step_and_none_changes_nothing(flat: FlatField) -> None:
     quantiser = Quantiser(flat, -3.0)
     difference = quantiser.apply(flat.vector, Rounding.HARD) - flat.vector
