@@ -42,18 +42,22 @@ class FinishedLayers:
         self.base_draws = 0
         """Frames of the base drawn so far."""
 
+    def not_compiled(self) -> FinishedLayers:
+        """Keep torch.compile out, which could make nothing of them; no decorator, for that loads its compiler."""
+        self.pyramid = torch.compiler.disable(self.pyramid)  # type: ignore[method-assign, no-untyped-call]
+        self.planes = torch.compiler.disable(self.planes)  # type: ignore[method-assign, no-untyped-call]
+        return self
+
     def add(self, pack: EEN) -> None:
         """Count another pack, made on top of these layers, among the finished ones."""
         self.packs.append(pack)
         self._enhanced.clear()
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def pyramid(self, frames: Tensor) -> list[Tensor]:
         """See :class:`nvcodec.models.een.Below`."""
         drawn = self._drawn(frames)
         return [torch.cat(level) for level in zip(*(frame.pyramid for frame in drawn), strict=True)]
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def planes(self, frames: Tensor) -> PlaneTensors:
         """See :class:`nvcodec.models.een.Below`."""
         if not self.packs:

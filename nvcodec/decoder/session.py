@@ -161,6 +161,11 @@ class Session:
         self.limits.check(
             "max_drawing_bytes", self.drawing_bytes(ordinal, layers), "takes about {} bytes of memory to draw a frame"
         )
+        packs = [self.container.pack(ordinal, layer) for layer in range(1, layers + 1)]
+        specs = [*self.specs(segment), *(spec for pack in packs for spec in self.pack_specs(pack))]
+        self.limits.check(
+            "max_parameters", sum(spec.size for spec in specs), f"announces {{}} parameters in {1 + layers} layers"
+        )
         tensors = self.integers(ordinal)  # which also checks the limits, before anything is allocated
         field = _finished(self.model.build(self.config, geometry), tensors, device)
         if layers == 0:
@@ -168,8 +173,7 @@ class Session:
         from nvcodec.decoder.layers import FinishedLayers
 
         below = FinishedLayers(field, _KEPT_BYTES)
-        for layer in range(1, layers + 1):
-            pack = self.container.pack(ordinal, layer)
+        for layer, pack in enumerate(packs, 1):
             tensors = self.pack_integers(pack)  # which also checks the limits, before anything is allocated
             network = pack_registry.build(self.pack_config(pack), geometry, self.config.pyramid(geometry), below)
             field = _finished(network, tensors, device)

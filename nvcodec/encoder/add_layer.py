@@ -81,9 +81,7 @@ def add_layer(
         try:
             return _Addition(job, started, on_event, should_stop).run()
         except torch.OutOfMemoryError:
-            raise DeviceError(
-                f"{job.config.device} ran out of memory", "Ask for a smaller layer:  --params"
-            ) from None
+            raise DeviceError(f"{job.config.device} ran out of memory", "Ask for a smaller layer:  --params") from None
         except StopRequested:
             raise InterruptedEncodeError(
                 f"stopped; {job.output} is as it was", "A layer is fitted in one go: start it again"
@@ -101,6 +99,9 @@ class _Addition:
         self.container = self.session.container
         with naming(job.bitstream):
             check_appendable(self.container, self.data)
+        streams = len(self.container.header.streams)
+        if streams > 1:
+            raise UsageError(f"{job.bitstream} holds {streams} videos", "Add layers to files of one video")
         self.layer = self.container.layers + 1
         self.source = _read_source(job, self.session.stream(0).format, len(self.reader))
         self.clip = self.source.converted(self.container.header.domain)
@@ -218,6 +219,8 @@ class _Addition:
         for pack in finished:
             assert isinstance(pack, EEN)
             below.add(pack)
+        if device != "cpu":
+            below.not_compiled()
         network = pack_registry.build(self.network, geometry, base, below)
         if finished and finished[-1].config == self.network:
             trunk = {name: value for name, value in finished[-1].state_dict().items() if not name.startswith("head.")}

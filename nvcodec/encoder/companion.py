@@ -29,7 +29,7 @@ class Rows(NamedTuple):
 
 
 class Companion(nn.Module, ABC):
-    """Sees the frames that a field is to draw. Subclasses are built from the field, but hold none of its parameters."""
+    """Sees the frames that a field is to draw. Built from the field, but trains none of its parameters."""
 
     @abstractmethod
     def forward(self, targets: PlaneTensors, parameters: Mapping[str, Tensor]) -> Rows:

@@ -3,13 +3,15 @@
 =========  ===================  ====  ======  =======================================
 preset     blocks, works up to  skip  epochs  meant for
 =========  ===================  ====  ======  =======================================
-draft      3, a quarter         none  20      a look, tests
-faster     3, a quarter         none  80      a CPU
+draft      4, a half            none  20      a look, tests
+faster     4, a half            none  80      a CPU
 fast       4, a half            none  100     a patient CPU, a small GPU
 medium     5, all of it         inv   300     a GPU: the paper's network
 slow       5, all of it         inv   600     a GPU
 slower     5, all of it         inv   1200    a GPU
 =========  ===================  ====  ======  =======================================
+
+What was measured is in docs/switches.md; nothing was for the presets that need a GPU, which are the paper's.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ _MIN_STEM = 4
 _MAX_LEVEL_PLACES = 400
 """Largest map of side information: the two levels above the embedding, as long as they stay below this."""
 _MAX_LEVELS = 2
+_MAX_CPU_PIXELS = 1 << 17
+"""Larger pictures are drawn at a quarter instead of half their size where the preset is for CPUs."""
 _SKIP_SHARE = 0.18
 """Largest share of the parameters in dense blocks. The paper's have 182 k of 3.25 M; 64 channels and growth 8 hold
 from 1 M parameters on."""
@@ -82,8 +86,11 @@ class QSNeRVPreset:
 
     def _with_defaults(self, switches: dict[str, object], geometry: FieldGeometry) -> dict[str, object]:
         """Everything that does not depend on the number of parameters."""
-        strides = choose_strides(self.blocks, self.shuffle, geometry.height, geometry.width)
-        given: dict[str, object] = {"strides": strides, "shuffle": self.shuffle, "skip": self.skip, **switches}
+        # a CPU cannot keep up with large pictures at half their size
+        coarser = self.shuffle > 1 and geometry.height * geometry.width > _MAX_CPU_PIXELS
+        blocks, shuffle = (self.blocks - 1, 2 * self.shuffle) if coarser else (self.blocks, self.shuffle)
+        strides = choose_strides(blocks, shuffle, geometry.height, geometry.width)
+        given: dict[str, object] = {"strides": strides, "shuffle": shuffle, "skip": self.skip, **switches}
         if "levels" not in given:
             bare = _network({**given, "skip": Skip.NONE, "levels": 0}, _MIN_STEM)
             given["levels"] = 0 if given["skip"] is Skip.NONE else choose_levels(bare, geometry)
@@ -94,8 +101,8 @@ _PAPER = QSNeRVPreset("medium", 5, 1, Skip.INV, 300, 10_000, _MAX_CHANNELS, 3.0)
 PRESETS = {
     preset.name: preset
     for preset in (
-        QSNeRVPreset("draft", 3, 4, Skip.NONE, 20, 2_400, 64, 5.0),
-        QSNeRVPreset("faster", 3, 4, Skip.NONE, 80, 8_000, 96, 4.0),
+        QSNeRVPreset("draft", 4, 2, Skip.NONE, 20, 2_400, 64, 5.0),
+        QSNeRVPreset("faster", 4, 2, Skip.NONE, 80, 8_000, 96, 4.0),
         QSNeRVPreset("fast", 4, 2, Skip.NONE, 100, 8_000, 128, 3.5),
         _PAPER,
         replace(_PAPER, name="slow", epochs=600, min_steps=20_000),
@@ -119,14 +126,14 @@ def choose_strides(blocks: int, shuffle: int, height: int, width: int) -> tuple[
     """Strides of the blocks, falling from at most 5 to at least 2, for a picture of this size.
 
     Those that leave the base cells closest to eight and cover the picture with the least overhang; the paper's for its
-    sizes. Pictures too small for all blocks get fewer.
+    sizes. Pictures too small for all blocks get fewer, at least two.
     """
 
-    def cost(strides: tuple[int, ...]) -> tuple[float, int]:
+    def cost(strides: tuple[int, ...]) -> float:
         scale = prod(strides) * shuffle
         cells = ceil(height / scale) * ceil(width / scale)
         overhang = cells * scale**2 / (height * width)
-        return round(abs(log2(cells / _CELLS)) + 2 * log2(overhang), 6), abs(len(strides) - blocks)
+        return round(abs(log2(cells / _CELLS)) + 2 * log2(overhang) + 0.5 * (blocks - len(strides)), 6)
 
     lists = [
         strides for count in range(2, blocks + 1) for strides in combinations_with_replacement((5, 4, 3, 2), count)

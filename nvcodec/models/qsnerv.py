@@ -25,8 +25,8 @@ class QSNeRV(VideoField):
     """The whole representation of one segment.
 
     Source: QS-NeRV sections 3.1 and 3.2, Figures 2 to 4; what the paper leaves open is settled as in HNeRV and in IRN.
-    Differences: the multi-branch convolutions exist as their sum only (docs/switches.md); the head is linear (planes
-    are clamped when rendered) and may end in a pixel shuffle; the coupling's scale is bounded, see :class:`Coupling`.
+    Differences: the multi-branch convolutions exist as their sum only (docs/switches.md); the head may end
+    in a pixel shuffle; the coupling's scale is bounded, see :class:`Coupling`.
     """
 
     def __init__(self, config: QSNeRVConfig, geometry: FieldGeometry) -> None:
@@ -48,7 +48,6 @@ class QSNeRV(VideoField):
             self.blocks.append(Convolution(incoming, outgoing * stride**2, kernel))
             incoming = outgoing
         self.head = Convolution(incoming, config.head_channels(geometry.domain), 3)
-        nn.init.constant_(self.head.bias, 0.5)  # mid-grey: the fit starts from a picture, not from black
 
     def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
         """See :meth:`VideoField.features`. With a window, borders within its margin differ from the whole picture."""
@@ -67,7 +66,8 @@ class QSNeRV(VideoField):
 
     def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See :meth:`VideoField.draw`."""
-        return unpack(self.head(finest), self.config.shuffle, self.geometry.domain)
+        packed = 0.5 * torch.tanh(self.head(finest)) + 0.5  # [B, h, w, head channels]
+        return unpack(packed, self.config.shuffle, self.geometry.domain)
 
 
 class Convolution(nn.Module):

@@ -142,13 +142,12 @@ def test_mistakes_are_reported_without_torch(clip, file, tmp_path):
     )
     lines = done.stdout.split("\n")
     assert [line for line in lines if line.isdigit()] == ["0", "2", "2", "2", "3", "3"]
-    assert lines[-2] == " loaded" or lines[-2] == "loaded"
+    assert lines[-2] == "loaded"
     assert "Traceback" not in done.stderr
 
 
 _KILLED = """
 import os, signal, sys
-import torch
 from nvcodec import appending
 from nvcodec.cli.main import main
 from nvcodec.encoder import add_layer, fit
@@ -159,10 +158,6 @@ old = open(file, "rb").read()
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
-def counting(function, calls):
-    left = iter(range(calls))
-    return lambda *a, **k: function(*a, **k) if next(left, None) is not None else die()
-
 def after(function):
     return lambda *a, **k: (function(*a, **k), die())
 
@@ -172,50 +167,48 @@ def half(path, data, mode):
     die()
 
 MOMENTS = {
-    "first step": lambda: setattr(fit.Fit, "run", die),
-    "fifth step": lambda: setattr(fit.Fit, "_step", counting(fit.Fit._step, 5)),
-    "second segment": lambda: setattr(add_layer._Addition, "_fit", counting(add_layer._Addition._fit, 1)),
-    "fitted": lambda: setattr(add_layer, "measure", die),
-    "temporary file half written": lambda: setattr(appending, "_write_through", half),
-    "temporary file written": lambda: setattr(os, "replace", die),
-    "renamed": lambda: setattr(os, "replace", after(os.replace)),
-    "never": lambda: None,
+    "temporary file half written": (appending, "_write_through", half),
+    "temporary file written": (os, "replace", die),
+    "renamed": (os, "replace", after(os.replace)),
 }
-for moment, prepare in MOMENTS.items():
-    pid = os.fork()
-    if pid == 0:
-        prepare()
-        main(["add-layer", file, "--source", source, "--epochs", "1", "--params", "900", "--device", "cpu", "-q"])
-    status = os.waitpid(pid, 0)[1]
-    now = open(file, "rb").read()
-    how = "killed" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
-    print(moment, how, now[: len(old)] == old, len(now) > len(old), os.path.exists(file + ".part"), sep="; ")
-    if now != old:
-        open(file + ".grown", "ab").write(now)
+step, replace_with = fit.Fit._step, add_layer.replace_with
+
+def untouched_step(*words):
+    assert open(file, "rb").read() == old and not os.path.exists(file + ".part")
+    return step(*words)
+
+def killed_again_and_again(*words, **named):
+    for moment, fate in MOMENTS.items():
+        pid = os.fork()
+        if pid == 0:
+            setattr(*fate)
+            replace_with(*words, **named)
+        assert os.WIFSIGNALED(os.waitpid(pid, 0)[1]), moment
+        now = open(file, "rb").read()
+        print(moment, now[: len(old)] == old, len(now) - len(old), os.path.exists(file + ".part"), sep="; ")
         open(file, "wb").write(old)
+    replace_with(*words, **named)
+
+fit.Fit._step, add_layer.replace_with = untouched_step, killed_again_and_again
+main(["add-layer", file, "--source", source, "--epochs", "2", "--params", "900", "--device", "cpu", "-q"])
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and kill -9")
 def test_killed_at_any_moment(nvc, clip, file, tmp_path):
+    """In the fit nothing is touched; at the end the old file or the new one is there."""
+    old = file.read_bytes()
     program = [sys.executable, "-c", _KILLED, str(file), str(clip)]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    data = file.read_bytes()
+    grown = len(data) - len(old)
     assert done.stdout.splitlines() == [
-        "first step; killed; True; False; False",
-        "fifth step; killed; True; False; False",
-        "second segment; killed; True; False; False",
-        "fitted; killed; True; False; False",
-        "temporary file half written; killed; True; False; True",
-        "temporary file written; killed; True; False; True",
-        "renamed; killed; True; True; False",
-        "never; exit 0; True; True; False",
-    ], done.stderr
-    grown = Path(f"{file}.grown").read_bytes()
-    first, second = grown[: len(grown) // 2], grown[len(grown) // 2 :]
-    assert first == second, "the one that was killed right behind the rename is as whole as the other"
-    container = read_container(first)
-    assert container.layers == 1 and container.warnings == ()
-    assert nvc("info", file, "--check").code == 0
+        "temporary file half written; True; 0; True",
+        "temporary file written; True; 0; True",
+        f"renamed; True; {grown}; False",
+    ]
+    assert data[: len(old)] == old and grown > 0
+    assert read_container(data).layers == 1 and read_container(data).warnings == ()
+    assert not Path(f"{file}.part").exists()
     assert nvc("decode", file, "-o", tmp_path / "x.yuv", "--check").code == 0
-    file.write_bytes(first)
-    assert nvc("decode", file, "-o", tmp_path / "y.yuv", "--check").code == 0

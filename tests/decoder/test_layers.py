@@ -186,8 +186,9 @@ def test_check_notices_other_integers_in_a_pack(coded: Coded, layered: Layered) 
         check_segment(VideoReader(data, device="cpu", layers=layers), 1)
 
 
-def test_check_reports_integers_that_make_no_sense(coded: Coded, layered: Layered) -> None:
-    data = layered(coded(), change=lambda pack: replace(pack, payload=b"\x00" * 9))
+@pytest.mark.parametrize("spoilt", [lambda payload: bytes(9), lambda payload: payload[:-20]])
+def test_check_notices_a_spoilt_payload(coded: Coded, layered: Layered, spoilt: Callable[[bytes], bytes]) -> None:
+    data = layered(coded(), change=lambda pack: replace(pack, payload=spoilt(pack.payload)))
     with pytest.raises(BitstreamError, match="layer 1 of segment 0"):
         check_segment(VideoReader(data, device="cpu"), 0)
 
@@ -201,7 +202,7 @@ Change = Callable[[PackSegment], PackSegment]
         (lambda pack: replace(pack, config=b""), BitstreamError, "makes no sense"),
         (lambda pack: replace(pack, config=EENConfig((4,), (3,)).to_bytes()), BitstreamError, "of 1 levels; the base"),
         (lambda pack: replace(pack, payload=b""), BitstreamError, ""),
-        (lambda pack: replace(pack, payload=pack.payload[:-20]), BitstreamError, ""),
+        (lambda pack: replace(pack, config=EENConfig((4, 4), (3, 3)).to_bytes()), BitstreamError, ""),
         (lambda pack: replace(pack, model_id=77), UnsupportedError, "enhancement network 77"),
     ],
 )
@@ -262,6 +263,8 @@ def test_parameters_of_packs_are_limited(coded: Coded, layered: Layered, no_netw
     assert base < own
     with pytest.raises(UnsupportedError, match=f"layer 1 of segment 0 announces {own:,} parameters, above the limit"):
         VideoReader(data, device="cpu", limits=Limits(max_parameters=own - 1)).planes(0)
+    with pytest.raises(UnsupportedError, match=f"announces {base + own:,} parameters in 2 layers, above the limit"):
+        VideoReader(data, device="cpu", limits=Limits(max_parameters=base + own - 1)).planes(0)
 
 
 def test_integers_are_the_same_however_they_are_read(long: bytes) -> None:

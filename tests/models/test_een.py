@@ -52,7 +52,7 @@ def _randomised(field: VideoField) -> VideoField:
     """Parameters that are all different from zero."""
     torch.manual_seed(0)
     for parameter in field.requires_grad_(False).parameters():
-        parameter.copy_(0.4 * torch.randn_like(parameter))
+        parameter.copy_(0.2 * torch.randn_like(parameter))
     return field
 
 
