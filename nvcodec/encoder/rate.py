@@ -105,7 +105,7 @@ class QualityWeight:
 
     It rises along the ramp to a usual multiple of the error wanted, times a factor that is integrated from the
     deviation in decibels. Quality also rises by itself while the learning rate falls, so before the end less than the
-    target is wanted.
+    target is wanted; but never less than half of the way there, or a layer would give up what it starts with.
     """
 
     _GAIN = 40.0
@@ -120,23 +120,28 @@ class QualityWeight:
 
     def __init__(self, target_db: float) -> None:
         self.target_db = target_db
+        self.first_db: float | None = None
         self.factor = 1.0
         self.value = 0.0
 
     def update(self, now: Reading) -> None:
         """See :class:`RateWeight`."""
-        wanted = self.target_db - self._STILL_TO_COME_DB * now.learning
+        if self.first_db is None:
+            self.first_db = now.psnr_db
+        still_to_come = min(self._STILL_TO_COME_DB, max(self.target_db - self.first_db, 0.0) / 2)
+        wanted = self.target_db - still_to_come * now.learning
         deviation = _within(now.psnr_db - wanted, (-1.0, 1.0))
         self.factor = _within(self.factor * math.exp(self._GAIN * now.elapsed * deviation), self._BOUNDS)
         self.value = self.factor * _rising(self._USUAL * 10 ** (-self.target_db / 10), now.ramp)
 
     def state(self) -> list[float]:
         """See :class:`RateWeight`."""
-        return [self.value, self.factor]
+        return [self.value, self.factor, math.nan if self.first_db is None else self.first_db]
 
     def load(self, numbers: Sequence[float]) -> None:
         """See :class:`RateWeight`."""
-        self.value, self.factor = numbers
+        self.value, self.factor, first = numbers
+        self.first_db = None if math.isnan(first) else first
 
 
 def _rising(final: float, ramp: float) -> float:

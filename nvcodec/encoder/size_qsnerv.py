@@ -1,15 +1,15 @@
 """QS-NeRV's presets, and the rules from a picture and a budget to its network. No torch.
 
-=========  ===================  ====  ======  =======================================
-preset     blocks, works up to  skip  epochs  meant for
-=========  ===================  ====  ======  =======================================
-draft      4, a half            none  20      a look, tests
-faster     4, a half            none  80      a CPU
-fast       4, a half            none  100     a patient CPU, a small GPU
-medium     5, all of it         inv   300     a GPU: the paper's network
-slow       5, all of it         inv   600     a GPU
-slower     5, all of it         inv   1200    a GPU
-=========  ===================  ====  ======  =======================================
+=========  ===================  ======  =======================================
+preset     blocks, works up to  epochs  meant for
+=========  ===================  ======  =======================================
+draft      4, a half            20      a look, tests
+faster     4, a half            80      a CPU
+fast       4, a half            100     a patient CPU, a small GPU
+medium     5, all of it         300     a GPU: the paper's network
+slow       5, all of it         600     a GPU
+slower     5, all of it         1200    a GPU
+=========  ===================  ======  =======================================
 
 What was measured is in docs/switches.md; nothing was for the presets that need a GPU, which are the paper's.
 """
@@ -34,6 +34,9 @@ _MAX_LEVEL_PLACES = 400
 _MAX_LEVELS = 2
 _MAX_CPU_PIXELS = 1 << 17
 """Larger pictures are drawn at a quarter instead of half their size where the preset is for CPUs."""
+_SKIP_FROM = 500_000
+"""Smaller networks are HNeRV's: at 25 k and at 100 k parameters a skip did not pay for its time (docs/switches.md).
+Beyond, nothing was measured, and the paper has one."""
 _SKIP_SHARE = 0.18
 """Largest share of the parameters in dense blocks. The paper's have 182 k of 3.25 M; 64 channels and growth 8 hold
 from 1 M parameters on."""
@@ -50,7 +53,6 @@ class QSNeRVPreset:
     """Blocks of the network; small pictures get fewer."""
     shuffle: int
     """Enlargement by the head: what is left of the way to the picture."""
-    skip: Skip
     epochs: float
     min_steps: int
     max_channels: int
@@ -68,7 +70,7 @@ class QSNeRVPreset:
             switches: Fields of :class:`QSNeRVConfig` to set instead of the rule's.
             pinned: The number was asked for, so the preset's bound on the width does not hold.
         """
-        given = self._with_defaults(switches or {}, geometry)
+        given = self._with_defaults(switches or {}, geometry, Skip.INV if parameters >= _SKIP_FROM else Skip.NONE)
         for channels, growth in _SKIP_WIDTHS:
             rich = {"skip_channels": channels, "growth": growth, **given}
             if _count(_network(rich, _MIN_STEM), geometry, "skips.") <= _SKIP_SHARE * parameters:
@@ -84,26 +86,26 @@ class QSNeRVPreset:
         nearest = [_network(rich, stem) for stem in stems[low : low + 2]]
         return min(nearest, key=lambda config: abs(_count(config, geometry) - parameters))
 
-    def _with_defaults(self, switches: dict[str, object], geometry: FieldGeometry) -> dict[str, object]:
-        """Everything that does not depend on the number of parameters."""
+    def _with_defaults(self, switches: dict[str, object], geometry: FieldGeometry, skip: Skip) -> dict[str, object]:
+        """Everything but the widths."""
         # a CPU cannot keep up with large pictures at half their size
         coarser = self.shuffle > 1 and geometry.height * geometry.width > _MAX_CPU_PIXELS
         blocks, shuffle = (self.blocks - 1, 2 * self.shuffle) if coarser else (self.blocks, self.shuffle)
         strides = choose_strides(blocks, shuffle, geometry.height, geometry.width)
-        given: dict[str, object] = {"strides": strides, "shuffle": shuffle, "skip": self.skip, **switches}
+        given: dict[str, object] = {"strides": strides, "shuffle": shuffle, "skip": skip, **switches}
         if "levels" not in given:
             bare = _network({**given, "skip": Skip.NONE, "levels": 0}, _MIN_STEM)
             given["levels"] = 0 if given["skip"] is Skip.NONE else choose_levels(bare, geometry)
         return given
 
 
-_PAPER = QSNeRVPreset("medium", 5, 1, Skip.INV, 300, 10_000, _MAX_CHANNELS, 3.0)
+_PAPER = QSNeRVPreset("medium", 5, 1, 300, 10_000, _MAX_CHANNELS, 3.0)
 PRESETS = {
     preset.name: preset
     for preset in (
-        QSNeRVPreset("draft", 4, 2, Skip.NONE, 20, 2_400, 64, 5.0),
-        QSNeRVPreset("faster", 4, 2, Skip.NONE, 80, 8_000, 96, 4.0),
-        QSNeRVPreset("fast", 4, 2, Skip.NONE, 100, 8_000, 128, 3.5),
+        QSNeRVPreset("draft", 4, 2, 20, 2_400, 64, 5.0),
+        QSNeRVPreset("faster", 4, 2, 80, 8_000, 96, 4.0),
+        QSNeRVPreset("fast", 4, 2, 100, 8_000, 128, 3.5),
         _PAPER,
         replace(_PAPER, name="slow", epochs=600, min_steps=20_000),
         replace(_PAPER, name="slower", epochs=1200, min_steps=40_000),

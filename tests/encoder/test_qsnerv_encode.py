@@ -41,7 +41,7 @@ TINY: dict[str, object] = {
     "model.skip_channels": "4",
     "model.growth": "2",
 }
-QUICK = {"fit__fixed_bits": 6}
+QUICK = {"fit__fixed_bits": 6, "fit__learning_rate": 0.02}
 """Without the rate in the loss a fit of a moment takes a moment."""
 CLIP = FieldGeometry(8, 48, 64, Domain.YUV420)
 
@@ -186,6 +186,12 @@ def test_the_paper_s_sizes_of_side_information() -> None:
     assert (network.levels, network.skip_channels, network.growth) == (2, 64, 8)
     small = PRESETS["medium"].network(FieldGeometry(132, 640, 1280, Domain.RGB), 750_000, {"skip": Skip.INV})
     assert (small.levels, small.skip_channels, small.growth) == (2, 64, 4)
+
+
+def test_only_networks_that_can_afford_a_skip_have_one() -> None:
+    geometry, preset = FieldGeometry(24, 144, 176, Domain.YUV420), PRESETS["draft"]
+    assert [preset.network(geometry, size).skip for size in (100_000, 750_000)] == [Skip.NONE, Skip.INV]
+    assert preset.network(geometry, 100_000, {"skip": Skip.CONV}).skip is Skip.CONV
 
 
 def test_settings_that_describe_no_network() -> None:
