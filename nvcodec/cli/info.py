@@ -105,7 +105,7 @@ def summary(info: Info) -> list[str]:
     facts = [
         ("bitstream", "version {}.{}".format(*info.version)),
         ("model", f"{info.model}, {count(info.parameters)} parameters, {info.bits_per_parameter:.2f} bits each"),
-        ("network", _network(info)),
+        ("network", info.session.config.summary()),
         ("pictures", _pictures(info)),
         *((f"stream {i}", _stream(info, i)) for i in range(len(info.streams)) if len(info.streams) > 1),
         ("segments", _segments(info)),
@@ -120,20 +120,6 @@ def _rate(info: Info) -> str:
     if fps is None or len(info.streams) > 1:
         return ""
     return f", {float(8 * info.bytes * fps / info.frames / 1000):.4g} kb/s"
-
-
-def _network(info: Info) -> str:
-    """The shape of the network in a line: what enlarges, and how wide it is."""
-    network = info.network
-
-    def listed(name: str, by: str) -> str:
-        values = network.get(name)
-        return by.join(str(value) for value in values) if isinstance(values, tuple) else str(values)
-
-    return (
-        f"strides {listed('strides', ' x ')}, shuffle {network.get('shuffle')}, channels {listed('channels', '-')}, "
-        f"layers {listed('depths', '+')}"
-    )
 
 
 def _pictures(info: Info) -> str:

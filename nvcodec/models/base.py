@@ -47,6 +47,9 @@ class FieldConfig(Protocol):
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
 
+    def summary(self) -> str:
+        """The shape in a line, for people: what enlarges, and how wide it is."""
+
 
 @dataclass(frozen=True)
 class CellWindow:

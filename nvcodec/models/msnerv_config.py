@@ -272,6 +272,12 @@ class MSNeRVConfig:
         plain["upsampling"] = self.upsampling.name.lower()
         return plain
 
+    def summary(self) -> str:
+        """The shape in a line, for people."""
+        strides, channels = " x ".join(map(str, self.strides)), "-".join(map(str, self.channels))
+        layers = "+".join(map(str, self.depths))
+        return f"strides {strides}, shuffle {self.shuffle}, channels {channels}, layers {layers}"
+
 
 HINERV_SWITCHES: dict[str, object] = {
     "window": 1,

@@ -230,6 +230,11 @@ class QSNeRVConfig:
         plain["skip"], plain["latent"] = self.skip.name.lower(), self.latent.name.lower()
         return plain
 
+    def summary(self) -> str:
+        """The shape in a line, for people."""
+        strides, channels = " x ".join(map(str, self.strides)), "-".join(map(str, self.channels))
+        return f"strides {strides}, shuffle {self.shuffle}, channels {channels}, skip {self.skip.name.lower()}"
+
 
 def _check_range(name: str, values: tuple[int, ...], low: int, high: int) -> None:
     for value in values:
