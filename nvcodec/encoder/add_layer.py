@@ -30,7 +30,7 @@ from nvcodec.encoder.schedule import Budget
 from nvcodec.encoder.sizing import presets_of
 from nvcodec.encoder.target import TargetKind
 from nvcodec.entropy.payload import encode_tensors
-from nvcodec.errors import DeviceError, InterruptedEncodeError, UsageError
+from nvcodec.errors import DeviceError, InterruptedEncodeError, TargetNotReachedError, UsageError
 from nvcodec.info import naming
 from nvcodec.io.geometry import describe
 from nvcodec.io.source import open_source
@@ -45,6 +45,7 @@ _PROBE_STEPS = 3
 _VARINT_GROWTH = 4
 """Bytes by which numbers in front of a payload may grow when it is there."""
 _CRF = 32.0
+_ROUNDING_DB = 0.005
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def add_layer(
         UsageError: The source does not belong to the bitstream, or another process is changing it.
         DeviceError: The device is out of memory.
         InterruptedEncodeError: ``should_stop`` returned true.
+        TargetNotReachedError: The pictures are worse with the layer; the file is as it was.
     """
     started = time.monotonic()
     torch.set_num_threads(job.config.threads)
@@ -116,6 +118,7 @@ class _Addition:
         tail = appended(self.data, [self._pack(ordinal, part) for ordinal, part in enumerate(fitted)])
         below = self._measure(self.reader)
         with_layer = self._measure(VideoReader(self.data + tail, device=self.job.config.device))
+        self._check_gain(below, with_layer)
         replace_with(self.job.bitstream, tail, self.job.output, made_for=self.data)
         video, frames = self.source.format, len(self.source)
         return LayerResult(
@@ -261,11 +264,28 @@ class _Addition:
     def _measure(self, reader: VideoReader) -> Measurement:
         return measure(self.source.frames(), self.source.format, reader.frames(), reader.format)
 
+    def _check_gain(self, below: Measurement, with_layer: Measurement) -> None:
+        """Refuse to append what a fit without time for it has made.
+
+        Raises:
+            TargetNotReachedError: The pictures are worse with the layer.
+        """
+        gain = with_layer.psnr[self._metric] - below.psnr[self._metric]
+        if gain < -_ROUNDING_DB:
+            raise TargetNotReachedError(
+                f"layer {self.layer} makes the pictures worse ({gain:+.2f} dB); {self.job.output} is as it was",
+                "Give it more --epochs, or more bits with --bpp",
+            )
+
+    @property
+    def _metric(self) -> str:
+        return "yuv_611" if self.container.header.domain is Domain.YUV420 else "rgb"
+
     def _shortfall(self, added: int, quality: Measurement) -> str | None:
         allowed, target = self._allowed(), self.job.target
         if allowed is not None and added > allowed:
             return f"the layer takes {added:,} bytes; {allowed:,} were asked for, too few for any layer"
-        reached = quality.psnr["yuv_611" if self.container.header.domain is Domain.YUV420 else "rgb"]
+        reached = quality.psnr[self._metric]
         if target is not None and target.kind is TargetKind.PSNR and reached < target.value:
             return f"the file has {reached:.2f} dB; {target.value:g} dB were asked for, which takes more --params"
         return None

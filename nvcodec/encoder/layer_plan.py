@@ -15,10 +15,10 @@ USUAL_SHARE = 0.5
 BATCH = 2
 """Frames per step. A pair takes little longer than one: +0.07 to 0.12 dB at equal time on carphone."""
 _BITS_PER_PARAMETER = 2.0
-_EFFORT = 0.25
-"""Steps of the first layer in units of the base's schedule: the features are there already."""
 _LATER_EFFORT = 0.5
 """Steps of the further layers, which start from the first, in units of its."""
+_LEAST_STEPS = 300
+"""With half as many, second layers on small bases made pictures worse."""
 _WIDEST = 512
 _GRID_CHANNELS = 4
 _GRID_SHARE = 0.4
@@ -38,8 +38,8 @@ def layer_steps(preset: Shape, frames: int, layer: int, epochs: float | None) ->
     """Steps of the fit of a layer, 1 and up, on so many frames, on a base of this preset."""
     if epochs is not None:
         return schedule_steps(preset, BATCH, frames, epochs)
-    effort = _EFFORT * (1 if layer == 1 else _LATER_EFFORT)
-    return max(1, round(effort * schedule_steps(preset, 1, frames, None)))
+    effort = preset.layer_effort * (1 if layer == 1 else _LATER_EFFORT)
+    return max(_LEAST_STEPS, round(effort * schedule_steps(preset, 1, frames, None)))
 
 
 def plan_layer(base: Pyramid, geometry: FieldGeometry, parameters: int) -> EENConfig:

@@ -46,6 +46,8 @@ class Preset:
     bits_per_parameter: float
     """What a parameter may cost: the size of the network follows from the target. Short fits do better with fewer
     parameters in finer steps."""
+    layer_effort: float = 0.25
+    """Steps of an enhancement layer in units of the base's: its features are there already."""
 
     def network(
         self, geometry: FieldGeometry, parameters: int, switches: dict[str, object] | None = None, pinned: bool = False

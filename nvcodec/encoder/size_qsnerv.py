@@ -58,6 +58,8 @@ class QSNeRVPreset:
     max_channels: int
     """Widest stem that a target may lead to."""
     bits_per_parameter: float
+    layer_effort: float = 0.125
+    """The blocks of the base are so light that a step of a layer takes two to three times as long as one of theirs."""
 
     def network(
         self, geometry: FieldGeometry, parameters: int, switches: dict[str, object] | None = None, pinned: bool = False

@@ -27,6 +27,10 @@ class Shape(Protocol):
     def bits_per_parameter(self) -> float:
         """What a parameter may cost: the size of the network follows from the target."""
 
+    @property
+    def layer_effort(self) -> float:
+        """Steps of an enhancement layer in units of the base's, so that it takes less than half of the time."""
+
     def network(
         self, geometry: FieldGeometry, parameters: int, switches: dict[str, object] | None = None, pinned: bool = False
     ) -> FieldConfig:
