@@ -16,15 +16,9 @@ from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
+from nvcodec.models.qsnerv import QSNeRV
+from nvcodec.models.qsnerv_config import QSNeRVConfig
 from nvcodec.types import Domain
-
-try:
-    from nvcodec.models.qsnerv import QSNeRV
-    from nvcodec.models.qsnerv_config import QSNeRVConfig
-except ImportError:  # a base like any other, but not one that this needs
-    HAS_QSNERV = False
-else:
-    HAS_QSNERV = True
 
 MSNERV = MSNeRVConfig((3, 2), (6, 4), (1, 1), (2, 2), (GridLevel(2, 1, 2), GridLevel(4, 2, 3)), shuffle=2)
 CLIP = FieldGeometry(6, 37, 53, Domain.YUV420)
@@ -60,8 +54,6 @@ def _base(model: str, shuffle: int, geometry: FieldGeometry) -> tuple[FieldConfi
     if model == "msnerv":
         config = replace(MSNERV, shuffle=shuffle)
         return config, _randomised(MSNeRV(config, geometry))
-    if not HAS_QSNERV:
-        pytest.skip("this version has no QS-NeRV")
     other = QSNeRVConfig((3, 2), (1, 3), 7, (6, 4), embedding=3, shuffle=shuffle, levels=1, skip_channels=4, growth=2)
     return other, _randomised(QSNeRV(other, geometry))
 
