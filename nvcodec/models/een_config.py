@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from itertools import islice
 from math import ceil
 
+from nvcodec.models.config_bytes import ConfigReader
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -94,22 +94,12 @@ class EENConfig:
         Raises:
             ValueError: The bytes do not describe a network.
         """
-        values = iter(data)
-
-        def take(count: int) -> tuple[int, ...]:
-            taken = tuple(islice(values, count))
-            if len(taken) != count:
-                raise ValueError("pack configuration ends early")
-            return taken
-
-        (levels,) = take(1)
-        wide = take(2 * levels)
-        channels = tuple(256 * high + low for high, low in zip(wide[::2], wide[1::2], strict=True))
-        kernels = take(levels)
-        high, low, grid_channels = take(3)
-        if next(values, None) is not None:
-            raise ValueError("pack configuration has bytes left over")
-        return cls(channels, kernels, 256 * high + low, grid_channels)
+        reader = ConfigReader(data)
+        (levels,) = reader.bytes(1)
+        channels, kernels = reader.words(levels), reader.bytes(levels)
+        (interval,), (grid_channels,) = reader.words(1), reader.bytes(1)
+        reader.end()
+        return cls(channels, kernels, interval, grid_channels)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from itertools import islice
 from math import ceil, prod
 
+from nvcodec.models.config_bytes import ConfigReader, check_range
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid, PyramidLevel
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -76,20 +76,20 @@ class MSNeRVConfig:
             raise ValueError("strides, channels, depths and expansions need one entry per block, 1 to 8 blocks")
         if any(later > earlier for earlier, later in zip(self.channels, self.channels[1:], strict=False)):
             raise ValueError(f"channels must not rise from block to block: {self.channels}")
-        _check_range("strides", self.strides, 1, 8)
-        _check_range("channels", self.channels, 1, 4096)
-        _check_range("depths", self.depths, 1, 12)
-        _check_range("expansions", self.expansions, 1, 8)
-        _check_range("shuffle", (self.shuffle,), 1, 16)
-        _check_range("window", (self.window,), 1, 15)
-        _check_range("gops", (self.gops,), 0, 255)
-        _check_range("local_channels", (self.local_channels,), 1, 255)
-        _check_range("local_levels", (self.local_levels,), 0, 7)
-        _check_range("grid levels", (len(self.grids),), 1, 8)
+        check_range("strides", self.strides, 1, 8)
+        check_range("channels", self.channels, 1, 4096)
+        check_range("depths", self.depths, 1, 12)
+        check_range("expansions", self.expansions, 1, 8)
+        check_range("shuffle", (self.shuffle,), 1, 16)
+        check_range("window", (self.window,), 1, 15)
+        check_range("gops", (self.gops,), 0, 255)
+        check_range("local_channels", (self.local_channels,), 1, 255)
+        check_range("local_levels", (self.local_levels,), 0, 7)
+        check_range("grid levels", (len(self.grids),), 1, 8)
         for level in self.grids:
-            _check_range("grid interval", (level.interval,), 1, 65535)
-            _check_range("grid shrink", (level.shrink,), 1, 16)
-            _check_range("grid channels", (level.channels,), 1, 255)
+            check_range("grid interval", (level.interval,), 1, 65535)
+            check_range("grid shrink", (level.shrink,), 1, 16)
+            check_range("grid channels", (level.channels,), 1, 255)
         if self.window % 2 == 0:
             raise ValueError(f"window must be odd, not {self.window}")
 
@@ -237,27 +237,14 @@ class MSNeRVConfig:
         Raises:
             ValueError: The bytes do not describe a network.
         """
-        values = iter(data)
-
-        def take(count: int) -> tuple[int, ...]:
-            taken = tuple(islice(values, count))
-            if len(taken) != count:
-                raise ValueError("model configuration ends early")
-            return taken
-
-        (blocks,) = take(1)
-        strides = take(blocks)
-        wide = take(2 * blocks)
-        channels = tuple(256 * high + low for high, low in zip(wide[::2], wide[1::2], strict=True))
-        depths, expansions = take(blocks), take(blocks)
-        (levels,) = take(1)
-        grids = []
-        for _ in range(levels):
-            high, low, shrink, width = take(4)
-            grids.append(GridLevel(256 * high + low, shrink, width))
-        shuffle, window, gops, local_channels, local_levels, upsampling, fusion, cross = take(8)
-        if next(values, None) is not None:
-            raise ValueError("model configuration has bytes left over")
+        reader = ConfigReader(data)
+        (blocks,) = reader.bytes(1)
+        strides, channels = reader.bytes(blocks), reader.words(blocks)
+        depths, expansions = reader.bytes(blocks), reader.bytes(blocks)
+        (levels,) = reader.bytes(1)
+        grids = [GridLevel(*reader.words(1), *reader.bytes(2)) for _ in range(levels)]
+        shuffle, window, gops, local_channels, local_levels, upsampling, fusion, cross = reader.bytes(8)
+        reader.end()
         if max(fusion, cross) > 1:
             raise ValueError("a switch of the model configuration is neither 0 nor 1")
         return cls(
@@ -287,9 +274,3 @@ HINERV_SWITCHES: dict[str, object] = {
     "cross_depth": False,
 }
 """The network switches that turn MSNeRV into HiNeRV."""
-
-
-def _check_range(name: str, values: tuple[int, ...], low: int, high: int) -> None:
-    for value in values:
-        if not low <= value <= high:
-            raise ValueError(f"{name} must lie in {low}..{high}, not {value}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from math import ceil, prod
 
+from nvcodec.models.config_bytes import check_range
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid, PyramidLevel
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -74,21 +75,21 @@ class QSNeRVConfig:
         blocks = len(self.strides)
         if not 1 <= blocks <= MAX_BLOCKS or not blocks == len(self.kernels) == len(self.channels):
             raise ValueError(f"strides, kernels and channels need one entry per block, 1 to {MAX_BLOCKS} blocks")
-        _check_range("strides", self.strides, 1, 8)
-        _check_range("kernels", self.kernels, 1, 9)
+        check_range("strides", self.strides, 1, 8)
+        check_range("kernels", self.kernels, 1, 9)
         if any(kernel % 2 == 0 for kernel in self.kernels):
             raise ValueError(f"kernels must be odd, not {self.kernels}")
-        _check_range("stem", (self.stem,), 1, 4096)
-        _check_range("channels", self.channels, 1, 4096)
-        _check_range("embedding", (self.embedding,), 1, 255)
-        _check_range("shuffle", (self.shuffle,), 1, 16)
-        _check_range("skip_channels", (self.skip_channels,), 1, 255)
-        _check_range("growth", (self.growth,), 1, 64)
-        _check_range("seed", (self.seed,), 0, (1 << 32) - 1)
+        check_range("stem", (self.stem,), 1, 4096)
+        check_range("channels", self.channels, 1, 4096)
+        check_range("embedding", (self.embedding,), 1, 255)
+        check_range("shuffle", (self.shuffle,), 1, 16)
+        check_range("skip_channels", (self.skip_channels,), 1, 255)
+        check_range("growth", (self.growth,), 1, 64)
+        check_range("seed", (self.seed,), 0, (1 << 32) - 1)
         if self.skip is Skip.NONE and self.levels:
             raise ValueError(f"levels must be 0 without a skip, not {self.levels}")
         if self.skip is not Skip.NONE:
-            _check_range("levels", (self.levels,), 1, blocks - 1)
+            check_range("levels", (self.levels,), 1, blocks - 1)
 
     @property
     def scale(self) -> int:
@@ -234,9 +235,3 @@ class QSNeRVConfig:
         """The shape in a line, for people."""
         strides, channels = " x ".join(map(str, self.strides)), "-".join(map(str, self.channels))
         return f"strides {strides}, shuffle {self.shuffle}, channels {channels}, skip {self.skip.name.lower()}"
-
-
-def _check_range(name: str, values: tuple[int, ...], low: int, high: int) -> None:
-    for value in values:
-        if not low <= value <= high:
-            raise ValueError(f"{name} must lie in {low}..{high}, not {value}")
