@@ -3,7 +3,7 @@
     python benchmarks/recode.py clip.nvc ...
 
 The integers stay the same, so pictures do too, and bytes are all that differs. What the fit itself gains from the rate
-is another matter: see the study ``coding`` of ``benchmarks/ablate.py``.
+is another matter: see the study ``coding`` of ``benchmarks/ablate.py``. Needs no installation of the codec.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from unittest import mock
 
 import numpy as np
 
-from nvcodec.decoder.reader import open_session
-from nvcodec.entropy import payload, search
-from nvcodec.entropy.models import Symbols
-from nvcodec.entropy.params import CodingChoice, ModelId
-from nvcodec.quant.tensors import IntegerTensor
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's codec, installed or not
+
+from nvcodec.decoder.reader import open_session  # noqa: E402
+from nvcodec.entropy import payload, search  # noqa: E402
+from nvcodec.entropy.models import Symbols  # noqa: E402
+from nvcodec.entropy.params import CodingChoice, ModelId  # noqa: E402
+from nvcodec.quant.tensors import IntegerTensor  # noqa: E402
 
 Chooser = Callable[[Symbols], CodingChoice]
 
@@ -72,5 +74,4 @@ def _plain_side_bytes(tensors: list[IntegerTensor]) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     sys.exit(main())

@@ -104,8 +104,7 @@ def encode(
         InterruptedEncodeError: ``should_stop`` returned true.
     """
     target = _only_target(crf=crf, bpp=bpp, bitrate=bitrate, target_size=target_size, target_psnr=target_psnr)
-    if preset is not None and preset not in PRESETS:
-        raise UsageError(f"no preset is called {preset!r}", f"Presets: {', '.join(PRESETS)}")
+    _check_preset(preset)
     registry.by_name(model)
     wanted = {**(settings or {}), **({"loss.kind": tune} if tune else {})}
     config = replace(
@@ -213,8 +212,7 @@ def add_layer(
     """
     given = {"bpp": bpp, "target_psnr": target_psnr}
     target = _only_target(**given) if any(value is not None for value in given.values()) else None
-    if preset is not None and preset not in PRESETS:
-        raise UsageError(f"no preset is called {preset!r}", f"Presets: {', '.join(PRESETS)}")
+    _check_preset(preset)
     if output is not None:
         for taken in (bitstream, source):
             check_output(str(output), overwrite, str(taken))
@@ -277,6 +275,11 @@ def _only_target(**given: float | None) -> RateTarget:
         return RateTarget()
     name, value = chosen[0]
     return RateTarget(TargetKind(name.removeprefix("target_")), value)
+
+
+def _check_preset(name: str | None) -> None:
+    if name is not None and name not in PRESETS:
+        raise UsageError(f"no preset is called {name!r}", f"Presets: {', '.join(PRESETS)}")
 
 
 def _run(

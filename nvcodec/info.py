@@ -20,7 +20,7 @@ from nvcodec.decoder.reader import open_session
 from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import TensorCost, payload_costs
 from nvcodec.errors import BitstreamError, UnsupportedError
-from nvcodec.layer_info import LayerInfo, check_pack, is_checkable, layer_infos
+from nvcodec.layer_info import LayerInfo, is_checkable, layer_infos
 from nvcodec.quant.tensors import digest
 
 SCHEMA = "nvc-info/1"
@@ -98,8 +98,8 @@ class Info:
             for ordinal, expected in self.session.container.digests.items():
                 if digest(self.session.integers(ordinal)) != expected.integers:
                     raise BitstreamError(f"segment {ordinal} does not decode to the integers of its digest")
-            for pack in self.session.container.packs:
-                check_pack(self.session, pack)
+            for pack in filter(is_checkable, self.session.container.packs):
+                self.session.check_pack(pack)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc info --json`` prints, schema ``nvc-info/1``."""

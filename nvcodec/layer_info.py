@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from nvcodec.container import PackModelId, PackSegment, layer_bytes
 from nvcodec.decoder.session import Session
-from nvcodec.errors import BitstreamError, NvcError
-from nvcodec.quant.tensors import digest
+from nvcodec.errors import NvcError
 
 
 @dataclass(frozen=True)
@@ -42,21 +41,6 @@ def layer_infos(session: Session) -> tuple[LayerInfo, ...]:
 def is_checkable(pack: PackSegment) -> bool:
     """Whether this version knows the network of a pack."""
     return pack.model_id in PackModelId._value2member_map_
-
-
-def check_pack(session: Session, pack: PackSegment) -> None:
-    """Decode the integers of a pack and compare them with its digest, if its network is known.
-
-    Raises:
-        BitstreamError: They differ, or the pack makes no sense.
-        UnsupportedError: There are more parameters than the limits allow.
-    """
-    if not is_checkable(pack):
-        return
-    if digest(session.pack_integers(pack)) != pack.integers:
-        raise BitstreamError(
-            f"layer {pack.layer} of segment {pack.segment} does not decode to the integers of its digest"
-        )
 
 
 def _psnr_db(session: Session, packs: list[PackSegment]) -> float | None:

@@ -15,7 +15,7 @@ from nvcodec.info import naming
 
 
 @dataclass(frozen=True)
-class LayerResult:
+class ChangedFile:
     """What a file is afterwards."""
 
     file: str
@@ -31,7 +31,7 @@ class LayerResult:
         return {"schema": schema, **asdict(self)}
 
 
-def strip(path: str, layers: int, output: str | None = None, *, overwrite: bool = False) -> LayerResult:
+def strip(path: str, layers: int, output: str | None = None, *, overwrite: bool = False) -> ChangedFile:
     """Take off the enhancement layers above the first ``layers``; what is left is what the file was before them.
 
     Args:
@@ -57,7 +57,7 @@ def strip(path: str, layers: int, output: str | None = None, *, overwrite: bool 
     return _changed(path, output, overwrite, change)
 
 
-def append(path: str, pack_path: str, output: str | None = None, *, overwrite: bool = False) -> LayerResult:
+def append(path: str, pack_path: str, output: str | None = None, *, overwrite: bool = False) -> ChangedFile:
     """Put a layer that is a file of its own on a file.
 
     Args:
@@ -78,7 +78,7 @@ def append(path: str, pack_path: str, output: str | None = None, *, overwrite: b
     return _changed(path, output, overwrite, lambda old: (len(old), appended(old, packs)))
 
 
-def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False) -> LayerResult:
+def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False) -> ChangedFile:
     """Write one enhancement layer as a file of its own.
 
     Args:
@@ -105,12 +105,12 @@ def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False
     data = pack_file(container, layer)
     with exclusive(output):
         replace_with(path, data, output, keep=0)
-    return LayerResult(output, len(data), 1, len(data))
+    return ChangedFile(output, len(data), 1, len(data))
 
 
 def _changed(
     path: str, output: str | None, overwrite: bool, change: Callable[[bytes], tuple[int, bytes]]
-) -> LayerResult:
+) -> ChangedFile:
     """Write a file with as many of its old bytes as ``change`` says, then the new ones."""
     in_place = output is None or os.path.realpath(output) == os.path.realpath(path)
     target = path if output is None else output
@@ -122,7 +122,7 @@ def _changed(
         if not in_place or tail or keep < len(old):
             replace_with(path, tail, target, keep=keep, made_for=old)
         layers = read_container(old[:keep] + tail).layers
-    return LayerResult(target, keep + len(tail), 1 + layers, keep + len(tail) - len(old))
+    return ChangedFile(target, keep + len(tail), 1 + layers, keep + len(tail) - len(old))
 
 
 def _check_output(path: str, overwrite: bool) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from nvcodec.cli._terminal import Terminal
+from nvcodec.encoder.presets import PRESETS
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MAX_WIDTH = 100
@@ -234,6 +235,22 @@ def frame_options() -> Callable[[_Function], _Function]:
     )  # fmt: skip
 
 
+def effort_options(preset: str, planned: str) -> Callable[[_Function], _Function]:
+    """How long to fit: ``preset``, ``epochs``, ``max_time_s``.
+
+    Args:
+        preset: Which preset is the default, in words.
+        planned: What ends in the time that is given.
+    """
+    return _stacked(
+        option("--preset", group="Speed", type=Choice(PRESETS), help=f"Encoding effort.  [default: {preset}]"),
+        option("--epochs", group="Speed", type=Positive(), metavar="N",
+               help="Override the preset's passes over the clip."),
+        option("--max-time", "max_time_s", group="Speed", type=DURATION, metavar="T",
+               help=f"Plan the {planned} to end in this time: 90s, 30m, 6h."),
+    )  # fmt: skip
+
+
 def device_options() -> Callable[[_Function], _Function]:
     """Where to compute: ``device``, ``threads``."""
     return _stacked(
@@ -242,6 +259,12 @@ def device_options() -> Callable[[_Function], _Function]:
         option("--threads", group="Compute", type=Whole(1, 1024), metavar="N", default=1,
                help="CPU threads.  [default: 1]"),
     )  # fmt: skip
+
+
+def seed_option() -> Callable[[_Function], _Function]:
+    """``seed``."""
+    return option("--seed", group="Compute", type=Whole(0, 2**32 - 1), metavar="N", default=0,
+                  help="Random seed.  [default: 0]")  # fmt: skip
 
 
 def json_option() -> Callable[[_Function], _Function]:

@@ -9,16 +9,15 @@ import click
 from nvcodec.cli import _options as options
 from nvcodec.cli._format import clock, count, size
 from nvcodec.cli._interrupt import stop_on_interrupt
-from nvcodec.cli._options import Choice, Command, option
+from nvcodec.cli._options import Command, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_json
-from nvcodec.encoder.presets import PRESETS
 from nvcodec.errors import TargetNotReachedError
 
 if TYPE_CHECKING:
     from nvcodec.encoder.layer_result import LayerResult
 
-_FILES, _RATE, _SPEED = "Files", "Quality and size (at most one of --bpp, --target-psnr)", "Speed"
+_FILES, _RATE = "Files", "Quality and size (at most one of --bpp, --target-psnr)"
 
 
 @click.command(
@@ -66,27 +65,9 @@ _FILES, _RATE, _SPEED = "Files", "Quality and size (at most one of --bpp, --targ
     metavar="N",
     help="Size of the layer's network.  [default: that of the layer below, or by rule]",
 )
-@option("--preset", group=_SPEED, type=Choice(PRESETS), help="Encoding effort.  [default: that of BITSTREAM]")
-@option(
-    "--epochs", group=_SPEED, type=options.Positive(), metavar="N", help="Override the preset's passes over the clip."
-)
-@option(
-    "--max-time",
-    "max_time_s",
-    group=_SPEED,
-    type=options.DURATION,
-    metavar="T",
-    help="Plan the fit to end in this time: 90s, 30m, 6h.",
-)
+@options.effort_options(preset="that of BITSTREAM", planned="fit")
 @options.device_options()
-@option(
-    "--seed",
-    group="Compute",
-    type=options.Whole(0, 2**32 - 1),
-    metavar="N",
-    default=0,
-    help="Random seed.  [default: 0]",
-)
+@options.seed_option()
 @options.json_option()
 @options.progress_option()
 @options.overwrite_option()

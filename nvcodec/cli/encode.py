@@ -21,7 +21,6 @@ from nvcodec.cli._progress import make_progress
 from nvcodec.cli._tensors import all_costs, part_table
 from nvcodec.cli._terminal import Terminal, print_json
 from nvcodec.encoder.overrides import flatten
-from nvcodec.encoder.presets import PRESETS
 from nvcodec.errors import InterruptedEncodeError, TargetNotReachedError, UsageError
 from nvcodec.info import probe
 from nvcodec.io.geometry import describe
@@ -96,18 +95,7 @@ _FILES, _MODEL, _RATE, _SPEED = "Files", "Model", "Quality and size (at most one
     metavar="DB",
     help="Smallest file with at least this PSNR (6:1:1 YUV).",
 )
-@option("--preset", group=_SPEED, type=Choice(PRESETS), help="Encoding effort.  [default: medium on CUDA, else faster]")
-@option(
-    "--epochs", group=_SPEED, type=options.Positive(), metavar="N", help="Override the preset's passes over the clip."
-)
-@option(
-    "--max-time",
-    "max_time_s",
-    group=_SPEED,
-    type=options.DURATION,
-    metavar="T",
-    help="Plan the encode to end in this time: 90s, 30m, 6h.",
-)
+@options.effort_options(preset="medium on CUDA, else faster", planned="encode")
 @option("--tune", group=_SPEED, type=Choice(["psnr", "ssim"]), help="Distortion to minimise.  [default: psnr]")
 @option(
     "--set",
@@ -126,14 +114,7 @@ _FILES, _MODEL, _RATE, _SPEED = "Files", "Model", "Quality and size (at most one
     metavar="N",
     help="Frames per independent segment.  [default: whole clip]",
 )
-@option(
-    "--seed",
-    group="Compute",
-    type=options.Whole(0, 2**32 - 1),
-    metavar="N",
-    default=0,
-    help="Random seed.  [default: 0]",
-)
+@options.seed_option()
 @option("--recon", group="Output", metavar="FILE", help="Also write the decoded video (.y4m or .yuv).")
 @option("--no-verify", group="Output", is_flag=True, help="Skip checking the written file against its digests.")
 @options.json_option()

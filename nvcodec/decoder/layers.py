@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -71,9 +71,9 @@ class FinishedLayers:
                     planes = _sum(planes, residual)
             for index, frame in enumerate(missing.tolist()):
                 self._enhanced[frame] = _part(planes, index)
-        found = _stacked(_taken(self._enhanced, frames))
-        _forget(self._enhanced, self.kept_bytes // 4, lambda planes: sum(plane.nbytes for plane in planes), len(frames))
-        return found
+        found = _taken(self._enhanced, frames)
+        _forget(self._enhanced, self.kept_bytes // 4, sum(plane.nbytes for plane in found[0]), len(frames))
+        return _stacked(found)
 
     def _drawn(self, frames: Tensor) -> list[_Frame]:
         """Frames of the base, drawn now or before."""
@@ -86,9 +86,8 @@ class FinishedLayers:
                 self._base[frame] = _Frame(_part(planes, index), [level[index : index + 1] for level in pyramid])
         found = _taken(self._base, frames)
         least = _NEAR * len(frames) + 1  # all that this batch asks for in turn, and what the next one shares with it
-        _forget(
-            self._base, self.kept_bytes, lambda frame: sum(x.nbytes for x in (*frame.planes, *frame.pyramid)), least
-        )
+        nbytes = sum(tensor.nbytes for tensor in (*found[0].planes, *found[0].pyramid))
+        _forget(self._base, self.kept_bytes, nbytes, least)
         return found
 
     def _missing(self, frames: Tensor, kept: OrderedDict[int, _Kept]) -> Tensor:
@@ -113,12 +112,11 @@ def _taken(kept: OrderedDict[int, _Kept], frames: Tensor) -> list[_Kept]:
     return found
 
 
-def _forget(kept: OrderedDict[int, _Kept], limit: int, nbytes: Callable[[_Kept], int], least: int) -> None:
-    """Drop the frames that were not asked for longest, until ``limit`` bytes or ``least`` frames are left."""
-    total = sum(nbytes(value) for value in kept.values())
-    while total > limit and len(kept) > least:
-        _, oldest = kept.popitem(last=False)
-        total -= nbytes(oldest)
+def _forget(kept: OrderedDict[int, _Kept], limit: int, nbytes: int, least: int) -> None:
+    """Drop frames of ``nbytes`` each, those not asked for longest, until ``limit`` bytes or ``least`` are left."""
+    most = max(least, limit // nbytes)
+    while len(kept) > most:
+        kept.popitem(last=False)
 
 
 def _part(planes: PlaneTensors, index: int) -> PlaneTensors:

@@ -16,7 +16,7 @@ from nvcodec.models import pack_registry, registry
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.steps import dequantise
-from nvcodec.quant.tensors import IntegerTensor, TensorSpec
+from nvcodec.quant.tensors import IntegerTensor, TensorSpec, digest
 from nvcodec.types import VideoFormat
 
 if TYPE_CHECKING:
@@ -84,14 +84,7 @@ class Session:
         Raises:
             BitstreamError: The coded parameters make no sense.
         """
-        segment = self.container.segments[ordinal]
-        started = time.perf_counter()
-        try:
-            tensors = decode_tensors(segment.payload, self.specs(segment))
-        except BitstreamError as error:
-            raise BitstreamError(f"chunk 'BASE' of segment {ordinal}: {error.message}", error.hint) from None
-        self.entropy_s += time.perf_counter() - started
-        return tensors
+        return self._base_integers(ordinal, self.specs(self.container.segments[ordinal]))
 
     def locate(self, frame: int, stream: int = 0) -> tuple[int, int]:
         """Segment that holds a frame, and the frame's index within it."""
@@ -131,12 +124,20 @@ class Session:
             BitstreamError: The coded parameters make no sense.
             UnsupportedError: This version does not have its network.
         """
-        specs = self.pack_specs(pack)
-        started = time.perf_counter()
-        with naming_pack(pack):
-            tensors = decode_tensors(pack.payload, specs)
-        self.entropy_s += time.perf_counter() - started
-        return tensors
+        return self._pack_integers(pack, self.pack_specs(pack))
+
+    def check_pack(self, pack: PackSegment) -> None:
+        """Decode the integers of a pack and compare them with its digest.
+
+        Raises:
+            BitstreamError: They differ, or the coded parameters make no sense.
+            UnsupportedError: This version does not have its network, or there are more parameters than the limits
+                allow.
+        """
+        if digest(self.pack_integers(pack)) != pack.integers:
+            raise BitstreamError(
+                f"layer {pack.layer} of segment {pack.segment} does not decode to the integers of its digest"
+            )
 
     def drawing_bytes(self, ordinal: int, layers: int) -> int:
         """Memory that drawing one frame of a segment takes at its peak, roughly."""
@@ -162,24 +163,40 @@ class Session:
             "max_drawing_bytes", self.drawing_bytes(ordinal, layers), "takes about {} bytes of memory to draw a frame"
         )
         packs = [self.container.pack(ordinal, layer) for layer in range(1, layers + 1)]
-        specs = [*self.specs(segment), *(spec for pack in packs for spec in self.pack_specs(pack))]
-        self.limits.check(
-            "max_parameters", sum(spec.size for spec in specs), f"announces {{}} parameters in {1 + layers} layers"
-        )
-        tensors = self.integers(ordinal)  # which also checks the limits, before anything is allocated
+        base_specs, pack_specs = self.specs(segment), [self.pack_specs(pack) for pack in packs]
+        parameters = sum(spec.size for specs in (base_specs, *pack_specs) for spec in specs)
+        self.limits.check("max_parameters", parameters, f"announces {{}} parameters in {1 + layers} layers")
+        tensors = self._base_integers(ordinal, base_specs)  # first, so that nothing is built for a damaged payload
         field = _finished(self.model.build(self.config, geometry), tensors, device)
         if layers == 0:
             return field
         from nvcodec.decoder.layers import FinishedLayers
 
         below = FinishedLayers(field, _KEPT_BYTES)
-        for layer, pack in enumerate(packs, 1):
-            tensors = self.pack_integers(pack)  # which also checks the limits, before anything is allocated
+        for layer, (pack, specs) in enumerate(zip(packs, pack_specs, strict=True), 1):
+            tensors = self._pack_integers(pack, specs)
             network = pack_registry.build(self.pack_config(pack), geometry, self.config.pyramid(geometry), below)
             field = _finished(network, tensors, device)
             if layer < layers:
                 below.add(network)
         return field
+
+    def _base_integers(self, ordinal: int, specs: list[TensorSpec]) -> list[IntegerTensor]:
+        try:
+            return self._decoded(self.container.segments[ordinal].payload, specs)
+        except BitstreamError as error:
+            raise BitstreamError(f"chunk 'BASE' of segment {ordinal}: {error.message}", error.hint) from None
+
+    def _pack_integers(self, pack: PackSegment, specs: list[TensorSpec]) -> list[IntegerTensor]:
+        with naming_pack(pack):
+            return self._decoded(pack.payload, specs)
+
+    def _decoded(self, payload: bytes, specs: list[TensorSpec]) -> list[IntegerTensor]:
+        """The coded parameters of a payload; the time is counted."""
+        started = time.perf_counter()
+        tensors = decode_tensors(payload, specs)
+        self.entropy_s += time.perf_counter() - started
+        return tensors
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from nvcodec.decoder.layers import FinishedLayers
 from nvcodec.decoder.reader import VideoReader, read_bitstream
 from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.draw import Painter
-from nvcodec.encoder.events import Event, EventHandler, Forecast, Step, ignore
+from nvcodec.encoder.events import EventHandler, Forecast, ignore, over_segments
 from nvcodec.encoder.fit import Fit, StopRequested
 from nvcodec.encoder.goal import Goal
 from nvcodec.encoder.layer_job import LayerJob
@@ -34,12 +34,12 @@ from nvcodec.errors import DeviceError, InterruptedEncodeError, TargetNotReached
 from nvcodec.info import naming
 from nvcodec.io.geometry import describe
 from nvcodec.io.source import open_source
-from nvcodec.metrics.measure import Measurement, measure
+from nvcodec.metrics.measure import Measurement, domain_key, measure
 from nvcodec.models import pack_registry
 from nvcodec.models.een import EEN
 from nvcodec.models.een_config import EENConfig
 from nvcodec.quant.tensors import IntegerTensor, digest
-from nvcodec.types import Domain, VideoFormat
+from nvcodec.types import VideoFormat
 
 _PROBE_STEPS = 3
 _VARINT_GROWTH = 4
@@ -207,7 +207,8 @@ class _Addition:
             fit.budget.seconds = max(1.0, 0.95 * (config.max_time_s - spent)) * segment.frames / left
         if ordinal == 0:
             self._forecast(flat, step_s, fit.budget)
-        fit.run(lambda event: self.on_event(self._over_all_segments(event, ordinal)), self.should_stop)
+        count = len(self.container.segments)
+        fit.run(lambda event: self.on_event(over_segments(event, ordinal, count)), self.should_stop)
         tensors = goal.land(fit)
         psnr_db = fit.painter.psnr_db(flat.vector_of(tensors), clip)
         return _Fitted(tensors, encode_tensors(tensors), psnr_db, fit.budget.done_steps)
@@ -248,19 +249,6 @@ class _Addition:
     def _pyramid_bytes(self) -> int:
         return self.session.config.pyramid(self.session.geometry(self.container.segments[0])).nbytes
 
-    def _over_all_segments(self, event: Event, ordinal: int) -> Event:
-        """Progress of the whole layer instead of one segment's."""
-        count = len(self.container.segments)
-        if count == 1 or not isinstance(event, Step):
-            return event
-        remaining = (count - ordinal - 1) * event.eta_s / max(1 - event.progress, 1e-6)
-        return replace(
-            event,
-            stage=f"{event.stage} {ordinal + 1}/{count}",
-            progress=(ordinal + event.progress) / count,
-            eta_s=event.eta_s + remaining,
-        )
-
     def _measure(self, reader: VideoReader) -> Measurement:
         return measure(self.source.frames(), self.source.format, reader.frames(), reader.format)
 
@@ -270,22 +258,19 @@ class _Addition:
         Raises:
             TargetNotReachedError: The pictures are worse with the layer.
         """
-        gain = with_layer.psnr[self._metric] - below.psnr[self._metric]
+        key = domain_key(self.container.header.domain)
+        gain = with_layer.psnr[key] - below.psnr[key]
         if gain < -_ROUNDING_DB:
             raise TargetNotReachedError(
                 f"layer {self.layer} makes the pictures worse ({gain:+.2f} dB); {self.job.output} is as it was",
                 "Give it more --epochs, or more bits with --bpp",
             )
 
-    @property
-    def _metric(self) -> str:
-        return "yuv_611" if self.container.header.domain is Domain.YUV420 else "rgb"
-
     def _shortfall(self, added: int, quality: Measurement) -> str | None:
         allowed, target = self._allowed(), self.job.target
         if allowed is not None and added > allowed:
             return f"the layer takes {added:,} bytes; {allowed:,} were asked for, too few for any layer"
-        reached = quality.psnr[self._metric]
+        reached = quality.psnr[domain_key(self.container.header.domain)]
         if target is not None and target.kind is TargetKind.PSNR and reached < target.value:
             return f"the file has {reached:.2f} dB; {target.value:g} dB were asked for, which takes more --params"
         return None

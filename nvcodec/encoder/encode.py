@@ -9,7 +9,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ from nvcodec.decoder.check import check_segment, sample
 from nvcodec.decoder.reader import VideoReader, pick_device
 from nvcodec.encoder.checkpoint import Checkpoint
 from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, Step, ignore
+from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, ignore, over_segments
 from nvcodec.encoder.fit import StopRequested
 from nvcodec.encoder.job import Job
 from nvcodec.encoder.plan import Plan, make_plan
@@ -210,7 +209,7 @@ class _Encode:
 
         def tick(event: Event) -> None:
             nonlocal saved
-            self.on_event(self._over_all_segments(event, index))
+            self.on_event(over_segments(event, index, len(self.plan.segments)))
             if self.checkpoint is not None and time.monotonic() - saved > _CHECKPOINT_SPACING_S:
                 saved = time.monotonic()
                 try:
@@ -250,15 +249,6 @@ class _Encode:
                 seconds=duration,
             )
         )
-
-    def _over_all_segments(self, event: Event, index: int) -> Event:
-        """Progress of the whole encode instead of one segment's."""
-        count = len(self.plan.segments)
-        if count == 1 or not isinstance(event, Step):
-            return event
-        remaining = (count - index - 1) * event.eta_s / max(1 - event.progress, 1e-6)
-        stage = f"{event.stage} {index + 1}/{count}"
-        return replace(event, stage=stage, progress=(index + event.progress) / count, eta_s=event.eta_s + remaining)
 
     def _seconds(self, index: int, parameters: int) -> float | None:
         """Seconds for the fit of a segment when the encode must end on time: what is left, shared by frames."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,15 @@ class Notice:
 
 Event = Forecast | Step | Notice
 EventHandler = Callable[[Event], None]
+
+
+def over_segments(event: Event, index: int, count: int) -> Event:
+    """What the fit of one segment reports, as progress of all ``count`` of them; they are fitted in turn."""
+    if count == 1 or not isinstance(event, Step):
+        return event
+    remaining = (count - index - 1) * event.eta_s / max(1 - event.progress, 1e-6)
+    stage = f"{event.stage} {index + 1}/{count}"
+    return replace(event, stage=stage, progress=(index + event.progress) / count, eta_s=event.eta_s + remaining)
 
 
 def ignore(event: Event) -> None:

@@ -18,8 +18,8 @@ from nvcodec.encoder.plan import Plan
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.encoder.segment import FittedSegment
 from nvcodec.encoder.target import TargetKind
-from nvcodec.metrics.measure import Measurement, measure
-from nvcodec.types import Domain, Planes
+from nvcodec.metrics.measure import Measurement, domain_key, measure
+from nvcodec.types import Planes
 
 
 def measured_result(
@@ -45,7 +45,7 @@ def measured_result(
     began = time.monotonic()
     drawn = _Timed(reader.frames())
     quality = measure(source.frames(), source.format, drawn, reader.format)
-    size = note(quality.psnr[_domain_psnr(plan)])
+    size = note(quality.psnr[domain_key(plan.domain)])
     video, count = source.format, len(source)
     pixels = video.width * video.height * count
     parameters = sum(part.parameters for part in fitted)
@@ -94,17 +94,13 @@ def _shortfall(job: Job, plan: Plan, size: int, limit: int | None, quality: Meas
     """Why the target was not reached; None when it was."""
     if limit is not None and size > limit:
         return f"the file has {size:,} bytes; {limit:,} were asked for, too few for any picture"
-    reached = quality.psnr[_domain_psnr(plan)]
+    reached = quality.psnr[domain_key(plan.domain)]
     if job.target.kind is TargetKind.PSNR and reached < job.target.value:
         return (
             f"the file has {reached:.2f} dB; {job.target.value:g} dB were asked for, which takes more steps "
             "(a slower --preset) or more --params"
         )
     return None
-
-
-def _domain_psnr(plan: Plan) -> str:
-    return "yuv_611" if plan.domain is Domain.YUV420 else "rgb"
 
 
 class _Timed:

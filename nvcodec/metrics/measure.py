@@ -9,9 +9,14 @@ import numpy as np
 
 from nvcodec.color import rgb_to_yuv, yuv_to_rgb
 from nvcodec.metrics.psnr import frame_psnr, is_rgb, rgb_psnr
-from nvcodec.types import ChromaFormat, Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
 
 PLANE_KEYS = ("y", "u", "v", "yuv_611", "rgb")
+
+
+def domain_key(domain: Domain) -> str:
+    """Which of the :data:`PLANE_KEYS` a fit in this domain is after."""
+    return "yuv_611" if domain is Domain.YUV420 else "rgb"
 
 
 @dataclass

@@ -17,7 +17,7 @@ from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField, l
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.planes import unpack
-from nvcodec.models.pyramid import Pyramid
+from nvcodec.models.pyramid import Pyramid, head_channels
 
 
 class Below(Protocol):
@@ -42,9 +42,8 @@ class EEN(VideoField):
     def __init__(self, config: EENConfig, geometry: FieldGeometry, base: Pyramid, below: Below) -> None:
         super().__init__()
         self.config, self.geometry, self.below = config, geometry, below
-        self.shuffle = base.shuffle
+        self.shuffle, self.scale = base.shuffle, base.scale
         start = base.levels[0]
-        self.scale = geometry_scale(base)
         self.specs = config.tensor_specs(geometry, base)
         self.grid: nn.Parameter | None = None
         if config.grid_channels:
@@ -56,7 +55,7 @@ class EEN(VideoField):
         ):
             self.blocks.append(EnhancementBlock(incoming, outgoing, stride, kernel, level.channels))
             incoming = outgoing
-        self.head = nn.Conv2d(incoming, next(s.shape[0] for s in self.specs if s.name == "head.bias"), 3, padding=1)
+        self.head = nn.Conv2d(incoming, head_channels(base.shuffle, geometry.domain), 3, padding=1)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
@@ -119,8 +118,3 @@ class EnhancementBlock(nn.Module):
         mask = torch.sigmoid(F.conv2d(squeezed, self.attention, self.attention_bias, padding=3))
         attended = mask.permute(0, 2, 3, 1) * now
         return y.permute(0, 2, 3, 1) + F.linear(attended, self.project)
-
-
-def geometry_scale(base: Pyramid) -> int:
-    """Luma samples per place of the coarsest level."""
-    return base.shuffle * base.levels[-1].rows // base.levels[0].rows

@@ -7,9 +7,8 @@ from math import ceil
 
 from nvcodec.models.config_bytes import ConfigReader
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.pyramid import Pyramid
+from nvcodec.models.pyramid import Pyramid, head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
-from nvcodec.types import Domain
 
 
 @dataclass(frozen=True)
@@ -104,11 +103,3 @@ class EENConfig:
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-def head_channels(shuffle: int, domain: Domain) -> int:
-    """Channels that hold the samples of one place of the finest level: all of the first plane's, and of the others."""
-    luma = shuffle**2
-    if domain is Domain.YUV420 and shuffle % 2 == 0:
-        return luma + luma // 2
-    return 3 * luma

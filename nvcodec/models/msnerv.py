@@ -16,6 +16,7 @@ from nvcodec.models.base import CellWindow, VideoField, lerp_rows
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
 from nvcodec.models.planes import cut, resize, unpack
+from nvcodec.models.pyramid import head_channels
 
 
 class MSNeRV(VideoField):
@@ -36,7 +37,7 @@ class MSNeRV(VideoField):
         for index, outgoing in enumerate(config.channels):
             self.blocks.append(Block(config, index, incoming, outgoing, geometry))
             incoming = outgoing
-        self.head = Conv3x3(incoming, config.head_channels(geometry.domain))
+        self.head = Conv3x3(incoming, head_channels(config.shuffle, geometry.domain))
         nn.init.constant_(self.head.bias, 0.5)  # mid-grey: the fit starts from a picture, not from black
 
     def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:

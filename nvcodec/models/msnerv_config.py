@@ -11,9 +11,8 @@ from math import ceil, prod
 
 from nvcodec.models.config_bytes import ConfigReader, check_range
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.pyramid import Pyramid, PyramidLevel
+from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
-from nvcodec.types import Domain
 
 
 class Upsampling(IntEnum):
@@ -124,13 +123,6 @@ class MSNeRVConfig:
             (ceil(geometry.frames / 2**level), stride, stride, channels << level) for level in range(self.local_levels)
         ]
 
-    def head_channels(self, domain: Domain) -> int:
-        """Channels of the head: one picture cell of ``shuffle`` x ``shuffle`` luma samples."""
-        luma = self.shuffle**2
-        if domain is Domain.YUV420 and self.shuffle % 2 == 0:
-            return luma + luma // 2
-        return 3 * luma
-
     def pyramid(self, geometry: FieldGeometry) -> Pyramid:
         """Shape of the features behind a picture: the fused grid, then every block's output."""
         rows, columns = self.base_size(geometry)
@@ -180,7 +172,7 @@ class MSNeRVConfig:
             specs.append(TensorSpec(1, "encoder.gop_grid", shape, Role.GRID, 3))
         specs.append(TensorSpec(2, "stem.weight", (base, self.grid_channels, 3, 3), Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(3, "stem.bias", (base,), Role.VECTOR, None))
-        head = self.head_channels(geometry.domain)
+        head = head_channels(self.shuffle, geometry.domain)
         specs.append(TensorSpec(4, "head.weight", (head, self.channels[-1], 3, 3), Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(5, "head.bias", (head,), Role.VECTOR, None))
         for index, level in enumerate(self.grids):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nvcodec.types import Domain
+
 
 @dataclass(frozen=True)
 class PyramidLevel:
@@ -29,6 +31,19 @@ class Pyramid:
         return tuple(fine.rows // coarse.rows for coarse, fine in zip(self.levels, self.levels[1:], strict=False))
 
     @property
+    def scale(self) -> int:
+        """Luma samples per place of the coarsest level, along each axis."""
+        return self.shuffle * self.levels[-1].rows // self.levels[0].rows
+
+    @property
     def nbytes(self) -> int:
         """Memory of the features of one frame as float32."""
         return 4 * sum(level.rows * level.columns * level.channels for level in self.levels)
+
+
+def head_channels(shuffle: int, domain: Domain) -> int:
+    """Channels that hold the samples of one place of the finest level: all of the first plane's, and of the others."""
+    luma = shuffle**2
+    if domain is Domain.YUV420 and shuffle % 2 == 0:
+        return luma + luma // 2
+    return 3 * luma

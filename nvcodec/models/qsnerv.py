@@ -15,6 +15,7 @@ from nvcodec.models.base import CellWindow, VideoField
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.latent import latent
 from nvcodec.models.planes import cut, resize, unpack
+from nvcodec.models.pyramid import head_channels
 from nvcodec.models.qsnerv_config import Latent, QSNeRVConfig, Skip
 
 _SLOPE = 0.2
@@ -47,7 +48,7 @@ class QSNeRV(VideoField):
         for stride, kernel, outgoing in zip(config.strides, config.kernels, config.channels, strict=True):
             self.blocks.append(Convolution(incoming, outgoing * stride**2, kernel))
             incoming = outgoing
-        self.head = Convolution(incoming, config.head_channels(geometry.domain), 3)
+        self.head = Convolution(incoming, head_channels(config.shuffle, geometry.domain), 3)
 
     def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
         """See :meth:`VideoField.features`. With a window, borders within its margin differ from the whole picture."""

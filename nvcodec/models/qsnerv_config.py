@@ -12,9 +12,8 @@ from math import ceil, prod
 
 from nvcodec.models.config_bytes import check_range
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.pyramid import Pyramid, PyramidLevel
+from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
-from nvcodec.types import Domain
 
 DENSE_CONVOLUTIONS = 5
 """3x3 convolutions of a dense block; each sees the block's input and the outputs of all before it."""
@@ -104,13 +103,6 @@ class QSNeRVConfig:
         """Places of a map per base cell along each axis; ``level`` counts from 1."""
         return prod(self.strides[len(self.strides) - level :])
 
-    def head_channels(self, domain: Domain) -> int:
-        """Channels of the head: one picture cell of ``shuffle`` x ``shuffle`` luma samples."""
-        luma = self.shuffle**2
-        if domain is Domain.YUV420 and self.shuffle % 2 == 0:
-            return luma + luma // 2
-        return 3 * luma
-
     def pyramid(self, geometry: FieldGeometry) -> Pyramid:
         """Shape of the features behind a picture: the embedding, then every block's output."""
         rows, columns = self.base_size(geometry)
@@ -150,7 +142,7 @@ class QSNeRVConfig:
         the 127 ids above it, those of the skip that joins behind it included.
         """
         rows, columns = self.base_size(geometry)
-        head = self.head_channels(geometry.domain)
+        head = head_channels(self.shuffle, geometry.domain)
         specs = [
             TensorSpec(0, "embedding", (geometry.frames, rows, columns, self.embedding), Role.GRID, 3),
             TensorSpec(2, "stem.weight", (self.stem, self.embedding, 1, 1), Role.WEIGHT, 0, 1),

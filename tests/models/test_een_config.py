@@ -13,11 +13,11 @@ from nvcodec.container import PackModelId
 from nvcodec.errors import BitstreamError, NvcError, UnsupportedError
 from nvcodec.models import pack_registry
 from nvcodec.models.base import PlaneTensors
-from nvcodec.models.een_config import EENConfig, head_channels
+from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
 from nvcodec.models.planes import unpack
-from nvcodec.models.pyramid import Pyramid, PyramidLevel
+from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
 from nvcodec.quant.tensors import Role
 from nvcodec.types import Domain
 
