@@ -126,6 +126,7 @@ class Info:
                     "stream": segment.stream,
                     "first_frame": segment.first_frame,
                     "frames": segment.frames,
+                    "gops": [segment.first_frame + start for start in segment.gops],
                     "bytes": len(segment.payload),
                     "digest": ordinal in container.digests,
                 }

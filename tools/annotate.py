@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from enum import IntEnum
 from pathlib import Path
 
 from nvcodec.container import ids, read_container
@@ -42,12 +43,12 @@ class _Printer:
         self._add(before - self._reader.remaining, f"{name} {value}{f' ({meaning})' if meaning else ''}")
         return value
 
-    def index_kind(self) -> None:
+    def id(self, name: str, known: type[IntEnum]) -> int:
         before = self._reader.remaining
-        value = self._reader.varint("kind")
-        known = ids.IndexKind._value2member_map_
-        name = ids.IndexKind(value).name.lower() if value in known else "not known"
-        self._add(before - self._reader.remaining, f"kind {value} ({name})")
+        value = self._reader.varint(name)
+        meaning = known(value).name.lower() if value in known._value2member_map_ else "not known"
+        self._add(before - self._reader.remaining, f"{name} {value} ({meaning})")
+        return value
 
     def u8(self, name: str) -> int:
         value = self._reader.byte(name)
@@ -101,6 +102,8 @@ def _payload_lines(chunk: ChunkInfo, payload: bytes) -> list[str]:
     elif chunk.type == ids.BASE:
         for name in ("stream", "first frame", "frame count"):
             printer.varint(name)
+        for gop in range(printer.varint("boundaries")):
+            printer.varint(f"GoP {gop}: frames")
         printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
     elif chunk.type == ids.DGST:
         printer.varint("segment")
@@ -118,7 +121,7 @@ def _payload_lines(chunk: ChunkInfo, payload: bytes) -> list[str]:
         printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
     elif chunk.type == ids.INDX:
         while printer.remaining:
-            printer.index_kind()
+            printer.id("kind", ids.IndexKind)
             for name in ("stream", "layer", "first frame", "frame count", "offset"):
                 printer.varint(name)
     elif chunk.type == ids.META:
@@ -129,12 +132,12 @@ def _payload_lines(chunk: ChunkInfo, payload: bytes) -> list[str]:
 
 
 def _head(printer: _Printer) -> None:
-    model = printer.varint("model id", "msnerv")
+    model = printer.id("model id", ids.ModelId)
     printer.varint("coding domain id")
     printer.varint("prior id", "none")
     printer.varint("render profile", "float32")
     size = printer.varint("bytes of model configuration")
-    if model == ids.ModelId.MSNERV:
+    if model in (ids.ModelId.MSNERV, ids.ModelId.TENERV):
         _msnerv(printer)
     else:
         printer.take(size, "model configuration")
@@ -155,11 +158,12 @@ def _msnerv(printer: _Printer) -> None:
     printer.take(blocks, "expansions")
     for level in range(printer.u8("grid levels")):
         printer.take(4, f"level {level}: interval (2 bytes), shrink, channels")
-    for name in ("shuffle", "window", "gops", "local channels", "local levels"):
+    for name in ("shuffle", "window", "GoP grid", "local channels", "local levels"):
         printer.u8(name)
     printer.u8("upsampling: " + ", ".join(f"{kind.value} {kind.name.lower()}" for kind in Upsampling) + ":")
     printer.u8("fusion")
     printer.u8("cross depth")
+    printer.u8("GoP kernels")
 
 
 def main() -> None:

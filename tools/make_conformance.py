@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -36,20 +37,22 @@ FOLDER = Path(__file__).parents[1] / "tests" / "conformance"
 QUARTER = VideoFormat(64, 48, Fraction(30000, 1001))
 SMALL = {
     "strides": "2,2", "channels": "8,6", "depths": "1,1", "expansions": "2,2", "grids": "2:1:2", "shuffle": 4,
-    "local_levels": 1, "window": 1, "gops": 0, "upsampling": "bilinear", "fusion": "off", "cross_depth": "off",
+    "local_levels": 1, "window": 1, "gop_grid": "off", "upsampling": "bilinear", "fusion": "off", "cross_depth": "off",
 }  # fmt: skip
 MSNERV = {
     "strides": "2,2,2", "channels": "8,6,4", "depths": "2,2,1", "expansions": "2,2,2", "grids": "2:1:2,4:2:2",
-    "shuffle": 1, "local_channels": 2, "local_levels": 2, "window": 5, "gops": 3, "upsampling": "hybrid",
+    "shuffle": 1, "local_channels": 2, "local_levels": 2, "window": 5, "gop_grid": "on", "upsampling": "hybrid",
     "fusion": "on", "cross_depth": "on",
 }  # fmt: skip
-HINERV = {**MSNERV, "window": 1, "gops": 0, "upsampling": "bilinear", "fusion": "off", "cross_depth": "off"}
-DRAFT = {**SMALL, "strides": "1,2", "depths": "2,2", "window": 3, "gops": 2}
+HINERV = {**MSNERV, "window": 1, "gop_grid": "off", "upsampling": "bilinear", "fusion": "off", "cross_depth": "off"}
+TENERV = {**MSNERV, "channels": "8,6,6", "depths": "1,2,1", "grids": "1:1:2,4:2:2", "gop_kernels": "on"}
+DRAFT = {**SMALL, "strides": "1,2", "depths": "2,2", "window": 3, "gop_grid": "on"}
 QSNERV = {
     "strides": "3,2,2", "kernels": "1,3,3", "stem": 8, "channels": "8,6,6", "embedding": 4, "shuffle": 2, "skip": "inv",
     "levels": 1, "skip_channels": 4, "growth": 2,
 }  # fmt: skip
-GRIDS = {**SMALL, "strides": "1,2", "grids": "1:1:6,4:1:2", "shuffle": 2, "gops": 2}
+GRIDS = {**SMALL, "strides": "1,2", "grids": "1:1:6,4:1:2", "shuffle": 2, "gop_grid": "on"}
+TWO_GOPS: dict[str, object] = {"count": 2, "min_length": 2}
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,10 @@ class Stream:
     """What it is there for."""
     video: VideoFormat = QUARTER
     model: dict[str, object] = field(default_factory=lambda: dict(SMALL))
+    gop: dict[str, object] = field(default_factory=dict)
+    """How its pictures are grouped."""
+    cuts: tuple[int, ...] = ()
+    """Frames at which the content jumps."""
     settings: dict[str, object] = field(default_factory=dict)
     """Fields of the encode's configuration."""
     target_bytes: int = 1200
@@ -76,21 +83,25 @@ STREAMS = (
     Stream("rgb_from_yuv", "coding domain rgb of a 4:2:0 source", settings={"domain": "rgb"}),
     Stream("rgb_source", "an RGB source", VideoFormat(48, 32, chroma=ChromaFormat.RGB)),
     Stream("hinerv", "all switches of MSNeRV off", model=HINERV, target_bytes=2000),
-    Stream("msnerv", "all switches of MSNeRV on", model=MSNERV, target_bytes=2500),
+    Stream("msnerv", "all switches of MSNeRV on", model=MSNERV, target_bytes=2500,
+           gop={"count": 3, "min_length": 2}),
+    Stream("tenerv", "GoP kernels, uneven groups of pictures", model=TENERV, target_bytes=4000, representation="tenerv",
+           gop={"partition": "exact", "count": 3, "min_length": 2}, cuts=(2, 4)),
     Stream("pixel_shuffle", "only the learned upsampling, full-size chroma of an odd shuffle",
            model={**SMALL, "upsampling": "shuffle", "shuffle": 3, "strides": "1,2"}),
-    Stream("draft", "the shape of the CPU presets: pixel shuffle by 4", model=DRAFT, target_bytes=1500),
-    Stream("contexts", "grids large enough for the context model", model=GRIDS, target_bytes=4000),
+    Stream("draft", "the shape of the CPU presets: pixel shuffle by 4", model=DRAFT, target_bytes=1500, gop=TWO_GOPS),
+    Stream("contexts", "grids large enough for the context model", model=GRIDS, target_bytes=4000, gop=TWO_GOPS),
     Stream("qsnerv", "QS-NeRV with an invertible skip and its latent", model=QSNERV, target_bytes=2500,
            representation="qsnerv"),
-    Stream("layers", "a base with two enhancement layers", model=DRAFT, target_bytes=1500, layers=2),
+    Stream("layers", "a base with two enhancement layers", model=DRAFT, target_bytes=1500, gop=TWO_GOPS, layers=2),
     Stream("two_segments", "two independent segments", settings={"segment": 4}, target_bytes=2000),
 )  # fmt: skip
 
 
-def moving(video: VideoFormat, frames: int) -> Iterator[Planes]:
-    """Smooth waves that travel."""
-    for frame in range(frames):
+def moving(video: VideoFormat, frames: int, cuts: tuple[int, ...] = ()) -> Iterator[Planes]:
+    """Smooth waves that travel, and are elsewhere after a cut."""
+    for shown in range(frames):
+        frame = shown + 11 * bisect_right(cuts, shown)
         planes = []
         for index, (rows, columns) in enumerate(video.plane_shapes):
             y, x = np.mgrid[0:rows, 0:columns] * (video.height / rows)
@@ -105,9 +116,10 @@ def encoded(stream: Stream, frames: int, epochs: float) -> bytes:
         rgb = stream.video.chroma is ChromaFormat.RGB
         source, output = f"{folder}/{'waves/' if rgb else 'waves.y4m'}", f"{folder}/out.nvc"
         with open_sink(source, stream.video) as sink:
-            for planes in moving(stream.video, frames):
+            for planes in moving(stream.video, frames, stream.cuts):
                 sink.write(planes)
-        settings = {f"model.{name}": value for name, value in stream.model.items()}
+        groups = ("model", stream.model), ("gop", stream.gop)
+        settings = {f"{group}.{name}": value for group, values in groups for name, value in values.items()}
         config = apply(EncodeConfig(preset="draft", epochs=epochs), settings, stream.representation)
         target = RateTarget(TargetKind.SIZE, stream.target_bytes)
         plain = Job(source, output, target=target, config=config, model=stream.representation).to_dict()
@@ -139,6 +151,7 @@ def expected(data: bytes) -> dict[str, object]:
         "bit_depth": video.bit_depth,
         "planes": video.chroma.name.lower(),
         "warnings": len(session.container.warnings),
+        "gops": [segment.gops for segment in segments],
         "entropy_models": [[cost.model_id.name.lower() for cost in part] for part in costs],
         "integers": [digest(session.integers(index)).hex() for index in range(len(segments))],
         "plane_sums": sums,

@@ -13,6 +13,9 @@ from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.info import Info, probe
 from nvcodec.io.geometry import describe
 
+_GOPS_LISTED = 12
+"""Up to so many groups of pictures are listed by their first frames."""
+
 _CITATIONS = {
     "msnerv": """\
 @article{zhu2025msnerv,
@@ -27,6 +30,27 @@ _CITATIONS = {
   author    = {Kwan, Ho Man and Gao, Ge and Zhang, Fan and Gower, Andrew and Bull, David},
   booktitle = {Advances in Neural Information Processing Systems},
   volume    = {36},
+  year      = {2023}
+}""",
+    "tenerv": """\
+@misc{zhu_tenerv,
+  title  = {Video Compression with Hierarchical Temporal Neural Representation},
+  author = {Zhu, Jun and Zhang, Xinfeng and Tang, Lv and Jiang, Junhao and Zhang, Gai and Wang, Jia},
+  note   = {Preprint}
+}""",
+    "qsnerv": """\
+@inproceedings{wu2024qsnerv,
+  title     = {{QS-NeRV}: Real-Time Quality-Scalable Decoding with Neural Representation for Videos},
+  author    = {Wu, Chang and Quan, Guancheng and He, Gang and Lai, Xin-Quan and Li, Yunsong and Yu, Wenxin and
+               Lin, Xianmeng and Yang, Cheng},
+  booktitle = {ACM International Conference on Multimedia},
+  year      = {2024}
+}
+
+@inproceedings{chen2023hnerv,
+  title     = {{HNeRV}: A Hybrid Neural Representation for Videos},
+  author    = {Chen, Hao and Gwilliam, Matthew and Lim, Ser-Nam and Shrivastava, Abhinav},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
   year      = {2023}
 }""",
 }
@@ -109,6 +133,7 @@ def summary(info: Info) -> list[str]:
         ("pictures", _pictures(info)),
         *((f"stream {i}", _stream(info, i)) for i in range(len(info.streams)) if len(info.streams) > 1),
         ("segments", _segments(info)),
+        ("gops", _gops(info)),
         ("bytes", _shares(info)),
         ("metadata", ", ".join(f"{key} {value}" for key, value in info.metadata.items())),
     ]
@@ -141,6 +166,17 @@ def _segments(info: Info) -> str:
     noun = "frame" if span == "1" else "frames"
     verifiable = "with digests" if info.digests == len(lengths) else f"{info.digests} with digests"
     return f"{len(lengths)} of {span} {noun}{each}, {verifiable}"
+
+
+def _gops(info: Info) -> str:
+    """Groups of pictures, where their parameters differ: first frames, or lengths where there are many."""
+    starts = [segment.first_frame + start for segment in info.segments for start in segment.gops]
+    if not info.session.config.has_gops or len(info.streams) > 1 or len(starts) == len(info.segments):
+        return ""
+    if len(starts) <= _GOPS_LISTED:
+        return f"{len(starts)}, from frame {', '.join(map(str, starts))}"
+    lengths = [later - earlier for earlier, later in zip(starts, [*starts[1:], info.frames], strict=True)]
+    return f"{len(starts)} of {min(lengths)} to {max(lengths)} frames"
 
 
 def _shares(info: Info) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from nvcodec.container.wire import Reader, varint
@@ -10,6 +11,7 @@ from nvcodec.errors import BitstreamError
 
 INTEGER_DIGEST_BYTES = 16
 MAX_DIGEST_SAMPLES = 1 << 16
+MAX_GOPS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -23,23 +25,41 @@ class BaseSegment:
     """At least 1."""
     payload: bytes
     """Coded parameters, opaque here."""
+    gops: tuple[int, ...] = (0,)
+    """First frame of each group of pictures, counted within the segment: 0, then rising, at most 4,096."""
+
+    def gop_of(self, frame: int) -> int:
+        """The group of pictures of a frame, counted within the segment."""
+        return bisect_right(self.gops, frame) - 1
 
     def to_bytes(self) -> bytes:
         """Code the segment as a BASE payload."""
-        return varint(self.stream) + varint(self.first_frame) + varint(self.frames) + self.payload
+        assert self.gops[0] == 0 and len(self.gops) <= MAX_GOPS
+        lengths = [later - earlier for earlier, later in zip(self.gops, self.gops[1:], strict=False)]
+        numbers = [self.stream, self.first_frame, self.frames, len(lengths), *lengths]
+        return b"".join(map(varint, numbers)) + self.payload
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> BaseSegment:
         """Read a BASE payload.
 
         Raises:
-            BitstreamError: A field is missing, or the segment has no frame.
+            BitstreamError: A field is missing, the segment has no frame, or a group of pictures has none.
         """
         reader = Reader(payload)
         stream, first_frame, frames = (reader.varint(field) for field in ("stream", "first frame", "frame count"))
         if frames == 0:
             raise BitstreamError("holds no frame")
-        return cls(stream, first_frame, frames, reader.rest())
+        boundaries = reader.varint("boundary count")
+        if boundaries >= MAX_GOPS:
+            raise BitstreamError(f"announces {boundaries + 1:,} groups of pictures; at most {MAX_GOPS:,} are allowed")
+        gops = [0]
+        for _ in range(boundaries):
+            length = reader.varint("GoP length")
+            if not 0 < length < frames - gops[-1]:
+                raise BitstreamError(f"has a boundary {length:,} frames behind frame {gops[-1]:,} of {frames:,}")
+            gops.append(gops[-1] + length)
+        return cls(stream, first_frame, frames, reader.rest(), tuple(gops))
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Session:
     def geometry(self, segment: BaseSegment) -> FieldGeometry:
         """What the field of a segment draws."""
         video = self.stream(segment.stream).format
-        return FieldGeometry(segment.frames, video.height, video.width, self.container.header.domain)
+        return FieldGeometry(segment.frames, video.height, video.width, self.container.header.domain, segment.gops)
 
     def specs(self, segment: BaseSegment) -> list[TensorSpec]:
         """The coded tensors of a segment.

@@ -14,8 +14,9 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from nvcodec.container.segments import BaseSegment
 from nvcodec.encoder.job import Job
-from nvcodec.errors import InputError
+from nvcodec.errors import BitstreamError, InputError
 
 State = dict[str, npt.NDArray[np.generic]]
 
@@ -72,17 +73,24 @@ class Checkpoint:
             raise InputError(f"{path} is damaged ({error})", f"Delete {self.folder} and start again") from None
         return state if owner == segment else None
 
-    def save_segment(self, segment: int, payload: bytes) -> None:
-        """Keep the coded parameters of a finished segment."""
+    def save_segment(self, ordinal: int, segment: BaseSegment) -> None:
+        """Keep a finished segment."""
         self._prepare()
         temporary = self.folder / "segment.tmp"
-        temporary.write_bytes(payload)
-        os.replace(temporary, self._segment_path(segment))
+        temporary.write_bytes(segment.to_bytes())
+        os.replace(temporary, self._segment_path(ordinal))
 
-    def load_segment(self, segment: int) -> bytes | None:
-        """The coded parameters of a segment that was finished before."""
-        path = self._segment_path(segment)
-        return path.read_bytes() if path.exists() else None
+    def load_segment(self, ordinal: int) -> BaseSegment | None:
+        """A segment that was finished before.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        path = self._segment_path(ordinal)
+        try:
+            return BaseSegment.from_bytes(path.read_bytes()) if path.exists() else None
+        except BitstreamError as error:
+            raise InputError(f"{path} is damaged: it {error.message}", f"Delete {path}: it is fitted again") from None
 
     def remove(self) -> None:
         """The encode is done: delete its files, and the folder unless something else is in it."""

@@ -8,6 +8,9 @@ from math import inf
 
 from nvcodec.types import Domain
 
+MAX_GOPS = 255
+"""Groups of pictures that an encode may be asked for; a file may hold more."""
+
 
 class Rounding(Enum):
     """How the fit sees its own quantisation."""
@@ -26,6 +29,47 @@ class Stage:
     until: float
     """Progress at which the stage ends, 0..1."""
     rounding: Rounding
+
+
+class Partition(Enum):
+    """How groups of pictures are found."""
+
+    EXACT = "exact"
+    """The boundaries at which the content changes most, by dynamic programme."""
+    GREEDY = "greedy"
+    """Algorithm 1 of TeNeRV."""
+    UNIFORM = "uniform"
+    """Groups of equal length, ``count`` of them."""
+    FIXED = "fixed"
+    """Groups of ``length`` frames, the last one shorter."""
+
+
+@dataclass(frozen=True)
+class GopConfig:
+    """Groups of pictures inside a segment, for models that have parameters of their own for each."""
+
+    partition: Partition = Partition.UNIFORM
+    count: int = 2
+    """How many; fewer where they would be shorter than ``min_length``."""
+    min_length: int = 0
+    """Frames of the shortest group; 0 = by rule: half of the mean length, but at least 8."""
+    length: int = 32
+    """Frames of each group where the partition is ``fixed``."""
+    together_until: float = 0.1
+    """Progress until which all frames share one set of the parameters that groups then have for themselves (TeNeRV's
+    holistic stage). Where the content decides, that is when it is looked at."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MAX_GOPS:
+            raise ValueError(f"gop.count must be 1 to {MAX_GOPS}, not {self.count}")
+        if self.min_length < 0:
+            raise ValueError(f"gop.min_length must be at least 0, not {self.min_length}")
+        if self.length < 1:
+            raise ValueError(f"gop.length must be at least 1, not {self.length}")
+        if not 0 <= self.together_until <= 0.8:  # where the best state begins to be looked for
+            raise ValueError(f"gop.together_until must be 0 to 0.8, not {self.together_until}")
+        if self.partition in (Partition.EXACT, Partition.GREEDY) and self.together_until == 0:
+            raise ValueError(f"gop.partition {self.partition.value} looks at the content at gop.together_until: not 0")
 
 
 @dataclass(frozen=True)
@@ -113,6 +157,8 @@ class EncodeConfig:
     """Frames per independent segment; None = the whole clip is one."""
     fit: FitConfig = FitConfig()
     loss: LossConfig = LossConfig()
+    gop: GopConfig | None = None
+    """None = what suits the model."""
     model: dict[str, object] = field(default_factory=dict)
     """Fields of the model's configuration to set instead of the rule's."""
     epochs: float | None = None

@@ -181,7 +181,7 @@ class _Encode:
         try:
             if self.checkpoint is not None:
                 for index, part in enumerate(fitted):
-                    self.checkpoint.save_segment(index, part.payload)
+                    self.checkpoint.save_segment(index, self._segment(index, part.payload, part.gops))
                 return f"The fit is saved. Make room, then:  nvc encode --resume {self.checkpoint.folder}"
         except OSError:
             pass  # the disk that is full may well be the same
@@ -222,7 +222,7 @@ class _Encode:
         except StopRequested:
             raise self._interrupted(fit, index) from None
         if self.checkpoint is not None and len(self.plan.segments) > 1:
-            self.checkpoint.save_segment(index, result.payload)
+            self.checkpoint.save_segment(index, self._segment(index, result.payload, result.gops))
         return result
 
     def _interrupted(self, fit: SegmentFit, index: int) -> InterruptedEncodeError:
@@ -267,29 +267,29 @@ class _Encode:
 
     def _overhead(self) -> int:
         """Bytes of the file that are not coded parameters, or a few more."""
-        count = len(self.plan.segments)
+        video = self.clip.format
+        first, second, third = (np.full_like(plane, video.peak) for plane in self.clip.frame(0))
+        segments, digests = [], []
+        for index, (_, frames) in enumerate(self.plan.segments):
+            segments.append(self._segment(index, b"", self.plan.geometry(index, video).gops))
+            samples = sample(lambda _: (first, second, third), video, frames)
+            digests.append(SegmentDigest(index, bytes(16), samples))
+        boundaries = sum(len(segment.gops) - 1 for segment in segments)  # which may lie further apart, in a byte more
         # with their payloads in front of them, segments lie further out and take up to three bytes more in the index
-        return len(self._assemble([b""] * count, None)) + 3 * (count - 1) + _COMPRESSED_DIGITS
+        further = boundaries + 3 * (len(segments) - 1)
+        return len(write_container(self.header, segments, digests, self.metadata)) + further + _COMPRESSED_DIGITS
 
-    def _assemble(self, payloads: list[bytes], digests: list[SegmentDigest] | None) -> bytes:
-        if digests is None:
-            video = self.clip.format
-            first, second, third = (np.full_like(plane, video.peak) for plane in self.clip.frame(0))
-            samples = [sample(lambda _: (first, second, third), video, frames) for _, frames in self.plan.segments]
-            digests = [SegmentDigest(index, bytes(16), values) for index, values in enumerate(samples)]
-        segments = [
-            BaseSegment(0, first, frames, payload)
-            for (first, frames), payload in zip(self.plan.segments, payloads, strict=True)
-        ]
-        return write_container(self.header, segments, digests, self.metadata)
+    def _segment(self, index: int, payload: bytes, gops: tuple[int, ...]) -> BaseSegment:
+        first, frames = self.plan.segments[index]
+        return BaseSegment(0, first, frames, payload, gops)
 
     def _write(self, fitted: list[FittedSegment], path: str) -> int:
         """Write the file; its size in bytes."""
-        digests = [
-            SegmentDigest(index, digest(part.tensors), part.samples(self.clip.format))
-            for index, part in enumerate(fitted)
-        ]
-        return Path(path).write_bytes(self._assemble([part.payload for part in fitted], digests))
+        segments, digests = [], []
+        for index, part in enumerate(fitted):
+            segments.append(self._segment(index, part.payload, part.gops))
+            digests.append(SegmentDigest(index, digest(part.tensors), part.samples(self.clip.format)))
+        return Path(path).write_bytes(write_container(self.header, segments, digests, self.metadata))
 
 
 def _read_source(job: Job) -> Clip:

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.companion import Companion, Guide
-from nvcodec.encoder.config import FitConfig, LossConfig, Rounding
+from nvcodec.encoder.config import FitConfig, GopConfig, LossConfig, Rounding
 from nvcodec.encoder.draw import Painter
 from nvcodec.encoder.events import EventHandler, Notice, Step
+from nvcodec.encoder.grouping import Grouping
 from nvcodec.encoder.loss import Distortion, picture_error
 from nvcodec.encoder.optimiser import FieldOptimiser
 from nvcodec.encoder.pack import real_bits
@@ -23,6 +24,7 @@ from nvcodec.encoder.quantiser import Quantiser
 from nvcodec.encoder.rate import RateWeight, Reading
 from nvcodec.encoder.schedule import Budget, learning_rate, rate_ramp, stage_at
 from nvcodec.errors import UsageError
+from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.tensors import IntegerTensor
 
 _CALIBRATIONS = 40
@@ -62,6 +64,7 @@ class Fit:
         loss: Distortion.
         rate: Weight of the rate.
         budget: How long.
+        gop: How frames are grouped, where the field has groups; None leaves its groups as they are.
         companion: Fills the per-frame values in the first part of the schedule; thrown away with the fit.
     """
 
@@ -73,11 +76,11 @@ class Fit:
         loss: LossConfig,
         rate: RateWeight,
         budget: Budget,
+        gop: GopConfig | None = None,
         companion: Companion | None = None,
     ) -> None:
         self.clip, self.config, self.rate, self.budget = clip, config, rate, budget
         self.flat = flat = painter.flat
-        self.geometry = flat.field.geometry
         self.pixels = self.geometry.frames * self.geometry.height * self.geometry.width
         self.quantiser = Quantiser(flat, config.first_step_log2)
         self.painter = painter
@@ -85,6 +88,7 @@ class Fit:
         self.guide = Guide(companion, flat, clip, config.companion_until)
         heads, guides = self.distortion.parameters(), self.guide.parameters()
         self.optimiser = FieldOptimiser(flat, self.quantiser.log2_steps, heads, config, guides)
+        self.grouping = Grouping(flat, self.optimiser, gop)
         self.queue: list[int] = []
         self.frame_errors = torch.full((self.geometry.frames,), _NEVER, device=flat.vector.device)
         """Error of every frame when it was last drawn."""
@@ -122,6 +126,7 @@ class Fit:
                 self._judge()
             if self.budget.elapsed - self._last_event >= _EVENT_SPACING_S:
                 self._report(progress, on_event)
+        self.grouping.update(1.0)  # a schedule of a step or two never came to it
         self._judge()
         self._report(1.0, on_event)
 
@@ -145,6 +150,7 @@ class Fit:
 
     def _step(self, progress: float) -> None:
         config, flat = self.config, self.flat
+        self.grouping.update(progress)
         frames = self._next_frames()
         rounding = stage_at(progress, config.schedule).rounding
         if config.fixed_bits and rounding is Rounding.HARD:
@@ -159,6 +165,7 @@ class Fit:
             loss = loss + (self.rate.value * config.rate_every / self.pixels) * bits
         loss.backward()
         self.guide.hold()
+        self.grouping.hold()
         torch.nn.utils.clip_grad_norm_([flat.vector], config.clip_norm)
         self.optimiser.step(learning_rate(progress, config) * self.learning_rate_factor)
         self.quantiser.clamp()
@@ -191,6 +198,11 @@ class Fit:
         codes = torch.from_numpy(np.concatenate([tensor.step_codes for tensor in tensors]))
         self.quantiser.set_codes(codes)
         return self.quantiser.bits(self.flat.vector_of(tensors)).item() * self.real_per_estimated
+
+    @property
+    def geometry(self) -> FieldGeometry:
+        """What is drawn; its groups of pictures may change on the way."""
+        return self.flat.field.geometry
 
     @property
     def psnr_db(self) -> float:

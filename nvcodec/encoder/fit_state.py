@@ -22,6 +22,7 @@ def save(fit: Fit) -> State:
         "random": torch.get_rng_state(),
         "queue": torch.tensor(fit.queue, dtype=torch.int64),
         "frame_errors": fit.frame_errors,
+        "gops": torch.tensor(fit.grouping.gops, dtype=torch.int64),
     }
     for index, parameter in enumerate(fit.distortion.parameters()):
         tensors[f"head.{index}"] = parameter
@@ -81,6 +82,8 @@ def load(fit: Fit, arrays: State) -> None:
         {name.removeprefix(_OPTIMISER): value for name, value in tensors.items() if name.startswith(_OPTIMISER)}
     )
     fit.quantiser.log2_steps.requires_grad_(bool(number("steps_learned")))
+    if gops := tuple(tensors["gops"].tolist()):
+        fit.grouping.split(gops)
     fit.queue = tensors["queue"].tolist()
     fit.budget.done_steps, fit.budget.done_seconds = int(number("done_steps")), number("done_seconds")
     fit.budget.seconds = _or_none(number("planned_seconds"))  # a new plan could throw the schedule back

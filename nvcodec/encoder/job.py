@@ -41,6 +41,7 @@ class Job:
         for stage in config["fit"]["stages"]:
             stage["rounding"] = stage["rounding"].value
         config["model"] = {name: _plain(value) for name, value in self.config.model.items()}
+        config["gop"] = {name: _plain(value) for name, value in (config["gop"] or {}).items()}
         return plain
 
     @classmethod
@@ -52,9 +53,9 @@ class Job:
         config["fit"] = FitConfig(**{**config["fit"], "stages": tuple(stages)})
         config["loss"] = LossConfig(**config["loss"])
         config["domain"] = None if config["domain"] is None else Domain[config["domain"].upper()]
-        model = {f"model.{name}": value for name, value in config.pop("model").items()}
+        settings = {f"{group}.{name}": value for group in ("gop", "model") for name, value in config.pop(group).items()}
         target = values["target"]
-        values["config"] = apply(EncodeConfig(**config), model, str(values["model"]))
+        values["config"] = apply(EncodeConfig(**config), settings, str(values["model"]))
         values["target"] = RateTarget(TargetKind(target["kind"]), target["value"])  # type: ignore[index]
         values["fps"] = None if values["fps"] is None else Fraction(str(values["fps"]))
         values["size"] = None if values["size"] is None else tuple(values["size"])  # type: ignore[arg-type]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from nvcodec.encoder.config import FitConfig
 from nvcodec.encoder.parameters import FlatField
-from nvcodec.quant.tensors import Role, TensorSpec
+from nvcodec.quant.tensors import Role
 
 _SMALLEST_SIDE = 8
 """Kernels with fewer rows or columns than this have too little of a spectrum to be evened out."""
@@ -25,6 +26,18 @@ _UPDATE_RMS = 0.2
 
 _GUIDE_RATE = 0.125
 """Learning rate of a companion in units of the field's."""
+_HEIR_RATE = 0.25
+"""Learning rate of what groups of pictures have for themselves, in units of what they share. A full rate costs half a
+decibel on a clip that does not change, a twentieth gains nothing where it does."""
+
+
+class _Matrices(NamedTuple):
+    """Parameters that are matrices of one shape."""
+
+    places: Tensor
+    """Where they lie in the parameter vector, int64 [N, rows, columns], the longer side last."""
+    of_heirs: bool
+    """Whether only some of the frames use each."""
 
 
 class FieldOptimiser:
@@ -32,7 +45,9 @@ class FieldOptimiser:
 
     Kernels of convolutions and linear layers, as matrices [outputs, rest], are moved by their momentum with all
     singular values made equal (Muon: Jordan et al., 2024; scaled as by Liu et al., "Muon is scalable for LLM training",
-    2025, section 2.2); grids, vectors and depthwise kernels by Adam. At equal steps that is worth 1 to 2 dB here.
+    2025, section 2.2); grids and vectors by Adam. At equal steps that is worth 1 to 2 dB here. Kernels of depthwise
+    convolutions are matrices like others, [channels, taps]. What a group of pictures has for itself moves slower, and
+    only in steps that saw a frame of it: momentum without news would carry it off.
 
     Args:
         flat: The field.
@@ -51,10 +66,10 @@ class FieldOptimiser:
         guides: Iterable[Tensor] = (),
     ) -> None:
         self.vector = flat.vector
-        self._matrices = [index.to(flat.vector.device) for index in _matrices(flat.specs)]
+        self._matrices = _matrices(flat)
         self._by_adam = torch.ones_like(flat.vector, requires_grad=False)
-        for index in self._matrices:
-            self._by_adam[index] = 0
+        for matrices in self._matrices:
+            self._by_adam[matrices.places] = 0
         self._momentum = torch.zeros_like(flat.vector, requires_grad=False)
         groups = [([flat.vector], 1.0), ([log2_steps], config.step_rate_factor), (list(heads), 1.0)]
         groups = [group for group in [*groups, (list(guides), _GUIDE_RATE)] if group[0]]
@@ -73,13 +88,30 @@ class FieldOptimiser:
         assert gradient is not None
         self._momentum.lerp_(gradient, 1 - _MOMENTUM)
         ahead = gradient.lerp(self._momentum, _MOMENTUM)
-        for index in self._matrices:
-            update = orthogonalised(ahead[index])
-            scale = _UPDATE_RMS * math.sqrt(index.shape[-1])
-            self.vector[index] -= learning_rate * scale * update
+        for places, of_heirs in self._matrices:
+            update = orthogonalised(ahead[places])
+            scale = learning_rate * _UPDATE_RMS * math.sqrt(places.shape[-1])
+            if of_heirs:
+                seen = gradient[places].abs().amax(dim=(1, 2), keepdim=True) > 0
+                update *= _HEIR_RATE * seen
+            self.vector[places] -= scale * update
         gradient *= self._by_adam  # which leaves where it is what never had a gradient
         self._adam.step()
         self._adam.zero_grad()
+
+    @torch.no_grad()
+    def hand_on(self, heirs: slice, parent: slice) -> None:
+        """Let parameters that begin as copies of others begin with what was learned of those others' gradients.
+
+        Args:
+            heirs: Places in the vector, any number of copies one after another.
+            parent: Those they are copies of.
+        """
+        moments = self._adam.state.get(self.vector)
+        if moments is None:  # not a single step was taken
+            return
+        for learned in (self._momentum, moments["exp_avg"], moments["exp_avg_sq"]):
+            learned[heirs].view(-1, parent.stop - parent.start).copy_(learned[parent])
 
     def forget(self) -> None:
         """Drop what was learned of the gradients: the parameters have jumped."""
@@ -135,14 +167,16 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     return x
 
 
-def _matrices(specs: Iterable[TensorSpec]) -> list[Tensor]:
-    """Where matrices lie in the parameter vector: int64 [N, rows, columns] for each shape, the longer side last."""
-    found, at = defaultdict(list), 0
-    for spec in specs:
-        if spec.role is Role.WEIGHT and len(spec.shape) >= 2:
-            index = torch.arange(at, at + spec.size).view(spec.shape[0], -1)
+def _matrices(flat: FlatField) -> list[_Matrices]:
+    """The matrices of a field, by shape."""
+    found: dict[tuple[bool, torch.Size], list[Tensor]] = defaultdict(list)
+    for spec, start in zip(flat.specs, flat.starts, strict=True):
+        if spec.role is not Role.WEIGHT or len(spec.shape) < 2:
+            continue
+        of_heirs = spec.name in flat.heirs
+        places = torch.arange(start, start + spec.size, device=flat.vector.device)
+        for index in places.view(*spec.shape[:2], -1) if of_heirs else [places.view(spec.shape[0], -1)]:
             index = index if index.shape[0] <= index.shape[1] else index.T
             if index.shape[0] >= _SMALLEST_SIDE:
-                found[index.shape].append(index)
-        at += spec.size
-    return [torch.stack(group) for group in found.values()]
+                found[of_heirs, index.shape].append(index)
+    return [_Matrices(torch.stack(group), of_heirs) for (of_heirs, _), group in found.items()]

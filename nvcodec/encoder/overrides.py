@@ -8,17 +8,18 @@ from dataclasses import fields, replace
 from enum import Enum
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from nvcodec.encoder.config import EncodeConfig, FitConfig, LossConfig
+from nvcodec.encoder.config import EncodeConfig, FitConfig, GopConfig, LossConfig
+from nvcodec.encoder.sizing import gops_of
 from nvcodec.errors import UsageError
 from nvcodec.models import registry
 from nvcodec.models.msnerv_config import GridLevel
 
-_Config = TypeVar("_Config", FitConfig, LossConfig)
+_Config = TypeVar("_Config", FitConfig, LossConfig, GopConfig)
 _NOT_SETTABLE = {"stages"}
 
 
 def apply(config: EncodeConfig, settings: Mapping[str, object], model: str = "msnerv") -> EncodeConfig:
-    """The configuration with ``fit.*``, ``loss.*`` and ``model.*`` settings applied.
+    """The configuration with ``fit.*``, ``loss.*``, ``gop.*`` and ``model.*`` settings applied.
 
     Args:
         config: Where to start from.
@@ -28,16 +29,17 @@ def apply(config: EncodeConfig, settings: Mapping[str, object], model: str = "ms
     Raises:
         UsageError: A key does not exist or a value does not fit it.
     """
-    groups: dict[str, dict[str, object]] = {"fit": {}, "loss": {}, "model": {}}
+    groups: dict[str, dict[str, object]] = {"fit": {}, "loss": {}, "gop": {}, "model": {}}
     for key, value in settings.items():
         group, dot, name = key.partition(".")
         if not dot or group not in groups:
-            raise UsageError(f"no setting is called {key!r}", "Settings start with fit., loss. or model.")
+            raise UsageError(f"no setting is called {key!r}", "Settings start with fit., loss., gop. or model.")
         groups[group][name] = value
     return replace(
         config,
         fit=_replaced(config.fit, "fit", groups["fit"]),
         loss=_replaced(config.loss, "loss", groups["loss"]),
+        gop=_replaced(config.gop or gops_of(model), "gop", groups["gop"]),
         model={**config.model, **_parsed(registry.by_name(model).settings, "model", groups["model"])},
     )
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nvcodec.models.base import VideoField
+from nvcodec.models.gops import GroupedField
 from nvcodec.quant.steps import dequantise, step_values
 from nvcodec.quant.tensors import IntegerTensor, TensorSpec
 
@@ -26,6 +27,8 @@ class FlatField:
         self.specs = list(field.specs)
         named = dict(field.named_parameters())
         assert set(named) == {spec.name for spec in self.specs}
+        self.heirs = field.heirs() if isinstance(field, GroupedField) else {}
+        """Parameters that a group of pictures has for itself, by name, and those that all share in their place."""
         self.sizes = [spec.size for spec in self.specs]
         self.starts = [0, *accumulate(self.sizes)][:-1]
         """Where each tensor begins in the vector."""
@@ -57,6 +60,18 @@ class FlatField:
         """Views of a parameter vector, float32 [P], under the names of the field's parameters."""
         parts = torch.split(vector, self.sizes)
         return {spec.name: part.view(spec.shape) for spec, part in zip(self.specs, parts, strict=True)}
+
+    def places(self, name: str) -> slice:
+        """Where a tensor lies in the vector."""
+        index = [spec.name for spec in self.specs].index(name)
+        return slice(self.starts[index], self.starts[index] + self.sizes[index])
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Give the field's own parameters, which a fit does not touch, the values of the vector."""
+        named = dict(self.field.named_parameters())
+        for name, values in self.split(self.vector).items():
+            named[name].copy_(values)
 
     def steps(self, codes: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
         """Step of every parameter, float32 [P], from all step codes, int [n_steps], in the order of the tensors."""

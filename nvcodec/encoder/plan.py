@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from nvcodec.encoder.config import EncodeConfig
+from nvcodec.container.segments import MAX_GOPS
+from nvcodec.encoder.config import EncodeConfig, GopConfig
+from nvcodec.encoder.partition import group_count, uniform
 from nvcodec.encoder.presets import bpp_for_crf
-from nvcodec.encoder.sizing import presets_of, schedule_steps
+from nvcodec.encoder.sizing import gops_of, presets_of, schedule_steps
 from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.errors import UsageError
 from nvcodec.models.geometry import FieldGeometry
@@ -35,10 +37,13 @@ class Plan:
     """Steps of each segment's fit when the schedule is not planned in time."""
     crf: float
     """The weight of the rate when quality decides; also what sized the network then."""
+    gop: GopConfig
 
     def geometry(self, segment: int, video: VideoFormat) -> FieldGeometry:
-        """What the field of a segment draws."""
-        return FieldGeometry(self.segments[segment][1], video.height, video.width, self.domain)
+        """What the field of a segment draws; as long as nothing is known of the content, in groups of equal length."""
+        frames = self.segments[segment][1]
+        gops = uniform(frames, group_count(frames, self.gop)) if self.network.has_gops else (0,)
+        return FieldGeometry(frames, video.height, video.width, self.domain, gops)
 
 
 def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: EncodeConfig, model: str = "msnerv") -> Plan:
@@ -50,7 +55,11 @@ def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: Encod
     domain = choose_domain(video, config.domain)
     segments = split(frames, config.segment)
     longest = max(count for _, count in segments)
-    geometry = FieldGeometry(longest, video.height, video.width, domain)
+    gop = config.gop or gops_of(model)
+    gops = group_count(longest, gop)
+    if gops > MAX_GOPS:
+        raise UsageError(f"gop.length {gop.length} makes {gops:,} groups of pictures", f"{MAX_GOPS:,} are allowed")
+    geometry = FieldGeometry(longest, video.height, video.width, domain, uniform(longest, gops))
     crf = target.value if target.kind is TargetKind.CRF else _CRF_AT_35_DB
     if target.kind is TargetKind.PSNR:
         crf = min(max(_CRF_AT_35_DB + 35 - target.value, 0), _MAX_DERIVED_CRF)
@@ -63,7 +72,7 @@ def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: Encod
     except ValueError as error:
         raise UsageError(str(error)) from None
     steps = tuple(schedule_steps(preset, config.fit.batch, count, config.epochs) for _, count in segments)
-    return Plan(domain, network, segments, steps, crf)
+    return Plan(domain, network, segments, steps, crf, gop)
 
 
 def choose_domain(video: VideoFormat, asked: Domain | None) -> Domain:

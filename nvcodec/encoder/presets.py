@@ -1,4 +1,6 @@
-"""Presets: how much work an encode may be, as data; and MSNeRV's rules from a budget to a network. No torch.
+"""Presets: how much work an encode may be, as data; and the rules of MSNeRV and TeNeRV from a budget to a network.
+
+No torch.
 
 =========  ======================  ======  =========  ==========  =======================================
 preset     work at                 layers  expansion  epochs      meant for
@@ -48,6 +50,8 @@ class Preset:
     parameters in finer steps."""
     layer_effort: float = 0.25
     """Steps of an enhancement layer in units of the base's: its features are there already."""
+    gop_kernels: bool = False
+    """TeNeRV: depthwise kernels differ between groups of pictures."""
 
     def network(
         self, geometry: FieldGeometry, parameters: int, switches: dict[str, object] | None = None, pinned: bool = False
@@ -69,6 +73,7 @@ PRESETS = {
         replace(_PAPER, name="slower", epochs=1200, min_steps=40_000),
     )
 }
+TENERV_PRESETS = {name: replace(preset, gop_kernels=True) for name, preset in PRESETS.items()}
 
 _GRID_SHARE = 0.4
 """Largest share of the parameters that goes into grids over the picture, those of the groups of pictures included."""
@@ -134,7 +139,7 @@ def plan_network(
 
     Args:
         preset: Depths, expansions, bounds.
-        geometry: What is to be drawn.
+        geometry: What is to be drawn, in as many groups of pictures as the segment has.
         parameters: Coded parameters wanted, all tensors counted.
         switches: Fields of :class:`MSNeRVConfig` to set instead of the defaults.
         max_channels: Widest first block to consider.
@@ -151,6 +156,7 @@ def plan_network(
             "depths": preset.depths,
             "expansions": (preset.expansion,) * blocks,
             "shuffle": choose_shuffle(preset, geometry.height, geometry.width),
+            "gop_kernels": preset.gop_kernels and len(geometry.gops) > 1,
             **MEASURED_SWITCHES,
             **settings,
             **(switches or {}),
@@ -169,23 +175,17 @@ def plan_network(
         return last
 
     if switches and "grids" in switches:
-        settings: dict[str, object] = {"gops": default_gops(geometry.frames)}
+        settings: dict[str, object] = {}
     else:
-        settings = richest(_grid_choices(geometry.frames), "encoder.", _GRID_SHARE)
+        settings = richest(_grid_choices(), "encoder.", _GRID_SHARE)
     local: list[dict[str, object]] = [{**settings, "local_channels": channels} for channels in (4, 2, 1)]
     settings = richest([*local, {**settings, "local_levels": 0}], ".local.", _LOCAL_SHARE)
     widths = [*range(_MIN_CHANNELS, 32, 2), *range(32, max_channels + 1, 4)]
     return min((network(width, **settings) for width in widths), key=lambda config: abs(count(config) - parameters))
 
 
-def default_gops(frames: int) -> int:
-    """Groups of pictures with a grid of their own: two, but at least 8 frames each (docs/switches.md)."""
-    return min(2, max(1, frames // 8))
-
-
-def _grid_choices(frames: int) -> Iterator[dict[str, object]]:
-    """Grids from rich to poor: fewer channels, fewer nodes in time, less resolution, no groups of pictures."""
-    gops = default_gops(frames)
+def _grid_choices() -> Iterator[dict[str, object]]:
+    """Grids from rich to poor: fewer channels, fewer nodes in time, less resolution, none for groups of pictures."""
     for shrink, channels, intervals in (
         (1, 4, (2, 3, 4)),
         (1, 2, (2, 3, 4)),
@@ -196,8 +196,8 @@ def _grid_choices(frames: int) -> Iterator[dict[str, object]]:
     ):
         for interval in intervals:
             levels = GridLevel(interval, shrink, channels), GridLevel(2 * interval, shrink, 2 * channels)
-            yield {"grids": levels, "gops": gops if shrink == 1 else min(gops, 1)}
-    yield {"grids": (GridLevel(64, 4, 1),), "gops": 0}
+            yield {"grids": levels}
+    yield {"grids": (GridLevel(64, 4, 1),), "gop_grid": False}
 
 
 MEASURED_SWITCHES: dict[str, object] = {

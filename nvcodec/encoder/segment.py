@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nvcodec.container import BaseSegment
 from nvcodec.decoder.check import sample
 from nvcodec.decoder.render import render
 from nvcodec.encoder import fit_state
@@ -46,6 +47,11 @@ class FittedSegment:
     """What the fit believes the payload to cost; None when the rate was not part of it."""
     earlier_s: float
     """Seconds of fitting before the encode was resumed."""
+
+    @property
+    def gops(self) -> tuple[int, ...]:
+        """First frame of each group of pictures."""
+        return self.field.geometry.gops
 
     @property
     def parameters(self) -> int:
@@ -96,7 +102,7 @@ class SegmentFit:
         budget = Budget(plan.steps[index])
         config = job.config.fit
         companion = companion_of(job.model, self.field) if config.companion_until else None
-        self.fit = Fit(painter, clip, config, job.config.loss, self.goal.weight(), budget, companion)
+        self.fit = Fit(painter, clip, config, job.config.loss, self.goal.weight(), budget, plan.gop, companion)
 
     def end_after(self, seconds: float | None) -> None:
         """Plan the fit in seconds instead of the plan's steps; None leaves it."""
@@ -138,9 +144,10 @@ class SegmentFit:
         self.fit.run(on_event, should_stop)
         return self._fitted(self.goal.land(self.fit))
 
-    def finished(self, payload: bytes) -> FittedSegment:
-        """The segment from its coded parameters, as an earlier run left them."""
-        return self._fitted(decode_tensors(payload, self.flat.specs))
+    def finished(self, segment: BaseSegment) -> FittedSegment:
+        """The segment as an earlier run left it."""
+        self.fit.grouping.split(segment.gops)
+        return self._fitted(decode_tensors(segment.payload, self.flat.specs))
 
     def _fitted(self, tensors: list[IntegerTensor]) -> FittedSegment:
         load_integers(self.field, tensors)

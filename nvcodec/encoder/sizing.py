@@ -1,4 +1,4 @@
-"""Which presets a model has: the names are the same for all, what they mean is a matter of the model. No torch."""
+"""What a model's defaults are: presets, whose names are the same for all, and groups of pictures. No torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from nvcodec.encoder import presets, size_qsnerv
+from nvcodec.encoder.config import GopConfig, Partition
 from nvcodec.models.geometry import FieldGeometry
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ def presets_of(model: str) -> Mapping[str, Shape]:
     return _PRESETS[model]
 
 
+def gops_of(model: str) -> GopConfig:
+    """How a model groups the pictures where nothing else is asked for."""
+    return _GOPS.get(model, GopConfig())
+
+
 def schedule_steps(preset: Shape, batch: int, frames: int, epochs: float | None) -> int:
     """Steps of a fit: the preset's epochs or those asked for, but never too few for a short clip to settle."""
     if epochs is not None:
@@ -59,4 +65,9 @@ def schedule_steps(preset: Shape, batch: int, frames: int, epochs: float | None)
     return max(round(preset.epochs * frames / batch), preset.min_steps)
 
 
-_PRESETS: Mapping[str, Mapping[str, Shape]] = {"msnerv": presets.PRESETS, "qsnerv": size_qsnerv.PRESETS}
+_PRESETS: Mapping[str, Mapping[str, Shape]] = {
+    "msnerv": presets.PRESETS,
+    "tenerv": presets.TENERV_PRESETS,
+    "qsnerv": size_qsnerv.PRESETS,
+}
+_GOPS = {"tenerv": GopConfig(Partition.EXACT, count=5)}

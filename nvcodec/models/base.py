@@ -26,6 +26,10 @@ class FieldConfig(Protocol):
     def scale(self) -> int:
         """Luma samples per base cell along each axis."""
 
+    @property
+    def has_gops(self) -> bool:
+        """Whether groups of pictures have parameters of their own."""
+
     def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
         """Rows and columns of base cells, enough to cover the picture."""
 

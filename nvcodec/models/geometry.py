@@ -17,3 +17,5 @@ class FieldGeometry:
     width: int
     """Luma columns."""
     domain: Domain
+    gops: tuple[int, ...] = (0,)
+    """First frame of each group of pictures; models without parameters of their own for each ignore it."""

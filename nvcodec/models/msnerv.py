@@ -1,4 +1,4 @@
-"""MSNeRV (Zhu et al., 2025) and, with all switches off, HiNeRV (Kwan et al., NeurIPS 2023).
+"""MSNeRV (Zhu et al., 2025), TeNeRV (Zhu et al.) and, with all switches off, HiNeRV (Kwan et al., NeurIPS 2023).
 
     grids, window, GoP grid -> stem -> { norm, upsample + local grids, layers } x blocks -> head -> planes
 
@@ -8,28 +8,33 @@ view is what convolution wants in its channels-last format, so no copy is ever m
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import CellWindow, VideoField, lerp_rows
+from nvcodec.models.base import CellWindow, lerp_rows
 from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.gops import DepthwiseKernel, GroupedField, Groups
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
 from nvcodec.models.planes import cut, resize, unpack
 from nvcodec.models.pyramid import head_channels
 
 
-class MSNeRV(VideoField):
+class MSNeRV(GroupedField):
     """The whole representation of one segment.
 
-    Source: MSNeRV sections 3.1 and 3.3, Figure 2; what the paper leaves open is settled as in HiNeRV. Differences: the
-    head is linear, not a sigmoid (planes are clamped when rendered), and may end in a pixel shuffle.
+    Source: MSNeRV sections 3.1 and 3.3, Figure 2, and TeNeRV section III, Figure 2; what the papers leave open is
+    settled as in HiNeRV. Differences: the head is linear, not a sigmoid (planes are clamped when rendered), and may end
+    in a pixel shuffle.
     """
 
     def __init__(self, config: MSNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
         self.config, self.geometry, self.scale = config, geometry, config.scale
         self.specs = config.tensor_specs(geometry)
+        self.groups = Groups(geometry.frames, geometry.gops)
         self.encoder = TemporalEncoder(config, geometry)
         self.stem = Conv3x3(config.grid_channels, config.channels[0])
         incoming = config.channels[0]
@@ -42,13 +47,14 @@ class MSNeRV(VideoField):
 
     def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
         """See :meth:`VideoField.features`. With a window, borders within its margin differ from the whole picture."""
-        x = self.encoder(frames)  # [B, h, w, grid channels]
+        gops = self.groups(frames)
+        x = self.encoder(frames, gops)  # [B, h, w, grid channels]
         if window is not None:
             x = cut(x, window)
         pyramid = [x]
         x = self.stem(x)
         for block in self.blocks:
-            x = block(x, frames)
+            x = block(x, frames, gops)
             pyramid.append(x)
         return pyramid
 
@@ -56,12 +62,28 @@ class MSNeRV(VideoField):
         """See :meth:`VideoField.draw`."""
         return unpack(self.head(finest), self.config.shuffle, self.geometry.domain)
 
+    def temporal_features(self, frames: Tensor) -> Tensor:
+        """See :meth:`GroupedField.temporal_features`: the fused grids (TeNeRV equation 2)."""
+        return self.encoder.temporal(frames).flatten(1)
+
+    def heirs(self) -> dict[str, str]:
+        """See :meth:`GroupedField.heirs`. GoP grids are no heirs: together, their mean stands for them all."""
+        deltas = [spec.name for spec in self.specs if spec.name.endswith(".deltas")]
+        return {name: name.replace(".deltas", ".shared") for name in deltas}
+
+    def regroup(self, gops: tuple[int, ...]) -> None:
+        """See :meth:`GroupedField.regroup`."""
+        assert len(gops) == len(self.geometry.gops)
+        self.geometry = replace(self.geometry, gops=gops)
+        self.groups.start_at(gops)
+
 
 class TemporalEncoder(nn.Module):
     """Multi-scale temporal encoder: base grids, temporal window, GoP grid.
 
-    Source: MSNeRV section 3.1, equations 1 to 4. Both the interpolation in time and the window are linear, so the two
-    are one kernel over grid nodes per frame, and equation 2 is one small matrix product per level.
+    Source: MSNeRV section 3.1, equations 1 to 4, which TeNeRV (equations 1 to 5) calls inter-frame feature fusion. Both
+    the interpolation in time and the window are linear, so the two are one kernel over grid nodes per frame, and
+    equation 2 is one small matrix product per level. The window is centred, not ahead as in TeNeRV's equation 2.
     """
 
     def __init__(self, config: MSNeRVConfig, geometry: FieldGeometry) -> None:
@@ -75,12 +97,19 @@ class TemporalEncoder(nn.Module):
             weights[:, config.window // 2] = 1  # start as plain HiNeRV
             self.window = nn.Parameter(weights)
         self.gop_grid: nn.Parameter | None = None
-        if config.gops:
-            shape = (min(config.gops, geometry.frames), *self.size, config.grid_channels)
+        if config.gop_grid:
+            shape = (len(geometry.gops), *self.size, config.grid_channels)
             self.gop_grid = nn.Parameter(torch.zeros(shape))
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """int64 [B] -> fused grid [B, h, w, grid channels]."""
+    def forward(self, frames: Tensor, gops: Tensor | None) -> Tensor:
+        """int64 [B], and their groups of pictures as :class:`Groups` has them -> fused grid [B, h, w, channels]."""
+        fused = self.temporal(frames)
+        if self.gop_grid is None:
+            return fused
+        return fused + (self.gop_grid.mean(0) if gops is None else self.gop_grid[gops])
+
+    def temporal(self, frames: Tensor) -> Tensor:
+        """int64 [B] -> the grids of single frames, windowed, without those of their groups [B, h, w, channels]."""
         levels = []
         for grid in self.grids:
             nodes, rows, columns, channels = grid.shape
@@ -89,10 +118,7 @@ class TemporalEncoder(nn.Module):
             if (rows, columns) != self.size:
                 level = resize(level, self.size)
             levels.append(level)
-        fused = torch.cat(levels, dim=-1)
-        if self.gop_grid is not None:
-            fused = fused + self.gop_grid[frames * self.gop_grid.shape[0] // self.frames]
-        return fused
+        return torch.cat(levels, dim=-1)
 
     def _kernel(self, frames: Tensor, nodes: int) -> Tensor:
         """Weights of the grid nodes for each frame, float32 [B, nodes]."""
@@ -118,19 +144,20 @@ class Block(nn.Module):
         self.local = LocalEncoding(shapes, incoming, geometry.frames) if shapes else None
         layer = FusionLayer if config.fusion else ConvNeXtLayer
         inputs = [incoming] + [outgoing] * (config.depths[index] - 1)
-        self.layers = nn.ModuleList(layer(width, outgoing, expansion) for width in inputs)
+        gops = len(geometry.gops) if config.gop_kernels else 0
+        self.layers = nn.ModuleList(layer(width, outgoing, expansion, gops) for width in inputs)
         self.cross_depth: nn.Parameter | None = None
         if config.cross_depth:
             self.cross_depth = nn.Parameter(torch.zeros(config.depths[index], outgoing, 1, 3, 3))
 
-    def forward(self, x: Tensor, frames: Tensor) -> Tensor:
+    def forward(self, x: Tensor, frames: Tensor, gops: Tensor | None) -> Tensor:
         """[B, h, w, incoming] -> [B, s*h, s*w, outgoing]."""
         x = self.upsample(_normalise(x))
         if self.local is not None:
             x = self.local(x, frames)
         outputs = []
         for layer in self.layers:
-            x = layer(x)
+            x = layer(x, gops)
             outputs.append(x)
         if self.cross_depth is None:
             return x
@@ -205,35 +232,35 @@ class FusionLayer(nn.Module):
     exactly one 5x5 kernel; that is what is stored, with nine parameters per channel fewer. It starts as the identity.
     """
 
-    def __init__(self, incoming: int, outgoing: int, expansion: int) -> None:
+    def __init__(self, incoming: int, outgoing: int, expansion: int, gops: int) -> None:
         super().__init__()
         self.outgoing = outgoing
-        self.kernel = _depthwise(incoming, 5)
+        self.kernel = DepthwiseKernel(incoming, 5, gops)
         with torch.no_grad():
-            self.kernel.mul_(0.25)
-            self.kernel[:, :, 2, 2] += 1
+            self.kernel.shared.mul_(0.25)
+            self.kernel.shared[:, :, 2, 2] += 1
         self.expand = _matrix(outgoing * expansion, incoming)
         self.project = _matrix(outgoing, outgoing * expansion)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, gops: Tensor | None) -> Tensor:
         """[B, h, w, incoming] -> [B, h, w, outgoing]."""
-        z = _convolve(x, self.kernel, groups=x.shape[-1])
+        z: Tensor = self.kernel(x, gops)
         return _mlp(z, self.expand, self.project) + z[..., : self.outgoing]
 
 
 class ConvNeXtLayer(nn.Module):
     """HiNeRV's layer: depthwise 3x3, norm, MLP; a skip where the width stays. Also Table 3's V6."""
 
-    def __init__(self, incoming: int, outgoing: int, expansion: int) -> None:
+    def __init__(self, incoming: int, outgoing: int, expansion: int, gops: int) -> None:
         super().__init__()
-        self.kernel = _depthwise(incoming, 3)
+        self.kernel = DepthwiseKernel(incoming, 3, gops)
         self.expand = _matrix(outgoing * expansion, incoming)
         self.project = _matrix(outgoing, outgoing * expansion)
         self.skip = incoming == outgoing
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, gops: Tensor | None) -> Tensor:
         """[B, h, w, incoming] -> [B, h, w, outgoing]."""
-        y = _mlp(_convolve(x, self.kernel, groups=x.shape[-1]), self.expand, self.project)
+        y = _mlp(self.kernel(x, gops), self.expand, self.project)
         return x + y if self.skip else y
 
 
@@ -267,10 +294,6 @@ def _normalise(x: Tensor) -> Tensor:
 def _small(shape: tuple[int, ...]) -> nn.Parameter:
     """Grid values start near zero, as in HiNeRV."""
     return nn.Parameter(torch.empty(shape).uniform_(-1e-3, 1e-3))
-
-
-def _depthwise(channels: int, size: int) -> nn.Parameter:
-    return nn.Parameter(_uniform((channels, 1, size, size), fan_in=size * size))
 
 
 def _matrix(outgoing: int, incoming: int) -> nn.Parameter:

@@ -1,6 +1,8 @@
-"""Configuration of MSNeRV: what the decoder must know to rebuild the network. No torch.
+"""Configuration of MSNeRV and TeNeRV: what the decoder must know to rebuild the network. No torch.
 
-All switches off (:data:`HINERV_SWITCHES`) is HiNeRV (Kwan et al., NeurIPS 2023); all on is MSNeRV (Zhu et al., 2025).
+All switches off (:data:`HINERV_SWITCHES`) is HiNeRV (Kwan et al., NeurIPS 2023); all on but ``gop_kernels`` is MSNeRV
+(Zhu et al., 2025). TeNeRV (Zhu et al.) is its window and GoP grids with ``gop_kernels``, on groups of pictures
+that follow the content; which frame belongs to which group is not configuration but part of every segment.
 """
 
 from __future__ import annotations
@@ -57,8 +59,8 @@ class MSNeRVConfig:
     """Enlargement by the head's pixel shuffle: 1 in the papers, 4 or 8 where a CPU must keep up."""
     window: int = 5
     """Frames the temporal window sees (equation 2); 1 = off."""
-    gops: int = 5
-    """Groups of pictures with a grid of their own (equation 3); 0 = off."""
+    gop_grid: bool = True
+    """A grid of its own for every group of pictures (equation 3; TeNeRV equation 5)."""
     local_channels: int = 4
     """Channels of the finest local grid of the first block; halves from block to block."""
     local_levels: int = 3
@@ -68,6 +70,8 @@ class MSNeRVConfig:
     """Fusion layers (depthwise 3x3 + 5x5, sliced skip) instead of HiNeRV's ConvNeXt layers."""
     cross_depth: bool = True
     """Add every layer's output to the block's (equation 11)."""
+    gop_kernels: bool = False
+    """Depthwise kernels of the layers differ between groups of pictures (TeNeRV section III-B)."""
 
     def __post_init__(self) -> None:
         blocks = len(self.strides)
@@ -81,7 +85,6 @@ class MSNeRVConfig:
         check_range("expansions", self.expansions, 1, 8)
         check_range("shuffle", (self.shuffle,), 1, 16)
         check_range("window", (self.window,), 1, 15)
-        check_range("gops", (self.gops,), 0, 255)
         check_range("local_channels", (self.local_channels,), 1, 255)
         check_range("local_levels", (self.local_levels,), 0, 7)
         check_range("grid levels", (len(self.grids),), 1, 8)
@@ -96,6 +99,11 @@ class MSNeRVConfig:
     def scale(self) -> int:
         """Luma samples per base cell along each axis."""
         return prod(self.strides) * self.shuffle
+
+    @property
+    def has_gops(self) -> bool:
+        """Whether groups of pictures have parameters of their own."""
+        return self.gop_grid or self.gop_kernels
 
     @property
     def grid_channels(self) -> int:
@@ -167,8 +175,8 @@ class MSNeRVConfig:
         specs = []
         if self.window > 1:
             specs.append(TensorSpec(0, "encoder.window", (geometry.frames, self.window), Role.VECTOR, None))
-        if self.gops:
-            shape = (min(self.gops, geometry.frames), rows, columns, self.grid_channels)
+        if self.gop_grid:
+            shape = (len(geometry.gops), rows, columns, self.grid_channels)
             specs.append(TensorSpec(1, "encoder.gop_grid", shape, Role.GRID, 3))
         specs.append(TensorSpec(2, "stem.weight", (base, self.grid_channels, 3, 3), Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(3, "stem.bias", (base,), Role.VECTOR, None))
@@ -202,25 +210,28 @@ class MSNeRVConfig:
             inner = incoming if layer == 0 else outgoing
             hidden, id_, prefix = outgoing * self.expansions[block], first + 16 + 8 * layer, f"{name}.layers.{layer}"
             specs += [
-                TensorSpec(id_, f"{prefix}.kernel", (inner, 1, kernel, kernel), Role.WEIGHT, None),
+                TensorSpec(id_, f"{prefix}.kernel.shared", (inner, 1, kernel, kernel), Role.WEIGHT, None),
                 TensorSpec(id_ + 1, f"{prefix}.expand", (hidden, inner), Role.WEIGHT, 0, 1),
                 TensorSpec(id_ + 2, f"{prefix}.project", (outgoing, hidden), Role.WEIGHT, 0, 1),
             ]
+            if self.gop_kernels:
+                deltas = (len(geometry.gops), inner, 1, kernel, kernel)
+                specs.append(TensorSpec(id_ + 3, f"{prefix}.kernel.deltas", deltas, Role.WEIGHT, 0))
         if self.cross_depth:
             stack = (self.depths[block], outgoing, 1, 3, 3)
             specs.append(TensorSpec(first + 112, f"{name}.cross_depth", stack, Role.WEIGHT, None))
         return specs
 
     def to_bytes(self) -> bytes:
-        """The configuration as the header stores it (bitstream_spec.md, "MSNeRV configuration")."""
+        """The configuration as the header stores it (bitstream_spec.md, "MSNeRV and TeNeRV configuration")."""
         blocks = [len(self.strides), *self.strides]
         for width in self.channels:
             blocks += divmod(width, 256)
         blocks += [*self.depths, *self.expansions, len(self.grids)]
         for level in self.grids:
             blocks += [*divmod(level.interval, 256), level.shrink, level.channels]
-        blocks += [self.shuffle, self.window, self.gops, self.local_channels, self.local_levels, self.upsampling]
-        return bytes([*blocks, self.fusion, self.cross_depth])
+        blocks += [self.shuffle, self.window, self.gop_grid, self.local_channels, self.local_levels, self.upsampling]
+        return bytes([*blocks, self.fusion, self.cross_depth, self.gop_kernels])
 
     @classmethod
     def from_bytes(cls, data: bytes) -> MSNeRVConfig:
@@ -235,13 +246,14 @@ class MSNeRVConfig:
         depths, expansions = reader.bytes(blocks), reader.bytes(blocks)
         (levels,) = reader.bytes(1)
         grids = [GridLevel(*reader.words(1), *reader.bytes(2)) for _ in range(levels)]
-        shuffle, window, gops, local_channels, local_levels, upsampling, fusion, cross = reader.bytes(8)
+        shuffle, window, gop_grid, local_channels, local_levels, upsampling, *switches = reader.bytes(9)
         reader.end()
-        if max(fusion, cross) > 1:
+        if max(gop_grid, *switches) > 1:
             raise ValueError("a switch of the model configuration is neither 0 nor 1")
+        fusion, cross_depth, gop_kernels = map(bool, switches)
         return cls(
-            strides, channels, depths, expansions, tuple(grids), shuffle, window, gops,
-            local_channels, local_levels, Upsampling(upsampling), bool(fusion), bool(cross),
+            strides, channels, depths, expansions, tuple(grids), shuffle, window, bool(gop_grid),
+            local_channels, local_levels, Upsampling(upsampling), fusion, cross_depth, gop_kernels,
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, object]:
@@ -260,7 +272,7 @@ class MSNeRVConfig:
 
 HINERV_SWITCHES: dict[str, object] = {
     "window": 1,
-    "gops": 0,
+    "gop_grid": False,
     "upsampling": Upsampling.BILINEAR,
     "fusion": False,
     "cross_depth": False,

@@ -95,6 +95,11 @@ class QSNeRVConfig:
         """Luma samples per base cell along each axis."""
         return prod(self.strides) * self.shuffle
 
+    @property
+    def has_gops(self) -> bool:
+        """Whether groups of pictures have parameters of their own: never."""
+        return False
+
     def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
         """Rows and columns of the embedding, enough cells to cover the picture."""
         return ceil(geometry.height / self.scale), ceil(geometry.width / self.scale)

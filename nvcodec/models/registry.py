@@ -49,8 +49,10 @@ class Model:
         return field
 
 
+# TeNeRV is MSNeRV's network with other switches: the decoder draws both alike, the number says what an encoder meant
 MODELS = (
     Model(1, "msnerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV"),
+    Model(2, "tenerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV"),
     Model(3, "qsnerv", QSNeRVConfig, QSNeRVConfig.from_bytes, "nvcodec.models.qsnerv:QSNeRV"),
 )
 

@@ -73,6 +73,26 @@ def test_digest_sample_count(honest: bytes, refused: Refused, count: int) -> Non
     assert f"announces {count:,} samples" in refused(honest + chunk_bytes("dGST", digest)).message
 
 
+@pytest.mark.parametrize("count", [4096, 2**32, 2**64 - 1])
+def test_boundary_count(honest: bytes, refused: Refused, count: int) -> None:
+    base = varint(0) + varint(8) + varint(2**32 - 1) + varint(count) + b"\x01" * 4096
+    error = refused(honest + chunk_bytes("BASE", base))
+    assert f"announces {count + 1:,} groups of pictures; at most 4,096 are allowed" in error.message
+
+
+def test_more_boundaries_than_the_payload_holds(honest: bytes, refused: Refused) -> None:
+    base = varint(0) + varint(8) + varint(2**32 - 1) + varint(4095)
+    assert "ends inside 'GoP length'" in refused(honest + chunk_bytes("BASE", base)).message
+
+
+@pytest.mark.parametrize("length", [0, 4, 2**63, 2**64 - 1])
+def test_groups_of_pictures_that_leave_no_frame(honest: bytes, refused: Refused, length: int) -> None:
+    base = varint(0) + varint(8) + varint(4) + varint(1) + varint(length)
+    assert (
+        f"has a boundary {length:,} frames behind frame 0 of 4" in refused(honest + chunk_bytes("BASE", base)).message
+    )
+
+
 def test_frame_numbers_that_overflow_64_bits(honest: bytes, refused: Refused) -> None:
-    wrap = varint(0) + varint(2**64 - 4) + varint(8)
+    wrap = varint(0) + varint(2**64 - 4) + varint(8) + varint(0)
     assert "starts at frame 18,446,744,073,709,551,612" in refused(honest + chunk_bytes("BASE", wrap)).message

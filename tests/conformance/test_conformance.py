@@ -24,7 +24,7 @@ STREAMS = sorted(path.stem for path in FOLDER.glob("*.nvc"))
 
 def test_all_streams_are_here() -> None:
     described = sorted(path.stem for path in FOLDER.glob("*.json"))
-    assert described == STREAMS and len(STREAMS) >= 13
+    assert described == STREAMS and len(STREAMS) >= 16
 
 
 def test_every_entropy_model_is_used() -> None:
@@ -42,6 +42,7 @@ def test_stream(name: str) -> None:
     found = (len(reader), video.width, video.height, video.bit_depth, video.chroma.name.lower())
     assert found == tuple(expected[key] for key in ("frames", "width", "height", "bit_depth", "planes"))
     assert len(container.warnings) == expected["warnings"]
+    assert [list(segment.gops) for segment in container.segments] == expected["gops"]
     ordinals = range(len(container.segments))
     costs = [payload_costs(segment.payload, reader.session.specs(segment)) for segment in container.segments]
     assert [[cost.model_id.name.lower() for cost in part] for part in costs] == expected["entropy_models"]

@@ -46,7 +46,7 @@ def sample() -> Sample:
     segments = (
         BaseSegment(0, 0, 8, bytes(range(20))),
         BaseSegment(1, 0, 3, b"weights"),
-        BaseSegment(0, 8, 4, b"more weights" * 6),
+        BaseSegment(0, 8, 4, b"more weights" * 6, (0, 1, 3)),
     )
     digests = (SegmentDigest(0, bytes(range(16)), (0, 16, 255)), SegmentDigest(1, bytes(16), (64, 1023)))
     metadata: dict[str, str | int | float] = {"encoder": "nvc 1.0", "seed": 7, "psnr": 38.25}

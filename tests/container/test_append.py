@@ -163,11 +163,11 @@ def test_golden_bytes() -> None:
     base = write_container(header, [BaseSegment(0, 0, 1, b"\x2a")])
     pack = PackSegment(0, 1, read_container(base).layer_id(0, 0), 1, b"", bytes(16), 0, b"\x2b")
     chunk = (
-        "00000026 7041434b 0b9ec678 00 01 559474cdd63ac3db033d45cc6708903d 01 00"
-        "00000000000000000000000000000000 00 2b 825b89f9"
+        "00000026 7041434b 0b9ec678 00 01 fe5ce55f73f4475df6b4230955e99221 01 00"
+        "00000000000000000000000000000000 00 2b 4dcab12d"
     )
     tail = appended(base, [pack])
-    assert tail == bytes.fromhex(chunk + "0000000c 694e4458 6d5d79ec 00000000012c 010001000156 08d115c4")
+    assert tail == bytes.fromhex(chunk + "0000000c 694e4458 6d5d79ec 00000000012c 010001000157 7fd62552")
     alone = "894e56430d0a1a0a 0100" + chunk + "00000006 694e4458 27ed614d 01000100010a efeb9801"
     assert pack_file(read_container(base + tail), 1) == bytes.fromhex(alone)
 

@@ -71,7 +71,7 @@ def test_cut_before_the_first_segment_says_what_was_found(sample: Sample) -> Non
     base = read_container(sample.data).index[0].offset
     with pytest.raises(BitstreamError) as caught:
         read_container(sample.data[: base + 20])
-    assert caught.value.message == f"chunk 'BASE' at byte {base} is truncated: 20 of 39 bytes are there"
+    assert caught.value.message == f"chunk 'BASE' at byte {base} is truncated: 20 of 40 bytes are there"
     assert caught.value.hint.startswith("Found before the cut: HEAD, mETA;")
 
 

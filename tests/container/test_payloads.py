@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvcodec.container import (
-    BaseSegment,
     Domain,
     IndexEntry,
     Limits,
@@ -45,7 +44,6 @@ headers = st.builds(
     SequenceHeader, st.sampled_from(ModelId), st.sampled_from(Domain),
     st.lists(streams, min_size=1, max_size=4).map(tuple), st.binary(max_size=99),
 )  # fmt: skip
-segments = st.builds(BaseSegment, U64, U64, st.integers(1, 2**64 - 1), st.binary(max_size=99))
 samples = st.lists(st.integers(0, 255) | st.integers(0, 1023), max_size=40).map(tuple)
 ids16 = st.binary(min_size=16, max_size=16)
 packs = st.builds(
@@ -90,12 +88,6 @@ HEADER_HEX = (
 def test_header_golden_bytes() -> None:
     assert HEADER.to_bytes() == bytes.fromhex(HEADER_HEX)
     assert SequenceHeader.from_bytes(bytes.fromhex(HEADER_HEX)) == HEADER
-
-
-def test_segment_golden_bytes() -> None:
-    coded = bytes.fromhex("02 8001 10 deadbeef")
-    assert BaseSegment(2, 128, 16, b"\xde\xad\xbe\xef").to_bytes() == coded
-    assert BaseSegment.from_bytes(coded) == BaseSegment(2, 128, 16, b"\xde\xad\xbe\xef")
 
 
 def test_pack_golden_bytes() -> None:
@@ -149,11 +141,6 @@ def test_chunk_golden_bytes() -> None:
 @given(headers)
 def test_header_round_trip(header: SequenceHeader) -> None:
     assert SequenceHeader.from_bytes(header.to_bytes(), NO_LIMITS) == header
-
-
-@given(segments)
-def test_segment_round_trip(segment: BaseSegment) -> None:
-    assert BaseSegment.from_bytes(segment.to_bytes()) == segment
 
 
 @given(digests)
@@ -256,11 +243,6 @@ def test_broken_packs_are_named(old: str, new: str, complaint: str) -> None:
     assert broken != original
     with pytest.raises(BitstreamError, match=complaint):
         PackSegment.from_bytes(bytes.fromhex(broken))
-
-
-def test_segment_without_frames_is_refused() -> None:
-    with pytest.raises(BitstreamError, match="holds no frame"):
-        BaseSegment.from_bytes(bytes(3))
 
 
 @pytest.mark.parametrize(

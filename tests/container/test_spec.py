@@ -67,6 +67,7 @@ def test_fixed_bounds() -> None:
         "model configuration": header.MAX_MODEL_CONFIG_BYTES,
         "stream name": header.MAX_NAME_BYTES,
         "streams": header.MAX_STREAM_COUNT,
+        "groups of pictures": segments.MAX_GOPS,
         "pack configuration": packs.MAX_PACK_CONFIG_BYTES,
         "samples of a digest": segments.MAX_DIGEST_SAMPLES,
         "metadata": metadata.MAX_METADATA_BYTES,

@@ -38,19 +38,26 @@ torch.set_num_threads(1)
 
 SMALL = VideoFormat(64, 48, Fraction(25))
 CONFIG = MSNeRVConfig(
-    (2, 2), (6, 4), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4, local_channels=2, local_levels=1
+    (2, 2), (6, 4), (1, 1), (2, 2), (GridLevel(2, 1, 2),), 4, local_channels=2, local_levels=1, gop_kernels=True
 )
 PACK_CONFIG = EENConfig((8, 4), (3, 5), 2, 2)
+
+
+def _gops(frames: int) -> tuple[int, ...]:
+    """Groups of one picture, of two, of four, and the rest."""
+    return tuple(start for start in (0, 1, 3, 7) if start < frames)
 
 
 def _segment(video: VideoFormat, domain: Domain, frames: int, seed: int, codes: int) -> tuple[bytes, bytes, list[int]]:
     """Payload, digest and samples of a random network whose pictures are neither flat nor saturated."""
     torch.manual_seed(seed)
-    flat = FlatField(MSNeRV(CONFIG, FieldGeometry(frames, video.height, video.width, domain)))
+    flat = FlatField(MSNeRV(CONFIG, FieldGeometry(frames, video.height, video.width, domain, _gops(frames))))
     vector = flat.vector.detach().clone()
     for spec, part in zip(flat.specs, torch.split(vector, flat.sizes), strict=True):
         if spec.name.startswith("encoder.") and "window" not in spec.name:
             part.copy_(torch.randn_like(part))
+        if spec.name.endswith(".deltas"):
+            part.copy_(torch.randn_like(part) / 8)
         if spec.name == "head.weight":
             part.mul_(1.5)
     tensors = integers(flat, vector, torch.full((flat.n_steps,), codes))
@@ -74,7 +81,10 @@ def coded() -> Callable[..., bytes]:
         domain = Domain(video.chroma)
         header = SequenceHeader(ModelId.MSNERV, domain, (StreamHeader(video, sum(frames), "waves"),), CONFIG.to_bytes())
         parts = [_segment(video, domain, count, index, codes) for index, count in enumerate(frames)]
-        segments = [BaseSegment(0, sum(frames[:index]), count, parts[index][0]) for index, count in enumerate(frames)]
+        segments = [
+            BaseSegment(0, sum(frames[:index]), count, parts[index][0], _gops(count))
+            for index, count in enumerate(frames)
+        ]
         checks = [SegmentDigest(index, part[1], tuple(part[2])) for index, part in enumerate(parts)]
         return write_container(header, segments, map(change, checks) if digests else (), {"creator": "test"})
 

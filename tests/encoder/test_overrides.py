@@ -48,8 +48,8 @@ def test_text_and_toml_values_mean_the_same() -> None:
         ("model.windo", "Did you mean model.window?"),
         ("loss.xyz", "loss.kind"),
         ("fit.stages", "Known"),
-        ("training.lr", "fit., loss. or model."),
-        ("window", "fit., loss. or model."),
+        ("training.lr", "fit., loss., gop. or model."),
+        ("window", "fit., loss., gop. or model."),
     ],
 )
 def test_unknown_keys(key: str, hint: str) -> None:

@@ -49,13 +49,14 @@ MSNERV_MACS = {
     ("switches", "macs"),
     [
         ({**HINERV_SWITCHES, "local_levels": 0}, HINERV_MACS),
-        ({"gops": 0, "local_levels": 1}, MSNERV_MACS),
-        ({"gops": 3, "local_levels": 1}, MSNERV_MACS),  # looking a grid up costs nothing
+        ({"gop_grid": False, "local_levels": 1}, MSNERV_MACS),
+        ({"gop_grid": True, "local_levels": 1}, MSNERV_MACS),  # looking a grid up costs nothing
+        ({"gop_grid": True, "gop_kernels": True, "local_levels": 1}, MSNERV_MACS),  # nor does a kernel
     ],
-    ids=["HiNeRV", "MSNeRV", "MSNeRV with GoPs"],
+    ids=["HiNeRV", "MSNeRV", "MSNeRV with GoPs", "TeNeRV"],
 )
 def test_count_by_hand(switches, macs):
-    field = MSNeRV(MSNeRVConfig(**SHAPE, **switches), FieldGeometry(4, 48, 64, Domain.YUV420))
+    field = MSNeRV(MSNeRVConfig(**SHAPE, **switches), FieldGeometry(4, 48, 64, Domain.YUV420, (0, 1, 3)))
     assert frame_macs(field) == sum(macs.values())
 
 

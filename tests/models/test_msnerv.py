@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,9 @@ SMALL = MSNeRVConfig(
     grids=(GridLevel(2, 1, 2), GridLevel(4, 2, 3)),
     shuffle=2,
 )
-CLIP = FieldGeometry(9, 37, 53, Domain.YUV420)
+GOPS = (0, 2, 7)
+GOP_OF_FRAME = [0, 0, 1, 1, 1, 1, 1, 2, 2]
+CLIP = FieldGeometry(9, 37, 53, Domain.YUV420, GOPS)
 
 
 def _field(config: MSNeRVConfig, geometry: FieldGeometry, seed: int = 0) -> MSNeRV:
@@ -88,14 +91,15 @@ def _bilinear(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def test_temporal_encoder_frame_by_frame() -> None:
-    config, geometry = replace(SMALL, gops=2), CLIP
+    config, geometry = SMALL, CLIP
     torch.manual_seed(0)
     encoder = TemporalEncoder(config, geometry).requires_grad_(False)
     for parameter in encoder.parameters():
         parameter.normal_()
     grids = [grid.numpy().astype(np.float64) for grid in encoder.grids]
-    window, gops = encoder.window, encoder.gop_grid
-    assert window is not None and gops is not None
+    window, gop_grid = encoder.window, encoder.gop_grid
+    assert window is not None and gop_grid is not None and len(gop_grid) == 3
+    together = encoder(torch.arange(9), torch.tensor(GOP_OF_FRAME)).numpy()
     for frame in range(geometry.frames):
         levels = []
         for grid in grids:
@@ -108,17 +112,18 @@ def test_temporal_encoder_frame_by_frame() -> None:
                 node = grid[below] * (1 - (position - below)) + grid[above] * (position - below)
                 total = total + float(window[frame, tap]) * node
             levels.append(_bilinear(total, *config.base_size(geometry)))
-        expected = np.concatenate(levels, axis=-1) + gops[frame * 2 // geometry.frames].numpy()
-        np.testing.assert_allclose(encoder(torch.tensor([frame]))[0].numpy(), expected, rtol=1e-3, atol=1e-4)
+        expected = np.concatenate(levels, axis=-1) + gop_grid[GOP_OF_FRAME[frame]].numpy()
+        np.testing.assert_allclose(together[frame], expected, rtol=1e-3, atol=1e-4)
 
 
 def test_fit_starts_without_window_and_gops() -> None:
     torch.manual_seed(3)
     full = MSNeRV(SMALL, CLIP).encoder
-    plain = TemporalEncoder(replace(SMALL, window=1, gops=0), CLIP)
+    plain = TemporalEncoder(replace(SMALL, window=1, gop_grid=False), CLIP)
     plain.load_state_dict({name: value for name, value in full.state_dict().items() if name.startswith("grids")})
     frames = torch.arange(9)
-    torch.testing.assert_close(full(frames), plain(frames), rtol=1e-5, atol=1e-9)
+    gops = torch.tensor(GOP_OF_FRAME)
+    torch.testing.assert_close(full(frames, gops), plain(frames, gops), rtol=1e-5, atol=1e-9)
 
 
 def test_hybrid_upsampling_starts_as_bilinear_and_shuffle_as_nearest() -> None:
@@ -144,9 +149,9 @@ def test_learned_upsampling_places_each_filter() -> None:
 
 def test_one_kernel_is_both_branches_of_the_fusion_layer() -> None:
     torch.manual_seed(0)
-    layer = FusionLayer(6, 4, 2).requires_grad_(False)
+    layer = FusionLayer(6, 4, 2, 0).requires_grad_(False)
     small, large = torch.randn(6, 1, 3, 3), torch.randn(6, 1, 5, 5)
-    layer.kernel.copy_(large + F.pad(small, (1, 1, 1, 1)))
+    layer.kernel.shared.copy_(large + F.pad(small, (1, 1, 1, 1)))
     x = torch.randn(2, 9, 8, 6)
     wide = x.permute(0, 3, 1, 2)
     branches = F.conv2d(wide, small, padding=1, groups=6) + F.conv2d(wide, large, padding=2, groups=6)
@@ -154,7 +159,7 @@ def test_one_kernel_is_both_branches_of_the_fusion_layer() -> None:
     mean, variance = z.mean(-1, keepdim=True), z.var(-1, correction=0, keepdim=True)
     hidden = ((z - mean) / (variance + 1e-6).sqrt()) @ layer.expand.T
     activated = hidden * 0.5 * (1 + torch.erf(hidden / 2**0.5))
-    torch.testing.assert_close(layer(x), activated @ layer.project.T + z[..., :4], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(layer(x, None), activated @ layer.project.T + z[..., :4], rtol=1e-4, atol=1e-4)
 
 
 def test_local_encoding_repeats_in_every_cell() -> None:
@@ -172,11 +177,11 @@ def test_cross_depth_adds_a_filtered_copy_of_every_layer() -> None:
     mixing = block.cross_depth
     assert mixing is not None
     x, frames = torch.randn(1, 4, 4, 6), torch.tensor([0])
-    drawn = block(x, frames)
+    drawn = block(x, frames, None)
     y = block.upsample(F.layer_norm(x, (6,), eps=1e-6))
     expected: Tensor = torch.zeros(())
     for depth, layer in enumerate(block.layers):
-        y = layer(y)
+        y = layer(y, None)
         expected = expected + F.conv2d(y.permute(0, 3, 1, 2), mixing[depth], padding=1, groups=4)
     torch.testing.assert_close(drawn, y + expected.permute(0, 2, 3, 1), rtol=1e-4, atol=1e-4)
 
@@ -199,10 +204,17 @@ def test_full_size_chroma_is_averaged() -> None:
 
 
 @settings(max_examples=25)
-@given(st.data(), st.sampled_from(Domain), st.booleans(), st.sampled_from([1, 2, 4]))
-def test_a_window_is_that_part_of_the_picture(data: st.DataObject, domain: Domain, hinerv: bool, shuffle: int) -> None:
-    config = replace(SMALL, shuffle=shuffle, **(HINERV_SWITCHES if hinerv else {}))
-    geometry = FieldGeometry(4, data.draw(st.integers(40, 90)), data.draw(st.integers(40, 90)), domain)
+@given(
+    st.data(),
+    st.sampled_from(Domain),
+    st.sampled_from([{}, HINERV_SWITCHES, {"gop_kernels": True}]),
+    st.sampled_from([1, 2, 4]),
+)
+def test_a_window_is_that_part_of_the_picture(
+    data: st.DataObject, domain: Domain, switches: dict[str, Any], shuffle: int
+) -> None:
+    config = replace(SMALL, shuffle=shuffle, **switches)
+    geometry = FieldGeometry(4, data.draw(st.integers(40, 90)), data.draw(st.integers(40, 90)), domain, (0, 3))
     field, frames = _field(config, geometry), torch.tensor([1, 3])
     rows, columns = config.base_size(geometry)
     top, left = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
