@@ -105,6 +105,13 @@ def _payload_lines(chunk: ChunkInfo, payload: bytes) -> list[str]:
         for gop in range(printer.varint("boundaries")):
             printer.varint(f"GoP {gop}: frames")
         printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
+    elif chunk.type == ids.KEYF:
+        printer.u8("key-frame codec")
+        printer.varint("group")
+        count = printer.varint("key-frame count")
+        printer.take((count + 7) // 8, "direct bits")
+        for frame in range(count):
+            printer.take(printer.varint(f"bytes of key frame {frame}"), f"key frame {frame}")
     elif chunk.type == ids.DGST:
         printer.varint("segment")
         printer.take(16, "SHA-256 of the integers, first half")

@@ -6,8 +6,9 @@ from nvcodec.container.append import appended, check_appendable, layer_bytes, pa
 from nvcodec.container.chunks import ChunkInfo, chunk_bytes
 from nvcodec.container.container import Container, read_container, write_container
 from nvcodec.container.header import SequenceHeader, StreamHeader
-from nvcodec.container.ids import Domain, IndexKind, ModelId, PackModelId, PriorId, RenderProfile
+from nvcodec.container.ids import Domain, IndexKind, KeyFrameCodec, ModelId, PackModelId, PriorId, RenderProfile
 from nvcodec.container.index import IndexEntry, index_bytes
+from nvcodec.container.keyframes import KeyFrames
 from nvcodec.container.limits import Limits
 from nvcodec.container.metadata import MetadataValue
 from nvcodec.container.packs import PackSegment, base_id
@@ -20,6 +21,8 @@ __all__ = [
     "Domain",
     "IndexEntry",
     "IndexKind",
+    "KeyFrameCodec",
+    "KeyFrames",
     "Limits",
     "MetadataValue",
     "ModelId",

@@ -1,6 +1,6 @@
 """Layers put on a finished file, taken off again, and carried as files of their own. Bytes in, bytes out.
 
-base file        HEAD [mETA] BASE [dGST] ... iNDX
+base file        HEAD [mETA] [KEYF] BASE [dGST] ... iNDX
 appended         pACK pACK ... iNDX      one pACK for each segment; the index lists the whole file
 pack file        pACK pACK ... iNDX      behind signature and version, without HEAD
 """
@@ -58,7 +58,7 @@ def check_appendable(container: Container, data: bytes) -> None:
         data: The whole file.
 
     Raises:
-        BitstreamError: The base is not finished, or something behind it cannot be used.
+        BitstreamError: The base is not finished or not sound, or something behind it cannot be used.
     """
     frames = Counter[int]()
     for segment in container.segments:
@@ -67,6 +67,9 @@ def check_appendable(container: Container, data: bytes) -> None:
     if not (is_complete and any(chunk.type == ids.INDX for chunk in container.chunks)):
         missing = "has no index" if is_complete else "holds only a part of the frames"
         raise BitstreamError(f"{missing}: only a finished file takes a layer", "Get the whole file, then try again")
+    if container.key_frame_problems:
+        problem = next(iter(container.key_frame_problems.values()))
+        raise BitstreamError(f"cannot be drawn everywhere: {problem}", "Get the file once more, then try again")
     if _end(container, data, container.layers) < len(data):
         raise BitstreamError(
             f"has something behind its layers that cannot be used: {container.warnings[0]}",
@@ -162,8 +165,10 @@ def _check_pack_index(chunk: ChunkInfo, data: bytes, expected: list[IndexEntry])
 def _end(container: Container, data: bytes, layers: int) -> int:
     """Where the file ends with ``layers`` layers and nothing that cannot be used."""
     kept = {entry.offset for entry in container.index if entry.layer <= layers}
+    last_base = max(entry.offset for entry in container.index if entry.kind == ids.IndexKind.BASE)
     for chunk in container.chunks:
-        if chunk.offset not in kept and (chunk.type == ids.PACK or not chunk.is_sound(data)):
+        belongs_to_base = chunk.type == ids.KEYF and chunk.offset < last_base  # and stays, damaged or not
+        if chunk.offset not in kept and (chunk.type == ids.PACK or not (belongs_to_base or chunk.is_sound(data))):
             return chunk.offset
     return container.chunks[-1].end
 

@@ -8,10 +8,14 @@ from nvcodec.container import ids
 from nvcodec.container.chunks import ChunkInfo
 from nvcodec.container.header import SequenceHeader
 from nvcodec.container.index import IndexEntry, check_index
+from nvcodec.container.keyframes import KeyFrames
 from nvcodec.container.layers import LayerChain
 from nvcodec.container.metadata import MAX_METADATA_BYTES, MetadataValue, read_metadata
 from nvcodec.container.segments import BaseSegment, SegmentDigest
-from nvcodec.errors import BitstreamError, UnsupportedError
+from nvcodec.errors import BitstreamError, NvcError, UnsupportedError
+
+_STREAMS_NAMED = 8
+"""A warning stays one line, however many streams it is about."""
 
 
 class Body:
@@ -23,10 +27,15 @@ class Body:
         self.chunks = [head]
         self.segments: list[BaseSegment] = []
         self.digests: dict[int, SegmentDigest] = {}
+        self.key_frames: dict[int, KeyFrames] = {}
+        self.key_frame_problems: dict[int, str] = {}
+        """Segments whose key frames are there and cannot be used."""
         self.metadata: dict[str, MetadataValue] = {}
         self.entries: list[IndexEntry] = []
         """What a complete index would list; packs that cannot be used with layer 0."""
         self.layers = LayerChain()
+        self._next_key_frames: KeyFrames | str | None = None
+        """Those of the segment that comes next, or what is wrong with them."""
         self._damage: str | None = None
         self._layer_damage: str | None = None
         self._indexed: int | None = None
@@ -60,6 +69,8 @@ class Body:
         """
         if chunk.type == ids.PACK:
             self._pack(chunk, data)
+        elif chunk.type == ids.KEYF:
+            self._key_frames_of_next(chunk, data)
         elif self.base_is_finished and not ids.is_critical(chunk.type) and not chunk.is_sound(data):
             self.pass_over(f"{chunk.name} fails its checksum", hits_layers=False)
         else:
@@ -73,10 +84,7 @@ class Body:
         if chunk.type in self._readers:
             self._readers[chunk.type](chunk, chunk.payload(data))
         elif ids.is_critical(chunk.type):
-            content = f" ({ids.CHUNK_TYPES[chunk.type]})" if chunk.type in ids.CHUNK_TYPES else ""
-            raise UnsupportedError(
-                f"is needed to decode the file, and this nvc cannot read it{content}", ids.UPGRADE_HINT
-            )
+            raise UnsupportedError("is needed to decode the file, and this nvc cannot read it", ids.UPGRADE_HINT)
 
     def _pack(self, chunk: ChunkInfo, data: bytes) -> None:
         """Layers are a gift on top: whatever is wrong with one, all below it stay as they are."""
@@ -93,6 +101,16 @@ class Body:
             )
         self.entries.append(entry)
 
+    def _key_frames_of_next(self, chunk: ChunkInfo, data: bytes) -> None:
+        """Whatever is wrong with the key frames of one segment, all others can be drawn."""
+        if self._next_key_frames is not None:
+            raise BitstreamError("is a second one in front of the same segment")
+        try:
+            chunk.check(data)
+            self._next_key_frames = KeyFrames.from_bytes(chunk.payload(data))
+        except NvcError as error:
+            self._next_key_frames = f"{chunk.name} {error.message}"
+
     def _base(self, chunk: ChunkInfo, payload: bytes) -> None:
         segment = BaseSegment.from_bytes(payload)
         if segment.stream >= len(self._frames):
@@ -103,6 +121,11 @@ class Body:
         if expected + segment.frames > announced:
             raise BitstreamError(f"ends at frame {expected + segment.frames:,} of a stream of {announced:,} frames")
         self._frames[segment.stream] += segment.frames
+        if isinstance(self._next_key_frames, KeyFrames):
+            self.key_frames[len(self.segments)] = self._next_key_frames
+        elif self._next_key_frames is not None:
+            self.key_frame_problems[len(self.segments)] = self._next_key_frames
+        self._next_key_frames = None
         self.segments.append(segment)
         self.layers.add_base(self._head_payload, payload)
         self.entries.append(base_entry(segment, chunk.offset))
@@ -136,6 +159,7 @@ class Body:
             warnings.append(f"holds {short[0][1]}")
         elif short:
             warnings.append(f"has {len(short)} incomplete streams; stream {short[0][0]} holds {short[0][1]}")
+        warnings += self._lost_key_frames()
         warnings += [problem for problem in dict.fromkeys((self._damage, self.layer_problem)) if problem]
         if self._indexed is None:
             warnings.append("has no index: the file was cut or not finished")
@@ -143,6 +167,23 @@ class Body:
             listed = f"{self._indexed} of {len(self.entries)}"
             warnings.append(f"has an index of only {listed} payload chunks: an append was not finished")
         return warnings
+
+    def _lost_key_frames(self) -> list[str]:
+        warnings = []
+        if self.key_frame_problems:
+            streams = list(dict.fromkeys(self.segments[ordinal].stream for ordinal in self.key_frame_problems))
+            named = ", ".join(map(self._stream_name, streams[:_STREAMS_NAMED]))
+            more = f" and {len(streams) - _STREAMS_NAMED} more" if len(streams) > _STREAMS_NAMED else ""
+            first = next(iter(self.key_frame_problems.values()))
+            noun = "stream" if len(streams) == 1 else "streams"
+            warnings.append(f"has key frames that cannot be used in {noun} {named}{more}: {first}")
+        if isinstance(self._next_key_frames, str):
+            warnings.append(self._next_key_frames)
+        return warnings
+
+    def _stream_name(self, stream: int) -> str:
+        name = self.header.streams[stream].name
+        return repr(name) if name else str(stream)
 
     def what_is_intact(self, total: int | None) -> str:
         """Hint of an error that comes after ``len(self.segments)`` of ``total`` sound segments; empty if none is."""

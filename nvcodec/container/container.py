@@ -20,6 +20,7 @@ from nvcodec.container.chunks import (
 )
 from nvcodec.container.header import SequenceHeader
 from nvcodec.container.index import IndexEntry, index_bytes
+from nvcodec.container.keyframes import KeyFrames
 from nvcodec.container.limits import DEFAULT_LIMITS, Limits
 from nvcodec.container.metadata import MetadataValue, metadata_bytes
 from nvcodec.container.packs import PackSegment
@@ -37,6 +38,10 @@ class Container:
     """In file order; those of one stream follow each other without gap."""
     digests: dict[int, SegmentDigest]
     """By position in ``segments``; segments without a digest are absent."""
+    key_frames: dict[int, KeyFrames]
+    """By position in ``segments``; segments without key frames, or with such as cannot be used, are absent."""
+    key_frame_problems: dict[int, str]
+    """By position in ``segments``: why key frames that are in the file cannot be used, one line each."""
     metadata: dict[str, MetadataValue]
     packs: tuple[PackSegment, ...]
     """Usable enhancement packs, in file order: those that belong to what lies below them."""
@@ -122,6 +127,8 @@ def read_container(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
         header=body.header,
         segments=tuple(body.segments),
         digests=body.digests,
+        key_frames=body.key_frames,
+        key_frame_problems=body.key_frame_problems,
         metadata=body.metadata,
         packs=tuple(body.layers.packs),
         layer_ids=tuple(map(tuple, body.layers.ids)),
@@ -138,18 +145,20 @@ def write_container(
     digests: Iterable[SegmentDigest] = (),
     metadata: Mapping[str, MetadataValue] | None = None,
     *,
+    key_frames: Mapping[int, KeyFrames] = {},
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """Put a file together; the same input gives the same bytes.
 
     Each digest follows its segment, so that every prefix of the file can still be verified; the index is last, so that
-    every shorter file is known to be cut.
+    every shorter file is known to be cut. Key frames stand in front of their segment: one that is there can be drawn.
 
     Args:
         header: What the file holds.
         segments: In file order; those of one stream must follow each other without gap.
         digests: At most one for each segment.
         metadata: Anything worth knowing about the file.
+        key_frames: By position in ``segments``.
         limits: What readers are expected to accept.
 
     Raises:
@@ -166,12 +175,16 @@ def write_container(
         out += chunk_bytes(ids.META, metadata_bytes(metadata))
     entries = []
     for ordinal, segment in enumerate(segments):
+        if ordinal in key_frames:
+            out += chunk_bytes(ids.KEYF, key_frames[ordinal].to_bytes())
         entries.append(base_entry(segment, len(out)))
         out += chunk_bytes(ids.BASE, segment.to_bytes())
         if ordinal in digest_of:
             out += chunk_bytes(ids.DGST, digest_of.pop(ordinal).to_bytes())
     if digest_of:
         raise BitstreamError(f"has a digest of segment {min(digest_of)}, but {len(entries)} segments")
+    if strays := key_frames.keys() - range(len(entries)):
+        raise BitstreamError(f"has key frames of segment {min(strays)}, but {len(entries)} segments")
     out += chunk_bytes(ids.INDX, index_bytes(entries))
     data = bytes(out)
     read_container(data, limits)  # Never hand out what a reader would refuse.

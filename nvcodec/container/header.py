@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from enum import IntEnum
 from fractions import Fraction
 from math import gcd
-from typing import TypeVar
 
-from nvcodec.container.ids import UPGRADE_HINT, Domain, ModelId, PriorId, RenderProfile
+from nvcodec.container.ids import UPGRADE_HINT, Domain, ModelId, PriorId, RenderProfile, known_id
 from nvcodec.container.limits import DEFAULT_LIMITS, Limits
 from nvcodec.container.wire import Reader, prefixed, varint
 from nvcodec.errors import BitstreamError, UnsupportedError
@@ -21,8 +19,6 @@ MAX_STREAM_COUNT = 1 << 12
 BIT_DEPTHS = (8, 10)
 _U8_MAX = (1 << 8) - 1
 _U32_MAX = (1 << 32) - 1
-
-_Id = TypeVar("_Id", bound=IntEnum)
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class StreamHeader:
             _check_range("frame rate denominator", video.fps.denominator, 1, _U32_MAX)
         if video.bit_depth not in BIT_DEPTHS:
             raise UnsupportedError(f"uses bit depth {video.bit_depth}; this nvc knows 8 and 10", UPGRADE_HINT)
-        _known(ChromaFormat, video.chroma, "chroma format")
+        known_id(ChromaFormat, video.chroma, "chroma format")
         for field in ("primaries", "transfer", "matrix"):
             _check_range(field, getattr(colour, field), 0, _U8_MAX)
         try:
@@ -80,7 +76,7 @@ class StreamHeader:
         width, height, frames = reader.varint("width"), reader.varint("height"), reader.varint("frame count")
         fps = _read_fps(reader)
         bit_depth = reader.byte("bit depth")
-        chroma = _known(ChromaFormat, reader.byte("chroma format"), "chroma format")
+        chroma = known_id(ChromaFormat, reader.byte("chroma format"), "chroma format")
         primaries, transfer, matrix = reader.take(3, "colour")
         full_range = reader.byte("range flag")
         _check_range("range flag", full_range, 0, 1)
@@ -122,10 +118,10 @@ class SequenceHeader:
     render_profile: RenderProfile = RenderProfile.FLOAT32
 
     def __post_init__(self) -> None:
-        _known(ModelId, self.model_id, "model id")
-        _known(Domain, self.domain, "coding domain id")
-        _known(PriorId, self.prior_id, "prior id")
-        _known(RenderProfile, self.render_profile, "render profile")
+        known_id(ModelId, self.model_id, "model id")
+        known_id(Domain, self.domain, "coding domain id")
+        known_id(PriorId, self.prior_id, "prior id")
+        known_id(RenderProfile, self.render_profile, "render profile")
         _check_range("length of the model configuration", len(self.model_config), 0, MAX_MODEL_CONFIG_BYTES)
         _check_range("stream count", len(self.streams), 1, MAX_STREAM_COUNT)
         if self.domain == Domain.YUV420 and any(s.format.chroma != ChromaFormat.YUV420 for s in self.streams):
@@ -146,10 +142,10 @@ class SequenceHeader:
             UnsupportedError: An id is unknown, or a value is above its limit.
         """
         reader = Reader(payload)
-        model_id = _known(ModelId, reader.varint("model id"), "model id")
-        domain = _known(Domain, reader.varint("coding domain id"), "coding domain id")
-        prior_id = _known(PriorId, reader.varint("prior id"), "prior id")
-        render_profile = _known(RenderProfile, reader.varint("render profile"), "render profile")
+        model_id = known_id(ModelId, reader.varint("model id"), "model id")
+        domain = known_id(Domain, reader.varint("coding domain id"), "coding domain id")
+        prior_id = known_id(PriorId, reader.varint("prior id"), "prior id")
+        render_profile = known_id(RenderProfile, reader.varint("render profile"), "render profile")
         model_config = reader.prefixed(MAX_MODEL_CONFIG_BYTES, "model configuration")
         stream_count = reader.varint("stream count")
         _check_range("stream count", stream_count, 1, MAX_STREAM_COUNT)
@@ -168,14 +164,6 @@ def _read_fps(reader: Reader) -> Fraction | None:
     if 0 in (numerator, denominator) or gcd(numerator, denominator) != 1:
         raise BitstreamError(f"has the frame rate {numerator}/{denominator}, which is not a reduced fraction")
     return Fraction(numerator, denominator)
-
-
-def _known(ids: type[_Id], value: int, what: str) -> _Id:
-    try:
-        return ids(value)
-    except ValueError:
-        known = ", ".join(f"{member.value} {member.name.lower()}" for member in ids)
-        raise UnsupportedError(f"uses {what} {value}; this nvc knows {known}", UPGRADE_HINT) from None
 
 
 def _check_range(what: str, value: int, low: int, high: int) -> None:

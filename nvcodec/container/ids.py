@@ -6,8 +6,9 @@ A test compares the two. Ids are never reused and never derived from an order in
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+from typing import Final, TypeVar
 
+from nvcodec.errors import UnsupportedError
 from nvcodec.types import Domain as Domain  # defined with the pictures it is about; numbered here
 
 SIGNATURE: Final = b"\x89NVC\r\n\x1a\n"
@@ -30,13 +31,15 @@ META: Final = "mETA"
 CHUNK_TYPES: Final = {
     HEAD: "sequence header",
     BASE: "base layer of one segment",
-    KEYF: "key frames",
+    KEYF: "key frames of one segment",
     PACK: "enhancement pack",
     DGST: "digest of one segment",
     INDX: "index",
     META: "metadata",
 }
-"""All public chunk types. ``KEYF`` is reserved: version 1.0 does not say what it holds."""
+"""All public chunk types."""
+
+_Id = TypeVar("_Id", bound=IntEnum)
 
 
 class ModelId(IntEnum):
@@ -53,6 +56,12 @@ class PackModelId(IntEnum):
 
     EEN = 1
     """The enhancement network of QS-NeRV."""
+
+
+class KeyFrameCodec(IntEnum):
+    """Which codec made the packets of key frames."""
+
+    AV1 = 1
 
 
 class PriorId(IntEnum):
@@ -73,6 +82,24 @@ class IndexKind(IntEnum):
 
     BASE = 0
     PACK = 1
+
+
+def known_id(ids: type[_Id], value: int, what: str) -> _Id:
+    """Give an id of a file its name.
+
+    Args:
+        ids: The ids this version knows.
+        value: The id found.
+        what: What messages call it, e.g. ``"model id"``.
+
+    Raises:
+        UnsupportedError: It is none of them.
+    """
+    try:
+        return ids(value)
+    except ValueError:
+        known = ", ".join(f"{member.value} {member.name.lower()}" for member in ids)
+        raise UnsupportedError(f"uses {what} {value}; this nvc knows {known}", UPGRADE_HINT) from None
 
 
 def is_critical(chunk_type: str) -> bool:

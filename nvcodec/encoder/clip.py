@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,27 @@ from torch import Tensor
 from nvcodec.color import yuv_to_rgb
 from nvcodec.errors import InputError
 from nvcodec.types import Domain, Planes, VideoFormat
+
+
+class Footage(Protocol):
+    """What a fit draws against: frames, or what takes their place."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    @property
+    def pixels(self) -> int:
+        """Luma samples of all together."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the code values."""
+
+    def peak(self, frame: int, /) -> int:
+        """The largest code value of one."""
+
+    def targets(self, frames: Tensor, /) -> tuple[Tensor, Tensor, Tensor]:
+        """Planes of some of them, int64 [B], as float32 [B, rows, columns] in units of the largest code value."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,15 @@ class Clip:
     def nbytes(self) -> int:
         """Memory of the code values."""
         return sum(plane.nbytes for plane in self.planes)
+
+    @property
+    def pixels(self) -> int:
+        """Luma samples of all frames."""
+        return len(self) * self.format.width * self.format.height
+
+    def peak(self, _frame: int) -> int:
+        """The largest code value of a frame."""
+        return self.format.peak
 
     def to(self, device: torch.device) -> Clip:
         """The same clip with its code values on ``device``."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.clip import Footage
 from nvcodec.encoder.loss import PlaneTensors
 from nvcodec.encoder.parameters import FlatField
 from nvcodec.models.base import VideoField
@@ -60,7 +60,7 @@ class Guide:
         until: Progress at which the companion is dropped.
     """
 
-    def __init__(self, companion: Companion | None, flat: FlatField, clip: Clip, until: float) -> None:
+    def __init__(self, companion: Companion | None, flat: FlatField, clip: Footage, until: float) -> None:
         self.companion, self.flat, self.clip, self.until = companion, flat, clip, until
         self.active = companion is not None and until > 0
         self._places: dict[str, Tensor] = {}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.clip import Footage
 from nvcodec.encoder.events import EventHandler, Notice
 from nvcodec.encoder.loss import PlaneTensors, picture_error
 from nvcodec.encoder.parameters import FlatField
@@ -35,7 +35,7 @@ class Painter:
         if self.on_cuda and not tiles:
             self._call = self._compiled_or_eager(torch.compile(self._eager))
 
-    def train(self, vector: Tensor, clip: Clip, frames: Tensor) -> tuple[Drawing, PlaneTensors]:
+    def train(self, vector: Tensor, clip: Footage, frames: Tensor) -> tuple[Drawing, PlaneTensors]:
         """Draw frames int64 [B] for a training step, with their targets; a tile comes without its features."""
         targets = clip.targets(frames)
         if not self.tiles:
@@ -52,17 +52,18 @@ class Painter:
         return _as_float(Drawing(drawing.planes, [])), (first, second, third)
 
     @torch.no_grad()
-    def errors(self, vector: Tensor, clip: Clip, frames: Iterable[int]) -> Tensor:
+    def errors(self, vector: Tensor, clip: Footage, frames: Iterable[int]) -> Tensor:
         """Error of each of some frames, float32 [n], drawn whole and rounded to code values."""
-        domain, errors, peak = self.flat.field.geometry.domain, [], clip.format.peak
+        domain, errors = self.flat.field.geometry.domain, []
         for frame in frames:
+            peak = clip.peak(frame)
             chosen = torch.tensor([frame], device=vector.device)
             planes = self._eager(vector, chosen, None).planes
             first, second, third = ((plane * peak).round().clamp(0, peak) / peak for plane in planes)
-            errors.append(picture_error((first, second, third), clip.targets(chosen), domain))
-        return torch.cat(errors)
+            errors.append(picture_error((first, second, third), clip.targets(chosen), domain).mean())
+        return torch.stack(errors)
 
-    def psnr_db(self, vector: Tensor, clip: Clip) -> float:
+    def psnr_db(self, vector: Tensor, clip: Footage) -> float:
         """Mean PSNR over all frames, in the sense of the coding domain."""
         errors = self.errors(vector, clip, range(len(clip)))
         return float(-10 * torch.log10(errors.clamp_min(1e-10)).mean())

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.clip import Footage
 from nvcodec.encoder.companion import Companion, Guide
 from nvcodec.encoder.config import FitConfig, GopConfig, LossConfig, Rounding
 from nvcodec.encoder.draw import Painter
@@ -71,7 +71,7 @@ class Fit:
     def __init__(
         self,
         painter: Painter,
-        clip: Clip,
+        clip: Footage,
         config: FitConfig,
         loss: LossConfig,
         rate: RateWeight,
@@ -81,7 +81,6 @@ class Fit:
     ) -> None:
         self.clip, self.config, self.rate, self.budget = clip, config, rate, budget
         self.flat = flat = painter.flat
-        self.pixels = self.geometry.frames * self.geometry.height * self.geometry.width
         self.quantiser = Quantiser(flat, config.first_step_log2)
         self.painter = painter
         self.distortion = Distortion(loss, flat.field).to(flat.vector.device)
@@ -90,7 +89,7 @@ class Fit:
         self.optimiser = FieldOptimiser(flat, self.quantiser.log2_steps, heads, config, guides)
         self.grouping = Grouping(flat, self.optimiser, gop)
         self.queue: list[int] = []
-        self.frame_errors = torch.full((self.geometry.frames,), _NEVER, device=flat.vector.device)
+        self.frame_errors = torch.full((len(clip),), _NEVER, device=flat.vector.device)
         """Error of every frame when it was last drawn."""
         self.real_per_estimated = 1.0
         """Real bits per estimated bit, at the last calibration."""
@@ -162,7 +161,7 @@ class Fit:
         if progress >= config.rate_from and not config.fixed_bits and self.budget.done_steps % config.rate_every == 0:
             bits = self.quantiser.bits(floats)
             self._steer(bits.item(), progress)
-            loss = loss + (self.rate.value * config.rate_every / self.pixels) * bits
+            loss = loss + (self.rate.value * config.rate_every / self.clip.pixels) * bits
         loss.backward()
         self.guide.hold()
         self.grouping.hold()
@@ -171,7 +170,8 @@ class Fit:
         self.quantiser.clamp()
         self.budget.done_steps += 1
         with torch.no_grad():
-            self.frame_errors[frames] = picture_error(planes, targets, self.geometry.domain)
+            errors = picture_error(planes, targets, self.geometry.domain)
+            self.frame_errors[frames] = errors.view(len(frames), -1).mean(dim=1)
 
     def _steer(self, model_bits: float, progress: float) -> None:
         """Set the weight of the rate for this step and the next few."""
@@ -217,7 +217,7 @@ class Fit:
     def _next_frames(self) -> Tensor:
         """Frames of one step, int64 [batch], from a new permutation every epoch."""
         while len(self.queue) < self.config.batch:
-            self.queue += torch.randperm(self.geometry.frames).tolist()
+            self.queue += torch.randperm(len(self.clip)).tolist()
         taken, self.queue = self.queue[: self.config.batch], self.queue[self.config.batch :]
         return torch.tensor(taken, device=self.flat.vector.device)
 
@@ -262,7 +262,7 @@ class Fit:
     def _judge(self) -> None:
         """Keep the best: compare the hard-rounded state with the best one so far, at today's price of a bit."""
         self.judged += 1
-        frames = range(0, self.geometry.frames, max(1, self.geometry.frames // _JUDGED_FRAMES))
+        frames = range(0, len(self.clip), max(1, len(self.clip) // _JUDGED_FRAMES))
         with torch.no_grad():
             vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)
             errors = self.painter.errors(vector, self.clip, frames)
@@ -271,12 +271,12 @@ class Fit:
             if known.any():
                 self.decoding_loss_db = float((10 * torch.log10(errors / in_training))[known].mean())
         error, bits = errors.mean().item(), real_bits(self.flat, self.flat.vector, self.quantiser.codes())
-        price = self.rate.value / self.pixels
+        price = self.rate.value / self.clip.pixels
         if self.best is None or error + price * bits <= self.best.error + price * self.best.bits:
             self.best = Best(self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone(), error, bits)
 
     def _report(self, progress: float, on_event: EventHandler) -> None:
-        budget, frames = self.budget, self.geometry.frames
+        budget, frames = self.budget, len(self.clip)
         self._last_event = budget.elapsed
         epoch = budget.done_steps * self.config.batch / frames
         on_event(
@@ -287,7 +287,7 @@ class Fit:
                 epochs=epoch / progress if progress > 0 else 0.0,
                 psnr_db=self.psnr_db,
                 best_psnr_db=-10 * math.log10(max(self.best.error, 1e-10)) if self.best else self.psnr_db,
-                estimated_bpp=None if self.estimated_bits is None else self.estimated_bits / self.pixels,
+                estimated_bpp=None if self.estimated_bits is None else self.estimated_bits / self.clip.pixels,
                 steps_per_s=budget.done_steps / max(budget.elapsed, 1e-9),
                 eta_s=budget.remaining_s,
             )

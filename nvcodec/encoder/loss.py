@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nvcodec.encoder.config import LossConfig
+from nvcodec.errors import UsageError
 from nvcodec.metrics.msssim import multi_scale_ssim
-from nvcodec.models.base import VideoField
+from nvcodec.models.base import PyramidField, VideoField
 from nvcodec.types import Domain
 
 PlaneTensors = tuple[Tensor, Tensor, Tensor]
@@ -45,6 +46,8 @@ class Distortion(nn.Module):
         self.config, self.geometry = config, field.geometry
         self.heads = nn.ModuleList()
         if config.multi_resolution:
+            if not isinstance(field, PyramidField):
+                raise UsageError("loss.multi_resolution needs a model that draws every frame for itself")
             with torch.no_grad():
                 device = next(field.parameters()).device
                 pyramid = field.features(torch.zeros(1, dtype=torch.int64, device=device))

@@ -86,6 +86,14 @@ class VideoField(nn.Module, ABC):
     """Luma samples per base cell along each axis."""
 
     @abstractmethod
+    def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
+        """Draw frames int64 [B], counted within the segment: whole pictures, or a window of them."""
+
+
+class PyramidField(VideoField):
+    """A field that draws every frame for itself, from features that grow finer from block to block."""
+
+    @abstractmethod
     def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
         """The feature pyramid of frames int64 [B]; see :class:`Drawing`. With a window, only that part of it."""
 
@@ -94,7 +102,7 @@ class VideoField(nn.Module, ABC):
         """The head: the finest features to planes, float [B, rows, columns], not cropped."""
 
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
-        """Draw frames int64 [B], counted within the segment: whole pictures, or a window of them."""
+        """See :meth:`VideoField.forward`."""
         features = self.features(frames, window)
         first, second, third = self.draw(features[-1])
         inside = region(self.geometry, self.scale, window)

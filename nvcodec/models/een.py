@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField, lerp_rows
+from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, PyramidField, lerp_rows
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.planes import unpack
@@ -30,7 +30,7 @@ class Below(Protocol):
         """What the layers below draw, float32 [B, rows, columns], cropped and not clamped."""
 
 
-class EEN(VideoField):
+class EEN(PyramidField):
     """One enhancement layer of one segment, on top of the layers below.
 
     Source: QS-NeRV, efficient enhancement network. Where the paper is silent: features enter by a 1x1 convolution and a
@@ -60,7 +60,7 @@ class EEN(VideoField):
             nn.init.zeros_(parameter)
 
     def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
-        """See :meth:`VideoField.features`. Packs are drawn whole."""
+        """See :meth:`PyramidField.features`. Packs are drawn whole."""
         assert window is None
         last = self.geometry.frames - 1
         before, now, after = (
@@ -79,7 +79,7 @@ class EEN(VideoField):
         return pyramid
 
     def draw(self, finest: Tensor) -> PlaneTensors:
-        """The residual; see :meth:`VideoField.draw`."""
+        """The residual; see :meth:`PyramidField.draw`."""
         packed = self.head(finest.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return unpack(packed, self.shuffle, self.geometry.domain)
 

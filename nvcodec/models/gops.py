@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import VideoField
+from nvcodec.models.base import PyramidField
 
 
 class Groups(nn.Module):
@@ -82,7 +82,7 @@ class DepthwiseKernel(nn.Module):
         return not self.training and bool((gops == gops[0]).all())
 
 
-class GroupedField(VideoField):
+class GroupedField(PyramidField):
     """A field that may have parameters of its own for each group of pictures."""
 
     groups: Groups

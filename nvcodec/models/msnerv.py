@@ -46,7 +46,7 @@ class MSNeRV(GroupedField):
         nn.init.constant_(self.head.bias, 0.5)  # mid-grey: the fit starts from a picture, not from black
 
     def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
-        """See :meth:`VideoField.features`. With a window, borders within its margin differ from the whole picture."""
+        """See :meth:`PyramidField.features`. With a window, borders within its margin differ from the whole picture."""
         gops = self.groups(frames)
         x = self.encoder(frames, gops)  # [B, h, w, grid channels]
         if window is not None:
@@ -59,7 +59,7 @@ class MSNeRV(GroupedField):
         return pyramid
 
     def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See :meth:`VideoField.draw`."""
+        """See :meth:`PyramidField.draw`."""
         return unpack(self.head(finest), self.config.shuffle, self.geometry.domain)
 
     def temporal_features(self, frames: Tensor) -> Tensor:

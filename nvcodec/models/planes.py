@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -30,6 +31,28 @@ def unpack(packed: Tensor, factor: int, domain: Domain) -> PlaneTensors:
     if domain is Domain.YUV420 and chroma == luma:
         return first, halve(second), halve(third)
     return first, second, third
+
+
+def pack(planes: PlaneTensors, factor: int, domain: Domain) -> Tensor:
+    """Planes to channels, as :func:`unpack` takes them apart again.
+
+    Args:
+        planes: [B, factor*h, factor*w], and two of the same size or half of it.
+        factor: Samples of the first plane per position, along each axis.
+        domain: In 4:2:0 with an odd factor, chroma is first repeated to full size.
+
+    Returns:
+        [B, h, w, channels].
+    """
+    first, second, third = (plane.unsqueeze(1) for plane in planes)
+    chroma = factor
+    if domain is Domain.YUV420:
+        if factor % 2 == 0:
+            chroma = factor // 2
+        else:
+            second, third = (F.interpolate(plane, scale_factor=2, mode="nearest") for plane in (second, third))
+    parts = [F.pixel_unshuffle(first, factor), *(F.pixel_unshuffle(plane, chroma) for plane in (second, third))]
+    return torch.cat(parts, dim=1).permute(0, 2, 3, 1)
 
 
 def shuffle(x: Tensor, factor: int) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import CellWindow, VideoField
+from nvcodec.models.base import CellWindow, PyramidField
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.latent import latent
 from nvcodec.models.planes import cut, resize, unpack
@@ -22,7 +22,7 @@ _SLOPE = 0.2
 """Of the leaky ReLU in dense blocks, as in IRN."""
 
 
-class QSNeRV(VideoField):
+class QSNeRV(PyramidField):
     """The whole representation of one segment.
 
     Source: QS-NeRV sections 3.1 and 3.2, Figures 2 to 4; what the paper leaves open is settled as in HNeRV and in IRN.
@@ -51,7 +51,7 @@ class QSNeRV(VideoField):
         self.head = Convolution(incoming, head_channels(config.shuffle, geometry.domain), 3)
 
     def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
-        """See :meth:`VideoField.features`. With a window, borders within its margin differ from the whole picture."""
+        """See :meth:`PyramidField.features`. With a window, borders within its margin differ from the whole picture."""
         x = self.embedding[frames]  # [B, h, w, embedding]
         if window is not None:
             x = cut(x, window)
@@ -66,7 +66,7 @@ class QSNeRV(VideoField):
         return pyramid
 
     def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See :meth:`VideoField.draw`."""
+        """See :meth:`PyramidField.draw`."""
         packed = 0.5 * torch.tanh(self.head(finest)) + 0.5  # [B, h, w, head channels]
         return unpack(packed, self.config.shuffle, self.geometry.domain)
 

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "benchmarks" / "studies").glob("*.toml"))
 MakeStudy = Callable[..., Path]
 VIDEO = VideoFormat(320, 180)
-TENERV = '[[configurations]]\nname = "te"\nmodel = "tenerv"\n[[configurations]]\nname = "gone"\nset = { fit.magic = 1 }'
+DNERV = '[[configurations]]\nname = "te"\nmodel = "dnerv"\n[[configurations]]\nname = "gone"\nset = { fit.magic = 1 }'
 
 
 class Ablate:
@@ -85,7 +85,7 @@ def _cells(text: str, row: str, table: int = 0) -> list[str]:
 
 
 def test_a_table_of_real_files(program: Ablate, make_study: MakeStudy) -> None:
-    assert program(make_study(tail=TENERV)) == 0
+    assert program(make_study(tail=DNERV)) == 0
     base, single = (program.record(name) for name in ("base", "single"))
     for record in (base, single):
         reader = VideoReader(record["file"], device="cpu")
@@ -101,7 +101,7 @@ def test_a_table_of_real_files(program: Ablate, make_study: MakeStudy) -> None:
     assert _cells(program.shown, "base") == [f"{theirs:.2f}", "", "33.24", "0.02"]
     assert _cells(program.shown, "single", 1) == [f"{single['bytes']:,} ({single['bpp']:.4f})"]
     assert _cells(program.shown, "single", 2)[0].startswith("8 x ")
-    assert "- te: no model is called 'tenerv'" in program.shown and "'fit.magic'" in program.shown
+    assert "- te: no model is called 'dnerv'" in program.shown and "'fit.magic'" in program.shown
     assert _cells(program.shown, "gone")[0] == "not built yet"
     assert program.shown.startswith(program.file("table.md").read_text())
 

@@ -24,7 +24,10 @@ from nvcodec.errors import NvcError
         ("encode clip.y4m -o x.nvc --presett slow", "no such option '--presett'\n  Did you mean '--preset'?"),
         ("encode clip.y4m -o x.nvc --preset slo", "faster, fast, medium, slow, slower\n  Did you mean 'slow'?"),
         ("encode clip.y4m -o x.nvc --crf 99", "99.0 is not in the range 0<=x<=63"),
-        ("encode clip.y4m -o x.nvc --model nerv", "'nerv' is not one of msnerv, qsnerv\n  Did you mean 'qsnerv'?"),
+        (
+            "encode clip.y4m -o x.nvc --model nerv",
+            "'nerv' is not one of msnerv, tenerv, qsnerv\n  Did you mean 'tenerv'?",
+        ),
         ("encode clip.y4m -o x.nvc --set fit", "--set fit has no value"),
         ("encode clip.y4m -o x.nvc --set fit.learning_rat=1", "Did you mean fit.learning_rate?"),
         ("encode clip.y4m -o x.nvc -s 32x32", "clip.y4m says 64x48"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nvcodec.container import Limits, header, ids, metadata, packs, segments
+from nvcodec.container import Limits, header, ids, keyframes, metadata, packs, segments
 from nvcodec.types import ChromaFormat
 
 SPEC = (Path(__file__).parents[2] / "bitstream_spec.md").read_text(encoding="utf-8")
@@ -36,6 +36,7 @@ def _number(cell: str) -> int:
         ("prior ids", ids.PriorId),
         ("render profiles", ids.RenderProfile),
         ("index kinds", ids.IndexKind),
+        ("key-frame codecs", ids.KeyFrameCodec),
         ("chroma formats", ChromaFormat),
     ],
 )
@@ -70,6 +71,7 @@ def test_fixed_bounds() -> None:
         "groups of pictures": segments.MAX_GOPS,
         "pack configuration": packs.MAX_PACK_CONFIG_BYTES,
         "samples of a digest": segments.MAX_DIGEST_SAMPLES,
+        "key frames": keyframes.MAX_KEY_FRAMES,
         "metadata": metadata.MAX_METADATA_BYTES,
     }
 

@@ -1,0 +1,312 @@
+"""D-NeRV (He et al., CVPR 2023): one network for many videos, which draws what lies between coded key frames.
+
+    time code ---------------------------> stem --+
+    key frames -> encoder -> features, blended ---+-> { flow, warp, fuse -> conv -> temporal MLP } x blocks
+    key frames, warped by the last flow ------------> head: + residual -> planes
+
+A clip of eight frames is drawn as a whole, between the key frame it begins with and the next. Features are kept
+channels-last, [T, h, w, C], T being the frames of a clip.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
+from nvcodec.models.dnerv_config import DNeRVConfig, Span
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.planes import pack, unpack
+from nvcodec.models.pyramid import head_channels
+from nvcodec.types import Domain
+
+
+class DNeRV(VideoField):
+    """One video of a file, drawn by the network that all its videos share."""
+
+    def __init__(self, config: DNeRVConfig, geometry: FieldGeometry) -> None:
+        super().__init__()
+        self.config, self.geometry, self.scale = config, geometry, config.scale
+        self.specs = config.tensor_specs(geometry)
+        self.network = DNeRVNetwork(config, geometry.domain)
+        self.video = KeyedVideo(config, geometry)
+
+    def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
+        """See :meth:`VideoField.forward`. Clips are drawn whole, whichever of their frames are asked for."""
+        assert window is None
+        length, drawn = self.config.clip, []
+        for clip, group in groupby(frames.tolist(), key=lambda frame: frame // length):
+            chosen = torch.tensor([frame - clip * length for frame in group], device=frames.device)
+            drawn.append([plane[chosen] for plane in self._clip(clip)])
+        first, second, third = (torch.cat(planes) for planes in zip(*drawn, strict=True))
+        return Drawing((first, second, third), [])
+
+    def _clip(self, clip: int) -> PlaneTensors:
+        """All frames of a clip, float [T, rows, columns]."""
+        bands = []
+        for vertical in self.config.spans(self.geometry.height):
+            tiles = [
+                self.video.inside(self.network(*self.video.inputs(clip, vertical, horizontal)), vertical, horizontal)
+                for horizontal in self.config.spans(self.geometry.width)
+            ]
+            bands.append([torch.cat(planes, dim=2) for planes in zip(*tiles, strict=True)])
+        first, second, third = (torch.cat(planes, dim=1) for planes in zip(*bands, strict=True))
+        return first, second, third
+
+
+class KeyedVideo(nn.Module):
+    """What the network is told of one video: when its frames are, and what its key frames look like. No parameters."""
+
+    code: Tensor
+    share: Tensor
+
+    def __init__(self, config: DNeRVConfig, geometry: FieldGeometry) -> None:
+        super().__init__()
+        self.config, self.geometry = config, geometry
+        times, every = config.key_times(geometry.frames), range(config.clips(geometry.frames) * config.clip)
+        frames = [min(frame, geometry.frames - 1) for frame in every]  # a short clip repeats its last frame
+        self.register_buffer("code", time_code(frames, geometry.frames, config.time_levels), persistent=False)
+        share = [_share(frame, times, config.clip) for frame in frames]
+        self.register_buffer("share", torch.tensor(share, dtype=torch.float32), persistent=False)
+        self._ends = [min(clip + 1, len(times) - 1) for clip in range(config.clips(geometry.frames))]
+        self._keys: list[Tensor] = []
+        self._peak = 1
+
+    def set_key_frames(self, planes: PlaneTensors, peak: int) -> None:
+        """Give the key frames, before anything is drawn.
+
+        Args:
+            planes: Code values, [keys, rows, columns] each, any integer type; kept as they are.
+            peak: The largest code value.
+        """
+        assert len(planes[0]) == self._ends[-1] + 1
+        self._keys, self._peak = list(planes), peak
+
+    def inputs(self, clip: int, vertical: Span, horizontal: Span) -> tuple[Tensor, Tensor, PlaneTensors]:
+        """What :class:`DNeRVNetwork` wants for a tile of a clip."""
+        frames = slice(clip * self.config.clip, (clip + 1) * self.config.clip)
+        pair = [clip, self._ends[clip]]
+        planes = []
+        for keys in self._keys:
+            cell = 1 if keys.shape[1:] == self._keys[0].shape[1:] else 2
+            rows, columns = (
+                torch.arange(span.outer.start // cell, span.outer.stop // cell, device=keys.device).clamp(max=size - 1)
+                for span, size in zip((vertical, horizontal), keys.shape[1:], strict=True)
+            )
+            planes.append(keys[pair][:, rows][:, :, columns].to(torch.float32) / self._peak)
+        return self.code[frames], self.share[frames], (planes[0], planes[1], planes[2])
+
+    def inside(self, planes: PlaneTensors, vertical: Span, horizontal: Span) -> PlaneTensors:
+        """The part of a tile's planes that is its own, without margins and what lies outside of the picture."""
+        first, second, third = (
+            plane[:, _own(vertical, plane.shape[1]), _own(horizontal, plane.shape[2])] for plane in planes
+        )
+        return first, second, third
+
+
+class DNeRVNetwork(nn.Module):
+    """The parameters that all videos share.
+
+    Source: D-NeRV section 3, Figure 3, and its released code where the paper is silent. Differences: the network works
+    at 1/``shuffle`` of the resolution, its head draws a residual to the warped key frames instead of the picture, flow
+    starts at zero, key frames are blended by their true distance, and there is no grid over the picture, so pictures
+    may have any size.
+    """
+
+    def __init__(self, config: DNeRVConfig, domain: Domain) -> None:
+        super().__init__()
+        self.config, self.domain = config, domain
+        packed = head_channels(config.shuffle, domain)
+        self.time = nn.Sequential(
+            nn.Linear(2 * config.time_levels, config.time_width), nn.GELU(), nn.Linear(config.time_width, config.stem)
+        )
+        self.keys = KeyEncoder(packed, config.key_channels, config.strides)
+        incoming = config.stem + config.key_channels
+        self.blocks, self.flows = nn.ModuleList(), nn.ModuleList()
+        for stride, outgoing in zip(config.strides, config.channels, strict=True):
+            if config.flow:
+                self.flows.append(_flow_head(incoming))
+            self.blocks.append(Block(config, stride, incoming, outgoing))
+            incoming = outgoing
+        if config.flow:
+            self.flows.append(_flow_head(incoming))
+        narrow = max(incoming // 4, 4)
+        self.head = nn.Sequential(
+            nn.Conv2d(incoming + packed, narrow, 1), nn.GELU(), nn.Conv2d(narrow, packed, 3, padding=1)
+        )
+        _zero(self.head[2])
+
+    def forward(self, code: Tensor, share: Tensor, keys: PlaneTensors) -> PlaneTensors:
+        """Draw a clip, or a tile of it.
+
+        Args:
+            code: Time code of each frame, float32 [T, 2 * time_levels].
+            share: How far each frame is on the way from the first key frame to the second, float32 [T], 0..1.
+            keys: The two key frames, float32 [2, rows, columns] each, rows and columns being multiples of the scale
+                (half of them for chroma in 4:2:0), units of the largest code value.
+
+        Returns:
+            float [T, rows, columns] each.
+        """
+        share = share.view(-1, 1, 1, 1)
+        pyramid = self.keys(pack(keys, self.config.shuffle, self.domain))
+        blended = torch.lerp(pyramid[0][:1], pyramid[0][1:], share)
+        stem = self.time(code)[:, None, None].expand(*blended.shape[:3], -1)
+        x = _instance_norm(torch.cat([stem, blended], dim=-1))
+        for level, block in enumerate(self.blocks):
+            x = block(x, _between(pyramid[level], self._flow(level, x), share))
+        flow = self._flow(len(self.blocks), x)
+        warped = [_between(plane.unsqueeze(-1), flow, share).squeeze(-1) for plane in keys]
+        carried = warped[0], warped[1], warped[2]
+        joined = torch.cat([x, pack(carried, self.config.shuffle, self.domain)], dim=-1)
+        residual = unpack(_last(self.head, joined), self.config.shuffle, self.domain)
+        first, second, third = (a + b for a, b in zip(carried, residual, strict=True))
+        return first, second, third
+
+    def _flow(self, level: int, x: Tensor) -> Tensor | None:
+        """Displacements towards both key frames, [T, h, w, 4] (x and y to the first, then to the second)."""
+        return _last(self.flows[level], x) if self.config.flow else None
+
+
+class KeyEncoder(nn.Module):
+    """Features of key frames at every resolution the blocks work at.
+
+    Source: D-NeRV section 3.1: one convolution, then patches without overlap.
+    """
+
+    def __init__(self, packed: int, channels: int, strides: tuple[int, ...]) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(packed, channels, 3, padding=1)
+        self.patches = nn.ModuleList(nn.Conv2d(channels, channels, stride, stride) for stride in strides)
+
+    def forward(self, packed: Tensor) -> list[Tensor]:
+        """[K, h, w, packed channels] -> features [K, h_n, w_n, C], coarse to fine, one level for each block."""
+        x, levels = F.gelu(_last(self.first, packed)), []
+        for patch in reversed(self.patches):
+            x = F.gelu(_last(patch, x))
+            levels.append(x)
+        return levels[::-1]
+
+
+class Block(nn.Module):
+    """Fusion of the key frames' features, convolution and pixel shuffle, global temporal MLP.
+
+    Source: D-NeRV section 3.2, equations 5 to 8. The fusion has a scale and a shift for every channel, as in the
+    released code, where the paper has one of each.
+    """
+
+    def __init__(self, config: DNeRVConfig, stride: int, incoming: int, outgoing: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.fuse = nn.Conv2d(config.key_channels, (2 if config.fusion else 1) * incoming, 1)
+        self.conv = nn.Conv2d(incoming, outgoing * stride**2, 3, padding=1)
+        self.temporal = TemporalMLP(outgoing, config.clip) if config.temporal else None
+
+    def forward(self, x: Tensor, content: Tensor) -> Tensor:
+        """X [T, h, w, incoming] and the key frames' features [T, h, w, C] -> [T, s*h, s*w, outgoing]."""
+        fused = _last(self.fuse, content)
+        if fused.shape[-1] == x.shape[-1]:
+            x = x + fused
+        else:
+            scale, shift = fused.chunk(2, dim=-1)
+            x = x * (1 + scale) + shift
+        wide = F.pixel_shuffle(self.conv(x.permute(0, 3, 1, 2)), self.stride)
+        x = F.gelu(wide).permute(0, 2, 3, 1)
+        return x if self.temporal is None else self.temporal(x)
+
+
+class TemporalMLP(nn.Module):
+    """Every channel mixes the frames of a clip by a matrix of its own, beside a skip; starts as the skip alone."""
+
+    def __init__(self, channels: int, clip: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(channels, clip, clip))
+        self.bias = nn.Parameter(torch.zeros(channels, clip))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[T, h, w, C] -> the same shape."""
+        mixed = torch.einsum("thwc,cut->uhwc", x, self.weight)
+        return x + mixed + self.bias.T[:, None, None]
+
+
+def time_code(times: list[int], frames: int, levels: int) -> Tensor:
+    """Sines and cosines of the share of the video that has passed, float32 [len(times), 2 * levels].
+
+    Phases are pi * 1.25^k * t, as in the paper, in double precision: for 40 levels every machine agrees on float32.
+    """
+    shares = [time / max(frames - 1, 1) for time in times]
+    phases = [[math.pi * 1.25**level * share for level in range(levels)] for share in shares]
+    return torch.tensor([[*map(math.sin, row), *map(math.cos, row)] for row in phases], dtype=torch.float32)
+
+
+def _share(frame: int, keys: list[int], clip: int) -> float:
+    """How far a frame is on the way from the key frame before it to the next."""
+    start = frame // clip
+    end = keys[min(start + 1, len(keys) - 1)]
+    return (frame - keys[start]) / (end - keys[start]) if end > keys[start] else 0.0
+
+
+def _between(images: Tensor, flow: Tensor | None, share: Tensor) -> Tensor:
+    """What two images show in between.
+
+    Args:
+        images: [2, h, w, C].
+        flow: [T, h', w', 4] in units of its own places; None: the images are blended as they are.
+        share: [T, 1, 1, 1].
+
+    Returns:
+        [T, h, w, C].
+    """
+    if flow is None:
+        return torch.lerp(images[:1], images[1:], share)
+    rows, columns = images.shape[1:3]
+    if flow.shape[1:3] != (rows, columns):
+        # one factor for both: a chroma plane is half of luma along both axes
+        flow = F.interpolate(flow.permute(0, 3, 1, 2), size=(rows, columns), mode="bilinear") * (rows / flow.shape[1])
+        flow = flow.permute(0, 2, 3, 1)
+    return torch.lerp(_warped(images[:1], flow[..., :2]), _warped(images[1:], flow[..., 2:]), share)
+
+
+def _warped(image: Tensor, flow: Tensor) -> Tensor:
+    """Sample an image [1, h, w, C] where flow [T, h, w, 2] points; beyond the border is the border. [T, h, w, C]."""
+    frames, rows, columns, _ = flow.shape
+    y = torch.arange(rows, device=flow.device, dtype=flow.dtype)[:, None] + flow[..., 1]
+    x = torch.arange(columns, device=flow.device, dtype=flow.dtype) + flow[..., 0]
+    places = torch.stack([2 * x / max(columns - 1, 1) - 1, 2 * y / max(rows - 1, 1) - 1], dim=-1)
+    source = image.permute(0, 3, 1, 2).expand(frames, -1, -1, -1)
+    return F.grid_sample(source, places, padding_mode="border", align_corners=True).permute(0, 2, 3, 1)
+
+
+def _instance_norm(x: Tensor) -> Tensor:
+    """Mean 0 and variance 1 of every channel over frames and places of a clip."""
+    variance, mean = torch.var_mean(x, dim=(0, 1, 2), correction=0, keepdim=True)
+    return (x - mean) * torch.rsqrt(variance + 1e-5)
+
+
+def _flow_head(incoming: int) -> nn.Sequential:
+    narrow = max(incoming // 4, 4)
+    head = nn.Sequential(nn.Conv2d(incoming, narrow, 1), nn.GELU(), nn.Conv2d(narrow, 4, 3, padding=1))
+    _zero(head[2])
+    return head
+
+
+def _zero(layer: nn.Module) -> None:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
+def _last(layer: nn.Module, x: Tensor) -> Tensor:
+    """Apply convolutions to channels-last features."""
+    y: Tensor = layer(x.permute(0, 3, 1, 2))
+    return y.permute(0, 2, 3, 1)
+
+
+def _own(span: Span, drawn: int) -> slice:
+    """Where a tile's own part lies in what was drawn of it, along one axis of a plane."""
+    cell = (span.outer.stop - span.outer.start) // drawn
+    start = (span.inner.start - span.outer.start) // cell
+    return slice(start, start - (span.inner.start - span.inner.stop) // cell)
