@@ -121,12 +121,12 @@ class VideoReader:
         wanted = [
             self.session.locate(index, self.stream) for index in (indices if indices is not None else range(len(self)))
         ]
-        segments = self.session.container.segments
-        # frames of one group of pictures share their kernels, so they are drawn together
-        for (ordinal, _), group in groupby(wanted, key=lambda place: (place[0], segments[place[0]].gop_of(place[1]))):
-            field = self.session.field(ordinal, self.device, self.layers)
-            batch = self._batch or default_batch(self.session.drawing_bytes(ordinal, self.layers))
-            yield from render(field, [local for _, local in group], self.format, batch)
+        for (ordinal, _), group in groupby(wanted, key=lambda place: (place[0], self.session.company(*place))):
+            field, frames = self.session.field(ordinal, self.device, self.layers), [local for _, local in group]
+            # what is drawn as one whole is not drawn in parts
+            whole = len(frames) if self.session.config.has_key_frames else None
+            batch = whole or self._batch or default_batch(self.session.drawing_bytes(ordinal, self.layers))
+            yield from render(field, frames, self.format, batch)
 
 
 def check_layers(session: Session, layers: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -13,14 +13,15 @@ from nvcodec.container import BaseSegment, Container, Limits, PackSegment, Strea
 from nvcodec.entropy.payload import decode_tensors
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.models import pack_registry, registry
+from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.steps import dequantise
 from nvcodec.quant.tensors import IntegerTensor, TensorSpec, digest
-from nvcodec.types import VideoFormat
+from nvcodec.types import Planes, VideoFormat
 
 if TYPE_CHECKING:
-    from nvcodec.models.base import VideoField
+    from nvcodec.models.base import PlaneTensors, VideoField
 
 _KEPT_BYTES = 1 << 28
 """Memory for frames of the base that packs will ask for again."""
@@ -92,6 +93,12 @@ class Session:
             if segment.stream == stream and 0 <= frame - segment.first_frame < segment.frames:
                 return ordinal, frame - segment.first_frame
         raise IndexError(f"frame {frame} is not in 0..{self.frame_count(stream) - 1}")
+
+    def company(self, ordinal: int, frame: int) -> int:
+        """Number of the frames of a segment that a frame is best drawn with: its clip, or its group of pictures."""
+        if isinstance(self.config, DNeRVConfig):
+            return frame // self.config.clip
+        return self.container.segments[ordinal].gop_of(frame)
 
     def pack_config(self, pack: PackSegment) -> EENConfig:
         """The network of a pack.
@@ -168,6 +175,8 @@ class Session:
         self.limits.check("max_parameters", parameters, f"announces {{}} parameters in {1 + layers} layers")
         tensors = self._base_integers(ordinal, base_specs)  # first, so that nothing is built for a damaged payload
         field = _finished(self.model.build(self.config, geometry), tensors, device)
+        if self.config.has_key_frames:
+            self._give_key_frames(ordinal, field)
         if layers == 0:
             return field
         from nvcodec.decoder.layers import FinishedLayers
@@ -181,11 +190,45 @@ class Session:
                 below.add(network)
         return field
 
-    def _base_integers(self, ordinal: int, specs: list[TensorSpec]) -> list[IntegerTensor]:
+    def _give_key_frames(self, ordinal: int, field: VideoField) -> None:
+        """Decode the key frames of a segment for its field.
+
+        Raises:
+            BitstreamError: There are none, or they are damaged.
+        """
+        from nvcodec.decoder.key_frames import decode_key_frames
+        from nvcodec.models.dnerv import DNeRV
+
+        assert isinstance(field, DNeRV)
+        segment, video = self.container.segments[ordinal], self.drawn_format(self.container.segments[ordinal].stream)
+        with self._naming_stream(segment.stream):
+            problem = self.container.key_frame_problems.get(ordinal, "are missing")
+            coded = self.container.key_frames.get(ordinal)
+            if coded is None:
+                raise BitstreamError(problem)
+            wanted = field.video.key_count
+            if len(coded.packets) != wanted:
+                raise BitstreamError(f"are {len(coded.packets):,}; {segment.frames:,} frames need {wanted:,}")
+            self.limits.check("max_drawing_bytes", wanted * video.frame_bytes, "take {} bytes of memory")
+            field.video.set_key_frames(stacked(decode_key_frames(coded.packets, video)), video.peak, coded.direct)
+
+    @contextmanager
+    def _naming_stream(self, stream: int) -> Iterator[None]:
+        """Say whose key frames an error is about."""
         try:
-            return self._decoded(self.container.segments[ordinal].payload, specs)
+            yield
+        except (BitstreamError, UnsupportedError) as error:
+            name = self.stream(stream).name
+            error.message = f"key frames of stream {stream}{f' ({name})' if name else ''}: {error.message}"
+            error.hint = error.hint or "The other streams can be decoded"
+            raise
+
+    def _base_integers(self, ordinal: int, specs: list[TensorSpec]) -> list[IntegerTensor]:
+        owner = 0 if self.config.has_key_frames else ordinal
+        try:
+            return self._decoded(self.container.segments[owner].payload, specs)
         except BitstreamError as error:
-            raise BitstreamError(f"chunk 'BASE' of segment {ordinal}: {error.message}", error.hint) from None
+            raise BitstreamError(f"chunk 'BASE' of segment {owner}: {error.message}", error.hint) from None
 
     def _pack_integers(self, pack: PackSegment, specs: list[TensorSpec]) -> list[IntegerTensor]:
         with naming_pack(pack):
@@ -207,6 +250,17 @@ def naming_pack(pack: PackSegment) -> Iterator[None]:
     except (BitstreamError, UnsupportedError) as error:
         error.message = f"layer {pack.layer} of segment {pack.segment} {error.message}"
         raise
+
+
+def stacked(pictures: Sequence[Planes]) -> PlaneTensors:
+    """Planes of pictures, uint8 or int16 [pictures, rows, columns] each."""
+    import numpy as np
+    import torch
+
+    planes = [np.stack(plane) for plane in zip(*pictures, strict=True)]
+    # int16 holds 10 bit values and, unlike uint16, is known to every torch device
+    first, second, third = (torch.from_numpy(p if p.dtype == np.uint8 else p.astype(np.int16)) for p in planes)
+    return first, second, third
 
 
 def _finished(field: VideoField, tensors: list[IntegerTensor], device: str) -> VideoField:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nvcodec.decoder.session import stacked
 from nvcodec.encoder.clip import Clip
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
 from nvcodec.models.dnerv import DNeRVNetwork, KeyedVideo
@@ -43,9 +44,8 @@ class Archive:
         self.videos, self.units = nn.ModuleList(), []
         for index, (clip, pictures) in enumerate(zip(clips, keys, strict=True)):
             geometry = geometry_of(clip)
-            video = KeyedVideo(config, geometry)
-            stacked = Clip.load(pictures, clip.format, len(pictures)).to(clip.planes[0].device)
-            video.set_key_frames(stacked.planes, clip.format.peak)
+            video = KeyedVideo(config, geometry).to(clip.planes[0].device)
+            video.set_key_frames(stacked(pictures), clip.format.peak)
             self.videos.append(video)
             self.units += [
                 Unit(index, number, rows, columns)

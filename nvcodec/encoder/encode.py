@@ -118,7 +118,7 @@ class _Encode:
         self.header = SequenceHeader(
             model_id=ModelId(registry.by_name(self.job.model).id),
             domain=self.plan.domain,
-            streams=(StreamHeader(source.format, len(source), _stream_name(job.source)),),
+            streams=(StreamHeader(source.format, len(source), stream_name(job.source)),),
             model_config=self.plan.network.to_bytes(),
         )
         self.metadata: dict[str, MetadataValue] = {
@@ -298,7 +298,7 @@ def _read_source(job: Job) -> Clip:
         return Clip.load(source, source.format, source.frame_count)
 
 
-def _stream_name(source: str) -> str:
+def stream_name(source: str) -> str:
     """The source's file name without folder and suffix, as far as a file may hold it."""
     name = "".join(c for c in Path(source).stem if c.isprintable()) if source != "-" else ""
     return name.encode("utf-8", "ignore")[:64].decode("utf-8", "ignore")

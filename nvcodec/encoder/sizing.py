@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from nvcodec.encoder import presets, size_qsnerv
+from nvcodec.encoder import presets, size_dnerv, size_qsnerv
 from nvcodec.encoder.config import GopConfig, Partition
 from nvcodec.models.geometry import FieldGeometry
 
@@ -69,5 +69,6 @@ _PRESETS: Mapping[str, Mapping[str, Shape]] = {
     "msnerv": presets.PRESETS,
     "tenerv": presets.TENERV_PRESETS,
     "qsnerv": size_qsnerv.PRESETS,
+    "dnerv": size_dnerv.PRESETS,
 }
 _GOPS = {"tenerv": GopConfig(Partition.EXACT, count=5)}

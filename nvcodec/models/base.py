@@ -30,6 +30,10 @@ class FieldConfig(Protocol):
     def has_gops(self) -> bool:
         """Whether groups of pictures have parameters of their own."""
 
+    @property
+    def has_key_frames(self) -> bool:
+        """Whether all videos of a file share their parameters and are drawn between key frames."""
+
     def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
         """Rows and columns of base cells, enough to cover the picture."""
 

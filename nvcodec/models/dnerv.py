@@ -11,6 +11,7 @@ channels-last, [T, h, w, C], T being the frames of a clip.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import torch
@@ -55,6 +56,9 @@ class DNeRV(VideoField):
             ]
             bands.append([torch.cat(planes, dim=2) for planes in zip(*tiles, strict=True)])
         first, second, third = (torch.cat(planes, dim=1) for planes in zip(*bands, strict=True))
+        for place, key in self.video.shown_directly(clip):
+            for plane, shown in zip((first, second, third), key, strict=True):
+                plane[place] = shown
         return first, second, third
 
 
@@ -73,18 +77,34 @@ class KeyedVideo(nn.Module):
         share = [_share(frame, times, config.clip) for frame in frames]
         self.register_buffer("share", torch.tensor(share, dtype=torch.float32), persistent=False)
         self._ends = [min(clip + 1, len(times) - 1) for clip in range(config.clips(geometry.frames))]
+        self._times = times
         self._keys: list[Tensor] = []
-        self._peak = 1
+        self._peak, self._direct = 1, [False] * len(times)
 
-    def set_key_frames(self, planes: PlaneTensors, peak: int) -> None:
+    def set_key_frames(self, planes: PlaneTensors, peak: int, direct: Sequence[bool] | None = None) -> None:
         """Give the key frames, before anything is drawn.
 
         Args:
             planes: Code values, [keys, rows, columns] each, any integer type; kept as they are.
             peak: The largest code value.
+            direct: Which of them are shown as they are; None = none.
         """
-        assert len(planes[0]) == self._ends[-1] + 1
-        self._keys, self._peak = list(planes), peak
+        assert len(planes[0]) == len(self._times)
+        self._keys, self._peak = [plane.to(self.code.device) for plane in planes], peak
+        self._direct = list(direct or self._direct)
+
+    @property
+    def key_count(self) -> int:
+        """How many key frames there are to be given."""
+        return len(self._times)
+
+    def shown_directly(self, clip: int) -> Iterator[tuple[int, PlaneTensors]]:
+        """Frames of a clip that are key frames shown as they are: index in the clip, float32 [rows, columns] each."""
+        for key in (clip, self._ends[clip]):
+            place = self._times[key] - clip * self.config.clip
+            if self._direct[key] and place < self.config.clip:
+                first, second, third = (plane[key].to(torch.float32) / self._peak for plane in self._keys)
+                yield place, (first, second, third)
 
     def inputs(self, clip: int, vertical: Span, horizontal: Span) -> tuple[Tensor, Tensor, PlaneTensors]:
         """What :class:`DNeRVNetwork` wants for a tile of a clip."""

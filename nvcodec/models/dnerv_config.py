@@ -84,6 +84,11 @@ class DNeRVConfig:
         """Whether groups of pictures have parameters of their own: never."""
         return False
 
+    @property
+    def has_key_frames(self) -> bool:
+        """Whether all videos of a file share their parameters and are drawn between key frames: always."""
+        return True
+
     def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
         """Rows and columns of base cells, enough to cover the picture."""
         return ceil(geometry.height / self.scale), ceil(geometry.width / self.scale)

@@ -96,6 +96,11 @@ class QSNeRVConfig:
         return prod(self.strides) * self.shuffle
 
     @property
+    def has_key_frames(self) -> bool:
+        """Whether all videos of a file share their parameters and are drawn between key frames: never."""
+        return False
+
+    @property
     def has_gops(self) -> bool:
         """Whether groups of pictures have parameters of their own: never."""
         return False

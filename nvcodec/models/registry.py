@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nvcodec.errors import BitstreamError, UnsupportedError, UsageError
+from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import MSNeRVConfig
 from nvcodec.models.qsnerv_config import QSNeRVConfig
@@ -54,6 +55,7 @@ MODELS = (
     Model(1, "msnerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV"),
     Model(2, "tenerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV"),
     Model(3, "qsnerv", QSNeRVConfig, QSNeRVConfig.from_bytes, "nvcodec.models.qsnerv:QSNeRV"),
+    Model(4, "dnerv", DNeRVConfig, DNeRVConfig.from_bytes, "nvcodec.models.dnerv:DNeRV"),
 )
 
 
