@@ -6,19 +6,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nvcodec.api import add_layer, decode, encode
+    from nvcodec.api import add_layer, decode, decode_all, encode, encode_archive, resume
+    from nvcodec.dataset import VideoClip, VideoDataset
     from nvcodec.decoder.reader import VideoReader
     from nvcodec.info import probe
 
 __version__ = "0.1.0"
-__all__ = ["VideoReader", "__version__", "add_layer", "decode", "encode", "probe"]
+__all__ = [
+    "VideoClip", "VideoDataset", "VideoReader", "__version__", "add_layer", "decode", "decode_all", "encode",
+    "encode_archive", "probe", "resume",
+]  # fmt: skip
 
 _HOMES = {
+    "VideoClip": "nvcodec.dataset",
+    "VideoDataset": "nvcodec.dataset",
     "VideoReader": "nvcodec.decoder.reader",
     "add_layer": "nvcodec.api",
     "decode": "nvcodec.api",
+    "decode_all": "nvcodec.api",
     "encode": "nvcodec.api",
+    "encode_archive": "nvcodec.api",
     "probe": "nvcodec.info",
+    "resume": "nvcodec.api",
 }
 
 

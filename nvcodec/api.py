@@ -1,4 +1,4 @@
-"""The functions behind the commands: encode, resume, decode. torch is imported when a network is first needed."""
+"""The functions behind the commands: encode, archive, resume, decode. torch is imported when it is first needed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nvcodec.archiving import ARCHIVE_MODEL, check_sources, encode_archive, run_archive
+from nvcodec.arguments import check_output, check_preset, only_target
 from nvcodec.decoder.reader import pick_device
 from nvcodec.decoding import DecodeResult, decode
+from nvcodec.decoding_all import StreamOutcome, decode_all
 from nvcodec.encoder import overrides
+from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.events import EventHandler, Notice, ignore
 from nvcodec.encoder.job import Job
 from nvcodec.encoder.layer_job import LayerJob
 from nvcodec.encoder.plan import choose_domain
 from nvcodec.encoder.presets import PRESETS, default_preset
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.encoder.work_folder import check_work_dir, job_in
 from nvcodec.errors import UsageError
 from nvcodec.info import probe
 from nvcodec.io.source import open_source
@@ -26,10 +30,14 @@ from nvcodec.models import registry
 from nvcodec.types import Domain
 
 if TYPE_CHECKING:
+    from nvcodec.encoder.archive_result import ArchiveResult
     from nvcodec.encoder.layer_result import LayerResult
     from nvcodec.encoder.result import EncodeResult
 
-__all__ = ["DecodeResult", "add_layer", "check_output", "decode", "encode", "resume"]
+__all__ = [
+    "DecodeResult", "StreamOutcome", "add_layer", "check_output", "decode", "decode_all", "encode", "encode_archive",
+    "resume",
+]  # fmt: skip
 
 
 def encode(
@@ -75,7 +83,7 @@ def encode(
         target_size: Bytes to stay under.
         target_psnr: Least PSNR in dB, YUV 6:1:1 (RGB in the domain ``rgb``).
         preset: Effort; None = what suits the device.
-        model: Representation.
+        model: Representation; not ``dnerv``, which :func:`encode_archive` is for.
         domain: ``yuv420`` or ``rgb``; None = that of the source.
         parameters: Size of the network; None = by rule from the target.
         epochs: Passes over the clip; None = the preset's.
@@ -103,8 +111,13 @@ def encode(
         DeviceError: The device is missing or out of memory.
         InterruptedEncodeError: ``should_stop`` returned true.
     """
-    target = _only_target(crf=crf, bpp=bpp, bitrate=bitrate, target_size=target_size, target_psnr=target_psnr)
-    _check_preset(preset)
+    if model == ARCHIVE_MODEL or not isinstance(source, (str, Path)):
+        raise UsageError(
+            f"several videos make an archive, drawn by the model {ARCHIVE_MODEL}",
+            "Call encode_archive([...], output), for an archive of one video too",
+        )
+    target = only_target(crf=crf, bpp=bpp, bitrate=bitrate, target_size=target_size, target_psnr=target_psnr)
+    check_preset(preset)
     registry.by_name(model)
     wanted = {**(settings or {}), **({"loss.kind": tune} if tune else {})}
     config = replace(
@@ -139,7 +152,7 @@ def encode(
     job = replace(job, config=replace(config, device=device, preset=preset))
     folder = None if work_dir is None else Path(work_dir)
     if folder is not None:
-        _check_work_dir(folder, job)
+        check_work_dir(folder, job)
     return _run(job, folder, overwrite, verify, on_event, should_stop)
 
 
@@ -150,12 +163,20 @@ def resume(
     verify: bool = True,
     on_event: EventHandler = ignore,
     should_stop: Callable[[], bool] = lambda: False,
-) -> EncodeResult:
-    """Go on with an interrupted encode; arguments and errors as :func:`encode`."""
-    job = Job.load(Path(work_dir) / "job.json")
+) -> EncodeResult | ArchiveResult:
+    """Go on with an interrupted encode; arguments and errors as :func:`encode` and :func:`encode_archive`.
+
+    Returns:
+        What the function that began it would have returned: an ``ArchiveResult`` for an archive.
+    """
+    folder = Path(work_dir)
+    job = job_in(folder)
+    if isinstance(job, ArchiveJob):
+        check_sources(job, overwrite, on_event)
+        return run_archive(job, folder, overwrite, verify, on_event, should_stop)
     check_output(job.output, overwrite, job.source)
     _check_source(job, on_event)
-    return _run(job, Path(work_dir), overwrite, verify, on_event, should_stop)
+    return _run(job, folder, overwrite, verify, on_event, should_stop)
 
 
 def add_layer(
@@ -211,12 +232,15 @@ def add_layer(
         InterruptedEncodeError: ``should_stop`` returned true.
     """
     given = {"bpp": bpp, "target_psnr": target_psnr}
-    target = _only_target(**given) if any(value is not None for value in given.values()) else None
-    _check_preset(preset)
+    target = only_target(**given) if any(value is not None for value in given.values()) else None
+    check_preset(preset)
     if output is not None:
         for taken in (bitstream, source):
             check_output(str(output), overwrite, str(taken))
-    used = probe(bitstream).metadata.get("preset")
+    info = probe(bitstream)
+    if info.session.config.has_key_frames:
+        raise UsageError(f"{bitstream} is an archive (model {info.model})", "Layers go on files of the other models")
+    used = info.metadata.get("preset")
     _check_source(Job(str(source), "", size, None if fps is None else Fraction(fps), pix_fmt, seek), on_event)
     if output is None:
         check_output(os.path.realpath(bitstream), True, str(source))
@@ -246,42 +270,6 @@ def add_layer(
     return run(job, on_event=on_event, should_stop=should_stop)
 
 
-def check_output(path: str, overwrite: bool, source: str = "-") -> None:
-    """Refuse an output that could not be written, before any work is done.
-
-    Raises:
-        UsageError: It exists and may not be replaced, is a folder or the source, or its folder cannot be written to.
-    """
-    if os.path.isdir(path):
-        raise UsageError(f"{path} is a folder", "Give the name of a file")
-    if os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source):
-        raise UsageError(f"{path} is the input itself", "Give the output another name")
-    if os.path.exists(path) and not overwrite:
-        raise UsageError(f"{path} exists; add -y to replace it")
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise UsageError(f"{folder} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {folder}")
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{folder} cannot be written to", "Choose another folder, or change its permissions")
-
-
-def _only_target(**given: float | None) -> RateTarget:
-    """The one target that was given, or the default."""
-    chosen = [(name, value) for name, value in given.items() if value is not None]
-    if len(chosen) > 1:
-        first, second = (f"--{name.replace('_', '-')}" for name, _ in chosen[:2])
-        raise UsageError(f"{first} and {second} both given; choose one")
-    if not chosen:
-        return RateTarget()
-    name, value = chosen[0]
-    return RateTarget(TargetKind(name.removeprefix("target_")), value)
-
-
-def _check_preset(name: str | None) -> None:
-    if name is not None and name not in PRESETS:
-        raise UsageError(f"no preset is called {name!r}", f"Presets: {', '.join(PRESETS)}")
-
-
 def _run(
     job: Job,
     work_dir: Path | None,
@@ -305,25 +293,3 @@ def _check_source(job: Job, on_event: EventHandler) -> None:
         choose_domain(source.format, job.config.domain)
         job.target.file_bytes(source.format, source.frame_count or 1)
         on_event(Notice(f"{job.source}: {source.origin}"))
-
-
-def _check_work_dir(folder: Path, job: Job) -> None:
-    """Refuse to mix an encode with the remains of another one."""
-    path = folder / "job.json"
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is no folder", "Give --work-dir a folder, or a name that does not exist yet")
-    if not path.exists():
-        return
-    ours, theirs = (_flat(one.to_dict()) for one in (job, Job.load(path)))
-    different = [key for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key)]
-    if different:
-        key = different[0]
-        raise UsageError(
-            f"{folder} holds an interrupted encode with {key} = {theirs.get(key)}, not {ours.get(key)}",
-            f"Go on with it:  nvc encode --resume {folder}   (or delete it, or give another --work-dir)",
-        )
-
-
-def _flat(tables: Mapping[str, object]) -> dict[str, str]:
-    # to text, since a tuple comes back from JSON as a list
-    return {key: str(value).replace("(", "[").replace(")", "]") for key, value in overrides.flatten(tables).items()}

@@ -34,6 +34,11 @@ class DecodeResult:
     fps: float
     """Frames per second over the whole of it."""
     device: str
+    stream: int = 0
+    """Which video of the file it was."""
+    stream_name: str = ""
+    streams: int = 1
+    """Videos in the file."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc decode --json`` prints, schema ``nvc-decode/1``."""
@@ -94,7 +99,8 @@ def decode(
         container = session.container
         for warning in container.warnings:
             on_warning(f"{name}: {warning}")
-        number = _stream_number(stream, [header.name for header in container.header.streams])
+        names = [header.name for header in container.header.streams]
+        number = stream_number(stream, names)
         total = session.frame_count(number)
         wanted = _frame_range(name, total, seek, frames, step)
         check_layers(session, layers)
@@ -113,7 +119,16 @@ def decode(
                     on_progress(done, len(wanted))
     count = 0 if output is None else len(wanted)
     seconds = time.monotonic() - began
-    return DecodeResult(count, seconds, reader.session.entropy_s, count / max(seconds, 1e-9), reader.device)
+    return DecodeResult(
+        count,
+        seconds,
+        reader.session.entropy_s,
+        count / max(seconds, 1e-9),
+        reader.device,
+        number,
+        names[number],
+        len(names),
+    )
 
 
 def _set_threads(threads: int | None) -> None:
@@ -131,8 +146,12 @@ def _check_stream(reader: VideoReader) -> None:
             check_segment(reader, ordinal)
 
 
-def _stream_number(stream: int | str, names: list[str]) -> int:
-    """Resolve a name or a number written as text."""
+def stream_number(stream: int | str, names: list[str]) -> int:
+    """Resolve a name or a number written as text.
+
+    Raises:
+        UsageError: There is no such stream.
+    """
     if isinstance(stream, str) and stream in names:
         return names.index(stream)
     if str(stream).isdigit() and int(stream) < len(names):

@@ -20,7 +20,8 @@ from nvcodec.decoder.reader import open_session
 from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import TensorCost, payload_costs
 from nvcodec.errors import BitstreamError, UnsupportedError
-from nvcodec.layer_info import LayerInfo, is_checkable, layer_infos
+from nvcodec.key_frame_info import KeyFrameInfo, key_frame_info
+from nvcodec.layer_info import LayerInfo, is_checkable, layer_infos, networks
 from nvcodec.quant.tensors import digest
 
 SCHEMA = "nvc-info/1"
@@ -69,8 +70,17 @@ class Info:
 
     @property
     def bits_per_parameter(self) -> float:
-        """Bits of the whole file per coded number."""
-        return 8 * self.bytes / self.parameters
+        """Bits of the file per coded number; coded key frames are none of its."""
+        coded = sum(keys.bytes for index in range(len(self.streams)) if (keys := self.key_frames(index)))
+        return 8 * (self.bytes - coded) / self.parameters
+
+    def networks(self, layer: int = 0) -> range:
+        """The segments whose parameters in a layer are their own: all but those that use the first one's."""
+        return networks(self.session) if layer == 0 else range(len(self.segments))
+
+    def key_frames(self, stream: int) -> KeyFrameInfo | None:
+        """The key frames of a stream; None where nothing is drawn between key frames."""
+        return key_frame_info(self.session, stream) if self.session.config.has_key_frames else None
 
     def tensors(self, segment: int = 0, layer: int = 0) -> list[TensorCost]:
         """What each tensor of a segment takes, in the base or in one of the layers above it.
@@ -79,9 +89,9 @@ class Info:
             BitstreamError: The coded parameters make no sense.
             UnsupportedError: This version does not know the layer's network.
         """
-        coded = self.segments[segment]
         with naming(self.file):
             if layer == 0:
+                coded = self.segments[segment if segment in self.networks() else 0]
                 return payload_costs(coded.payload, self.session.specs(coded))
             pack = self.session.container.pack(segment, layer)
             return payload_costs(pack.payload, self.session.pack_specs(pack))
@@ -90,16 +100,23 @@ class Info:
         """Decode all integers and compare them with their digests; checksums were verified when the file was opened.
 
         Raises:
-            BitstreamError: A digest does not match, or the file was cut.
+            BitstreamError: A digest does not match, key frames are missing or damaged, or the file was cut.
         """
         with naming(self.file):
             if self.warnings:
                 raise BitstreamError(self.warnings[0], "What is left can still be decoded")
+            if (lost := next((i for i in range(len(self.streams)) if self._lacks_key_frames(i)), None)) is not None:
+                raise BitstreamError(f"key frames of stream {lost} are missing", "The other streams can be decoded")
+            own = {ordinal: digest(self.session.integers(ordinal)) for ordinal in self.networks()}
             for ordinal, expected in self.session.container.digests.items():
-                if digest(self.session.integers(ordinal)) != expected.integers:
+                if own.get(ordinal, own[0]) != expected.integers:
                     raise BitstreamError(f"segment {ordinal} does not decode to the integers of its digest")
             for pack in filter(is_checkable, self.session.container.packs):
                 self.session.check_pack(pack)
+
+    def _lacks_key_frames(self, stream: int) -> bool:
+        keys = self.key_frames(stream)
+        return keys is not None and keys.problem is not None
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc info --json`` prints, schema ``nvc-info/1``."""
@@ -196,7 +213,7 @@ def naming(file: str) -> Iterator[None]:
 
 
 def _stream(index: int, stream: StreamHeader, info: Info) -> dict[str, Any]:
-    video = stream.format
+    video, keys = stream.format, info.key_frames(index)
     return {
         "name": stream.name,
         "width": video.width,
@@ -207,4 +224,8 @@ def _stream(index: int, stream: StreamHeader, info: Info) -> dict[str, Any]:
         "bit_depth": video.bit_depth,
         "chroma": video.chroma.name.lower(),
         "colour": asdict(video.colour),
+        "key_frames": keys.count if keys else 0,
+        "key_frame_bytes": keys.bytes if keys else 0,
+        "direct_key_frames": keys.direct if keys else 0,
+        "key_frame_problem": keys.problem if keys else None,
     }

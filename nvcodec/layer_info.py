@@ -26,16 +26,21 @@ class LayerInfo:
 
 def layer_infos(session: Session) -> tuple[LayerInfo, ...]:
     """The base, then the enhancement layers that every segment has."""
-    container = session.container
+    container, own = session.container, networks(session)
     sizes = layer_bytes(container, session.size)
     stored = container.metadata.get("psnr")
     psnr_db = None if stored is None or isinstance(stored, str) else float(stored)
-    parameters = sum(spec.size for segment in container.segments for spec in session.specs(segment))
+    parameters = sum(spec.size for ordinal in own for spec in session.specs(container.segments[ordinal]))
     infos = [LayerInfo(0, sizes[0], psnr_db, parameters)]
     for layer in range(1, container.layers + 1):
         packs = [container.pack(ordinal, layer) for ordinal in range(len(container.segments))]
         infos.append(LayerInfo(layer, sizes[layer], _psnr_db(session, packs), _parameters(session, packs)))
     return tuple(infos)
+
+
+def networks(session: Session) -> range:
+    """The segments that have parameters of their own: all, or the first where all videos share a network."""
+    return range(1 if session.config.has_key_frames else len(session.container.segments))
 
 
 def is_checkable(pack: PackSegment) -> bool:

@@ -104,7 +104,8 @@ def _payload_lines(chunk: ChunkInfo, payload: bytes) -> list[str]:
             printer.varint(name)
         for gop in range(printer.varint("boundaries")):
             printer.varint(f"GoP {gop}: frames")
-        printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
+        if printer.remaining:
+            printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
     elif chunk.type == ids.KEYF:
         printer.u8("key-frame codec")
         printer.varint("group")
@@ -146,6 +147,8 @@ def _head(printer: _Printer) -> None:
     size = printer.varint("bytes of model configuration")
     if model in (ids.ModelId.MSNERV, ids.ModelId.TENERV):
         _msnerv(printer)
+    elif model == ids.ModelId.DNERV:
+        _dnerv(printer)
     else:
         printer.take(size, "model configuration")
     for stream in range(printer.varint("stream count")):
@@ -171,6 +174,16 @@ def _msnerv(printer: _Printer) -> None:
     printer.u8("fusion")
     printer.u8("cross depth")
     printer.u8("GoP kernels")
+
+
+def _dnerv(printer: _Printer) -> None:
+    blocks = printer.u8("blocks")
+    printer.take(blocks, "strides")
+    printer.take(2 * blocks, "channels")
+    for name in ("stem", "time width", "tile"):
+        printer.take(2, f"{name} (2 bytes)")
+    for name in ("key channels", "shuffle", "clip", "time levels", "overlap", "flow", "fusion", "temporal"):
+        printer.u8(name)
 
 
 def main() -> None:

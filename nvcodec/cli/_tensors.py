@@ -55,8 +55,8 @@ def part_name(name: str) -> str:
 
 
 def all_costs(info: Info, layer: int = 0) -> list[TensorCost]:
-    """Costs of the tensors of all segments in one layer."""
-    return [cost for ordinal in range(len(info.segments)) for cost in info.tensors(ordinal, layer)]
+    """Costs of the tensors of all segments in one layer; of a network that they share, once."""
+    return [cost for ordinal in info.networks(layer) for cost in info.tensors(ordinal, layer)]
 
 
 def _bits(costs: Iterable[TensorCost]) -> float:

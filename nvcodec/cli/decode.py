@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from nvcodec.cli import _options as options
 from nvcodec.cli._format import clock, plural, rate
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._progress import make_progress
-from nvcodec.cli._terminal import Terminal, print_json
+from nvcodec.cli._terminal import Terminal, print_error, print_json
 from nvcodec.container import Limits
-from nvcodec.errors import UsageError
+from nvcodec.decoding import DecodeResult
+from nvcodec.decoding_all import StreamOutcome
+from nvcodec.errors import BitstreamError, UsageError
+from nvcodec.io.sink import SUFFIXES
+
+_CHECKED = "   all digests match"
 
 
 @click.command(
@@ -23,6 +31,7 @@ from nvcodec.errors import UsageError
         "nvc decode clip.nvc -o - | ffplay -",
         "nvc decode clip.nvc -o frame.png --seek 120 -n 1",
         "nvc decode clip.nvc -o base.y4m --layers 0",
+        "nvc decode set.nvc --all -o videos/",
         "nvc decode clip.nvc --check",
     ),
 )
@@ -42,6 +51,14 @@ from nvcodec.errors import UsageError
 )
 @option(
     "--stream", group="Streams", metavar="N|NAME", default="0", help="Which video of a multi-video file.  [default: 0]"
+)
+@option("--all", "every", group="Streams", is_flag=True, help="Every video of the file, to -o FOLDER/NAME.mkv.")
+@option(
+    "--format",
+    "kind",
+    group="Streams",
+    type=options.Choice(["mkv", "y4m", "yuv", "mp4"]),
+    help="Kind of the videos of --all; mp4 is lossy.  [default: mkv]",
 )
 @option(
     "--layers",
@@ -87,6 +104,8 @@ def command(
     frames: int | None,
     step: int,
     stream: str,
+    every: bool,
+    kind: str | None,
     layers: int | None,
     device: str,
     threads: int,
@@ -99,11 +118,15 @@ def command(
 ) -> None:
     """Render a bitstream to video.
 
-    INPUT is an .nvc file or '-' for stdin.
+    INPUT is an .nvc file or '-' for stdin. Of a file of several videos, -o takes the first, --all takes each.
     """
     from nvcodec import api
 
     terminal = ctx.ensure_object(Terminal)
+    if every:
+        _check_all(ctx, output)
+    elif kind is not None:
+        raise UsageError("--format is for --all", "Say the kind of one video with its suffix:  -o clip.y4m")
     if output is None and not check:
         raise UsageError("no output given", "Name the video with -o, e.g. -o clip.y4m; or only verify with --check")
     if output == "-" and as_json:
@@ -111,35 +134,76 @@ def command(
     if output == "-" and sys.stdout.isatty():
         raise UsageError("standard output is a terminal", "Pipe the Y4M on:  nvc decode clip.nvc -o - | ffplay -")
     with make_progress(progress, terminal) as shown:
-        result = api.decode(
-            bitstream,
-            output,
-            pix_fmt=pix_fmt,
-            seek=seek,
-            frames=frames,
-            step=step,
-            stream=stream,
-            layers=layers,
-            device=device,
-            batch=batch,
-            threads=threads,
-            limits=parse_limits(limits),
-            check=check,
-            overwrite=overwrite,
-            on_progress=shown.frame_counter("decode"),
-            on_warning=terminal.warn,
-        )
-    checked = "   all digests match" if check else ""
+        how: dict[str, Any] = {
+            "pix_fmt": pix_fmt, "layers": layers, "device": device, "batch": batch, "threads": threads,
+            "limits": parse_limits(limits), "check": check, "overwrite": overwrite,
+            "on_progress": shown.frame_counter("decode"), "on_warning": terminal.warn,
+        }  # fmt: skip
+        if every:
+            outcomes = api.decode_all(bitstream, output, suffix=f".{kind or 'mkv'}", **how)
+        else:
+            result = api.decode(bitstream, output, seek=seek, frames=frames, step=step, stream=stream, **how)
+    if every:
+        _report_all(terminal, bitstream, outcomes, check, as_json)
+        return
     if output is None:
-        terminal.note(f"{bitstream}{checked}   {clock(result.decode_s)} on {result.device}")
+        terminal.note(f"{bitstream}{_CHECKED if check else ''}   {clock(result.decode_s)} on {result.device}")
     else:
-        name = "standard output" if output == "-" else output
+        terminal.note(_result_line("standard output" if output == "-" else output, result, check))
+    if result.streams > 1 and ctx.get_parameter_source("stream") is not ParameterSource.COMMANDLINE:
+        named = f" {result.stream_name!r}" if result.stream_name else ""
         terminal.note(
-            f"{name}  {plural(result.frames, 'frame')} in {result.decode_s:.2f} s   {rate(result.fps)} fps "
-            f"({result.device}), entropy decoding {result.entropy_s:.2f} s{checked}"
+            f"  this is stream {result.stream}{named} of {result.streams}; for another --stream N|NAME, "
+            f"for all of them --all{' -o FOLDER/' if output else ''}"
         )
     if as_json:
         print_json(result.to_json())
+
+
+def _check_all(ctx: click.Context, output: str | None) -> None:
+    """Refuse what ``--all`` cannot do.
+
+    Raises:
+        UsageError: An option is about one video, or the output is no folder.
+    """
+    for name in ("stream", "seek", "frames", "step"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"--{name} cannot be given with --all, which writes every video whole", "Leave one of them out"
+            )
+    if output == "-":
+        raise UsageError("--all writes one file for each video, not standard output", "Name a folder:  -o videos/")
+    if output is not None and not Path(output).is_dir() and (Path(output).exists() or Path(output).suffix in SUFFIXES):
+        raise UsageError(f"{output} is no folder; --all writes one file for each video", "Name a folder:  -o videos/")
+
+
+def _report_all(terminal: Terminal, bitstream: str, outcomes: list[StreamOutcome], check: bool, as_json: bool) -> None:
+    """A line for each video, and what went wrong.
+
+    Raises:
+        NvcError: At least one could not be decoded.
+    """
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    for outcome in outcomes:
+        if outcome.error is not None:
+            print_error(outcome.error.message, outcome.error.hint)
+        elif outcome.result is not None:
+            named = outcome.output or f"{bitstream} stream {outcome.stream} {outcome.name}".rstrip()
+            terminal.note(_result_line(named, outcome.result, check) if outcome.output else f"{named}{_CHECKED}")
+    if as_json:
+        print_json({"schema": "nvc-decode-all/1", "streams": [outcome.to_json() for outcome in outcomes]})
+    if failed:
+        # damage weighs more than what this version does not have
+        kind = BitstreamError if any(isinstance(error, BitstreamError) for error in failed) else type(failed[0])
+        hint = "The others were" if len(failed) < len(outcomes) else ""
+        raise kind(f"{len(failed)} of {plural(len(outcomes), 'stream')} could not be decoded", hint)
+
+
+def _result_line(name: str, result: DecodeResult, check: bool) -> str:
+    return (
+        f"{name}  {plural(result.frames, 'frame')} in {result.decode_s:.2f} s   {rate(result.fps)} fps "
+        f"({result.device}), entropy decoding {result.entropy_s:.2f} s{_CHECKED if check else ''}"
+    )
 
 
 def parse_limits(words: tuple[str, ...]) -> Limits:

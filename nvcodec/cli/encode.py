@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nvcodec.archiving import ARCHIVE_MODEL
+from nvcodec.cli import _archive
 from nvcodec.cli import _options as options
 from nvcodec.cli._config import config_option, drop_overruled, pairs
 from nvcodec.cli._format import clock, count, plural, rate, size
+from nvcodec.cli._inputs import expand
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Choice, Command, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._tensors import all_costs, part_table
 from nvcodec.cli._terminal import Terminal, print_json
+from nvcodec.encoder.archive_result import ArchiveResult
 from nvcodec.encoder.overrides import flatten
 from nvcodec.errors import InterruptedEncodeError, TargetNotReachedError, UsageError
 from nvcodec.info import probe
@@ -40,11 +44,12 @@ _FILES, _MODEL, _RATE, _SPEED = "Files", "Model", "Quality and size (at most one
         "nvc encode clip.mp4 -o clip.nvc",
         "nvc encode Beauty_1920x1080_120fps_420_8bit_YUV.yuv -o beauty.nvc --crf 30 --preset slow",
         "ffmpeg -i in.mkv -f yuv4mpegpipe - | nvc encode - -o out.nvc --bpp 0.05",
+        "nvc encode a.mp4 b.mkv c.y4m -o set.nvc --model dnerv --bpp 0.1",
         "nvc encode --resume clip.nvc.work",
     ),
 )
 # fmt: off
-@click.argument("inputs", nargs=-1, metavar="INPUT")
+@click.argument("inputs", nargs=-1, metavar="INPUT...")
 @option("-i", "inputs_again", group=_FILES, multiple=True, hidden=True)
 @option("-o", "--output", group=_FILES, metavar="FILE", help="Bitstream to write, '-' for stdout.")
 @option("--work-dir", group=_FILES, metavar="DIR", help="Resume files.  [default: OUTPUT.work]")
@@ -57,7 +62,7 @@ _FILES, _MODEL, _RATE, _SPEED = "Files", "Model", "Quality and size (at most one
     group=_MODEL,
     type=Choice([model.name for model in MODELS]),
     default=MODELS[0].name,
-    help=f"Representation.  [default: {MODELS[0].name}]",
+    help=f"Representation; {ARCHIVE_MODEL} takes several videos.  [default: {MODELS[0].name}]",
 )
 @option(
     "--domain",
@@ -143,15 +148,23 @@ def command(
     """Fit a neural representation to INPUT and write it as a bitstream.
 
     INPUT is .y4m, raw .yuv, anything FFmpeg reads, a folder of PNGs, or '-' for Y4M on stdin.
+
+    With --model dnerv all INPUTs go into one archive; then a folder stands for the videos in it, by name, and @LIST for
+    the paths in a text file, one a line, seen from its folder. Targets are for all of them together.
     """
     from nvcodec import api
 
     terminal = ctx.ensure_object(Terminal)
+    archived = resume is None and wanted["model"] == ARCHIVE_MODEL
     if resume is not None:
         _check_resume(ctx)
+        if recon is not None:
+            _archive.check_resumed(resume)
     else:
-        _check_files(inputs + inputs_again, output, work_dir, as_json)
+        _check_files(inputs + inputs_again, output, work_dir, as_json, archived)
         drop_overruled(ctx, _TARGETS, wanted)
+    if archived:
+        wanted = _archive.check(inputs + inputs_again, ARCHIVE_MODEL, {**wanted, "recon": recon})
     if recon is not None:
         api.check_output(recon, overwrite, *(inputs + inputs_again)[:1])
         _check_recon(recon)
@@ -165,13 +178,17 @@ def command(
         }  # fmt: skip
         try:
             if resume is not None:
-                result = api.resume(resume, **how)
+                result: EncodeResult | ArchiveResult = api.resume(resume, **how)
             else:
                 source = (inputs + inputs_again)[0]
                 destination = os.path.join(scratch, "stdout.nvc") if output == "-" else str(output)
                 folder = work_dir or (None if "-" in (source, output) else f"{output}.work")
                 wanted["settings"] = {**settings, **pairs(sets)}
-                result = api.encode(source, destination, work_dir=folder, **wanted, **how)
+                wanted["work_dir"] = folder
+                if archived:
+                    result = api.encode_archive(expand(inputs + inputs_again), destination, **wanted, **how)
+                else:
+                    result = api.encode(source, destination, **wanted, **how)
         except InterruptedEncodeError as error:
             if overwrite and "--resume" in error.hint:
                 error.hint += " -y"
@@ -186,10 +203,12 @@ def command(
     if progress == "json":
         terminal.note(json.dumps({"event": "result", **result.to_json()}))
     else:
-        terminal.note("\n".join(summary(result, not no_verify)))
+        checked = not no_verify
+        lines = _archive.summary(result, checked) if isinstance(result, ArchiveResult) else summary(result, checked)
+        terminal.note("\n".join(lines))
     if terminal.verbose and output != "-":
         terminal.detail("\n".join("  " + line for line in part_table(all_costs(probe(result.file)))))
-    for key, value in flatten(result.config).items():
+    for key, value in flatten(result.network if isinstance(result, ArchiveResult) else result.config).items():
         terminal.detail(f"  {key} = {value}")
     if as_json:
         print_json(result.to_json())
@@ -197,7 +216,9 @@ def command(
         raise TargetNotReachedError(f"target not reached: {result.shortfall}", "The best file found was written")
 
 
-def _check_files(inputs: tuple[str, ...], output: str | None, work_dir: str | None, as_json: bool) -> None:
+def _check_files(
+    inputs: tuple[str, ...], output: str | None, work_dir: str | None, as_json: bool, archived: bool
+) -> None:
     """Refuse what cannot work, before any work.
 
     Raises:
@@ -205,13 +226,14 @@ def _check_files(inputs: tuple[str, ...], output: str | None, work_dir: str | No
     """
     if not inputs:
         raise UsageError("no input given", "See:  nvc encode -h")
-    if len(inputs) > 1:
+    is_list = inputs[0].startswith("@") and not os.path.exists(inputs[0])
+    if not archived and (len(inputs) > 1 or is_list):
+        given = f"{len(inputs)} inputs" if len(inputs) > 1 else f"the list {inputs[0]}"
         raise UsageError(
-            f"{len(inputs)} inputs given; several videos in one file need the model dnerv, which this version lacks",
-            "Encode them one by one",
+            f"{given} given; --model {ARCHIVE_MODEL} takes several videos", "Add it, or encode them one by one"
         )
     if output is None:
-        name = "clip" if inputs[0] == "-" else Path(inputs[0]).stem
+        name = "set" if archived else "clip" if inputs[0] == "-" else Path(inputs[0]).stem
         raise UsageError("no output given", f"Name the bitstream:  -o {name}.nvc")
     if output == "-":
         if sys.stdout.isatty():

@@ -31,6 +31,7 @@ _METRICS = ("psnr", "ms-ssim", "vmaf")
         "nvc eval clip.y4m decoded.yuv --json",
         "nvc eval clip.mp4 a.nvc b.mkv --frames 60",
         "nvc eval clip.y4m clip.nvc --metrics psnr,vmaf",
+        "nvc eval b.mkv set.nvc --stream b",
     ),
 )
 # fmt: off
@@ -38,6 +39,13 @@ _METRICS = ("psnr", "ms-ssim", "vmaf")
 @click.argument("tests", nargs=-1, required=True, metavar="TEST...")
 @options.raw_options()
 @options.frame_options()
+@option(
+    "--stream",
+    group="Frames",
+    metavar="N|NAME",
+    default="0",
+    help="Which video of a multi-video TEST; its bpp are those of all together.  [default: 0]",
+)
 @option(
     "--metrics",
     group="Metrics",
@@ -62,6 +70,7 @@ def command(
     pix_fmt: str | None,
     seek: int,
     frames: int | None,
+    stream: str,
     metrics: str,
     per_frame: str | None,
     device: str,
@@ -97,6 +106,7 @@ def command(
                     pix_fmt=pix_fmt,
                     seek=seek,
                     frames=frames,
+                    stream=stream,
                     ms_ssim="ms-ssim" in wanted,
                     vmaf="vmaf" in wanted,
                     device=device,

@@ -53,6 +53,14 @@ _CITATIONS = {
   booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
   year      = {2023}
 }""",
+    "dnerv": """\
+@inproceedings{he2023dnerv,
+  title     = {Towards Scalable Neural Representation for Diverse Videos},
+  author    = {He, Bo and Yang, Xitong and Wang, Hanyu and Wu, Zuxuan and Chen, Hao and Huang, Shuaiyi and
+               Ren, Yixuan and Lim, Ser-Nam and Shrivastava, Abhinav},
+  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year      = {2023}
+}""",
 }
 """BibTeX by model: what a paper that uses such files should cite."""
 _MATRICES = {0: "RGB", 1: "BT.709", 2: "unspecified", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
@@ -113,6 +121,7 @@ def command(
             compared = info.digests + info.pack_digests
             digests = f"integers match {plural(compared, 'digest')}" if compared else "no digests to compare"
             lines.append(f"  {'checked':<10}  {plural(len(info.chunks), 'checksum')}; {digests}")
+        lines += ["", *_stream_table(info)] if info.session.config.has_key_frames else []
         lines += ["", *_layer_table(info)] if len(info.layers) > 1 else []
         lines += ["", *_chunk_table(info)] if chunks else []
         lines += ["", *_tensor_tables(info)] if tensors else []
@@ -122,16 +131,16 @@ def command(
 
 def summary(info: Info) -> list[str]:
     """A bitstream on one screen."""
-    lines = [
-        f"{info.file}  {_format.size(info.bytes)}  {info.bpp:.4f} bpp   "
-        f"{plural(info.frames, 'frame')} {describe(info.streams[0].format)}{_rate(info)}"
-    ]
+    one = len(info.streams) == 1
+    what = f"{describe(info.streams[0].format)}{_rate(info)}" if one else f"of {plural(len(info.streams), 'video')}"
+    lines = [f"{info.file}  {_format.size(info.bytes)}  {info.bpp:.4f} bpp   {plural(info.frames, 'frame')} {what}"]
+    keyed = info.session.config.has_key_frames
     facts = [
         ("bitstream", "version {}.{}".format(*info.version)),
         ("model", f"{info.model}, {count(info.parameters)} parameters, {info.bits_per_parameter:.2f} bits each"),
         ("network", info.session.config.summary()),
         ("pictures", _pictures(info)),
-        *((f"stream {i}", _stream(info, i)) for i in range(len(info.streams)) if len(info.streams) > 1),
+        *((f"stream {i}", _stream(info, i)) for i in range(len(info.streams)) if len(info.streams) > 1 and not keyed),
         ("segments", _segments(info)),
         ("gops", _gops(info)),
         ("bytes", _shares(info)),
@@ -142,7 +151,7 @@ def summary(info: Info) -> list[str]:
 
 def _rate(info: Info) -> str:
     fps = info.streams[0].format.fps
-    if fps is None or len(info.streams) > 1:
+    if fps is None:
         return ""
     return f", {float(8 * info.bytes * fps / info.frames / 1000):.4g} kb/s"
 
@@ -157,6 +166,27 @@ def _stream(info: Info, index: int) -> str:
     stream = info.streams[index]
     name = f"{stream.name!r}, " if stream.name else ""
     return f"{name}{plural(info.session.frame_count(index), 'frame')} {describe(stream.format)}"
+
+
+def _stream_table(info: Info) -> list[str]:
+    """The videos of an archive, and what their key frames cost."""
+    rows = []
+    for index, stream in enumerate(info.streams):
+        keys = info.key_frames(index)
+        assert keys is not None
+        rows.append(
+            (
+                str(index),
+                stream.name,
+                describe(stream.format),
+                f"{info.session.frame_count(index):,}",
+                f"{keys.count:,}" if keys.problem is None else "damaged",
+                f"{keys.bytes:,}",
+                f"{keys.direct:,}",
+            )
+        )
+    header = ("stream", "name", "video", "frames", "key frames", "bytes", "shown as they are")
+    return ["  " + line for line in table(header, rows, {1, 2})]
 
 
 def _segments(info: Info) -> str:
@@ -215,9 +245,10 @@ def _tensor_tables(info: Info) -> list[str]:
     for layer in _known_layers(info):
         lines += [f"  layer {layer}", ""] if layer else []
         lines += ["  " + line for line in part_table(all_costs(info, layer))]
-        for ordinal, segment in enumerate(info.segments):
+        for ordinal in info.networks(layer):
+            segment = info.segments[ordinal]
             title = f"  segment {ordinal}: frames {segment.first_frame} to {segment.first_frame + segment.frames - 1}"
-            lines += ["", title] if len(info.segments) > 1 else [""]
+            lines += ["", title] if len(info.networks(layer)) > 1 else [""]
             lines += ["  " + line for line in tensor_table(info.tensors(ordinal, layer))]
         lines.append("")
     return lines[:-1]
@@ -236,7 +267,7 @@ def _tensor_objects(info: Info) -> list[dict[str, object]]:
             "step_bits": cost.step_bits,
         }
         for layer in _known_layers(info)
-        for ordinal in range(len(info.segments))
+        for ordinal in info.networks(layer)
         for cost in info.tensors(ordinal, layer)
     ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from nvcodec.container import Limits
-from nvcodec.decoder.session import Session
+from nvcodec.decoder.session import FIELDS_KEPT, Session
 from nvcodec.errors import BitstreamError, DeviceError, InputError, NvcError, UsageError
 from nvcodec.types import Planes, VideoFormat
 
@@ -29,8 +29,8 @@ def read_bitstream(source: str | Path | bytes) -> bytes:
         raise InputError(f"cannot read {source}: {error.strerror}") from None
 
 
-def open_session(source: str | Path | bytes, limits: Limits | None = None) -> Session:
-    """Open a bitstream; errors name the file.
+def open_session(source: str | Path | bytes, limits: Limits | None = None, fields_kept: int = FIELDS_KEPT) -> Session:
+    """Open a bitstream, see :class:`Session`; errors name the file.
 
     Raises:
         InputError: The file cannot be read.
@@ -39,7 +39,7 @@ def open_session(source: str | Path | bytes, limits: Limits | None = None) -> Se
     """
     data = read_bitstream(source)
     try:
-        return Session(data, limits)
+        return Session(data, limits, fields_kept)
     except NvcError as error:
         if not isinstance(source, bytes):
             error.message = f"{source}: {error.message}"
@@ -49,13 +49,16 @@ def open_session(source: str | Path | bytes, limits: Limits | None = None) -> Se
 class VideoReader:
     """Frames of a bitstream by index.
 
+    Threads may share a reader, and readers may share a session: they draw one after another.
+
     Args:
-        source: Path of an .nvc file, or its bytes.
+        source: Path of an .nvc file, or its bytes, or what :func:`open_session` made of one: readers of several streams
+            then decode what the streams share once.
         device: "cpu", "cuda", "cuda:1", "mps" or "auto".
         stream: Which video of the file.
         layers: Enhancement layers to draw with; None = all that can be used.
         batch: Frames per forward pass; None = what fits memory.
-        limits: What to refuse before allocating.
+        limits: What to refuse before allocating; an open session has its own.
 
     Raises:
         InputError: The file cannot be read.
@@ -67,7 +70,7 @@ class VideoReader:
 
     def __init__(
         self,
-        source: str | Path | bytes,
+        source: str | Path | bytes | Session,
         *,
         device: str = "auto",
         stream: int = 0,
@@ -75,7 +78,7 @@ class VideoReader:
         batch: int | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self.session = open_session(source, limits)
+        self.session = source if isinstance(source, Session) else open_session(source, limits)
         streams = self.session.container.header.streams
         if not 0 <= stream < len(streams):
             raise UsageError(f"the file has no stream {stream}", f"Streams are numbered 0 to {len(streams) - 1}")
@@ -122,11 +125,15 @@ class VideoReader:
             self.session.locate(index, self.stream) for index in (indices if indices is not None else range(len(self)))
         ]
         for (ordinal, _), group in groupby(wanted, key=lambda place: (place[0], self.session.company(*place))):
-            field, frames = self.session.field(ordinal, self.device, self.layers), [local for _, local in group]
+            frames = [local for _, local in group]
             # what is drawn as one whole is not drawn in parts
             whole = len(frames) if self.session.config.has_key_frames else None
             batch = whole or self._batch or default_batch(self.session.drawing_bytes(ordinal, self.layers))
-            yield from render(field, frames, self.format, batch)
+            for start in range(0, len(frames), batch):
+                with self.session.lock:  # not while the caller looks at the pictures
+                    field = self.session.field(ordinal, self.device, self.layers)
+                    drawn = list(render(field, frames[start : start + batch], self.format, batch))
+                yield from drawn
 
 
 def check_layers(session: Session, layers: int | None) -> int:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from nvcodec.container import BaseSegment, Container, Limits, PackSegment, StreamHeader, read_container
+from nvcodec.decoder.kept import Kept
 from nvcodec.entropy.payload import decode_tensors
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.models import pack_registry, registry
@@ -18,14 +19,15 @@ from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.steps import dequantise
 from nvcodec.quant.tensors import IntegerTensor, TensorSpec, digest
-from nvcodec.types import Planes, VideoFormat
+from nvcodec.types import Domain, Planes, VideoFormat
 
 if TYPE_CHECKING:
     from nvcodec.models.base import PlaneTensors, VideoField
+    from nvcodec.models.dnerv import DNeRV, DNeRVNetwork
 
 _KEPT_BYTES = 1 << 28
 """Memory for frames of the base that packs will ask for again."""
-_FIELDS_KEPT = 2
+FIELDS_KEPT = 2
 """Decoded segments held at once: enough to read across a boundary without decoding twice."""
 
 
@@ -35,22 +37,32 @@ class Session:
     Args:
         data: The whole file.
         limits: What to refuse before allocating.
+        fields_kept: Decoded segments to hold at once, at least 1. One of an archive is a stream: it takes the memory of
+            the stream's key frames, while the network is there once for all streams.
 
     Raises:
         BitstreamError: The file is damaged.
         UnsupportedError: The file needs something this version does not have.
     """
 
-    def __init__(self, data: bytes, limits: Limits | None = None) -> None:
+    def __init__(self, data: bytes, limits: Limits | None = None, fields_kept: int = FIELDS_KEPT) -> None:
         self.limits = limits or Limits()
         self.size = len(data)
         self.container: Container = read_container(data, self.limits)
         header = self.container.header
         self.model = registry.by_id(header.model_id)
         self.config = self.model.config(header.model_config)
+        if self.config.has_key_frames and header.domain is not Domain.YUV420:
+            raise BitstreamError(
+                f"chunk 'HEAD' has the coding domain {header.domain.name.lower()}; its key frames are 4:2:0"
+            )
         self.entropy_s = 0.0
         """Seconds spent in entropy decoding so far."""
-        self._field = lru_cache(_FIELDS_KEPT)(self._build)
+        self.lock = RLock()
+        """To be held while a field draws: fields of one file share parts."""
+        self._fields: Kept[VideoField] = Kept(fields_kept)
+        self._shared_integers: Kept[list[IntegerTensor]] = Kept(1)
+        self._networks: Kept[DNeRVNetwork] = Kept(1)
 
     def stream(self, index: int) -> StreamHeader:
         """The header of a stream."""
@@ -109,6 +121,10 @@ class Session:
         """
         geometry = self.geometry(self.container.segments[pack.segment])
         with naming_pack(pack):
+            if self.config.has_key_frames:
+                raise UnsupportedError(
+                    f"is for {self.model.name}, which no layer can enhance", "Decode with --layers 0"
+                )
             return pack_registry.config(pack.model_id, pack.config, self.config.pyramid(geometry))
 
     def pack_specs(self, pack: PackSegment) -> list[TensorSpec]:
@@ -161,7 +177,19 @@ class Session:
             device: Where.
             layers: Enhancement layers to draw with, 0 to ``container.layers``.
         """
-        return self._field(ordinal, device, layers)
+        return self._fields.get((ordinal, device, layers), lambda: self._quietly_built(ordinal, device, layers))
+
+    @property
+    def fields_held(self) -> int:
+        """Decoded segments that are held now; never more than ``fields_kept``."""
+        return len(self._fields)
+
+    def _quietly_built(self, ordinal: int, device: str, layers: int) -> VideoField:
+        """Whoever draws random numbers beside us does not notice those that networks begin with."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            return self._build(ordinal, device, layers)
 
     def _build(self, ordinal: int, device: str, layers: int) -> VideoField:
         segment = self.container.segments[ordinal]
@@ -174,9 +202,11 @@ class Session:
         parameters = sum(spec.size for specs in (base_specs, *pack_specs) for spec in specs)
         self.limits.check("max_parameters", parameters, f"announces {{}} parameters in {1 + layers} layers")
         tensors = self._base_integers(ordinal, base_specs)  # first, so that nothing is built for a damaged payload
-        field = _finished(self.model.build(self.config, geometry), tensors, device)
+        field: VideoField
         if self.config.has_key_frames:
-            self._give_key_frames(ordinal, field)
+            field = self._keyed(ordinal, tensors, device)
+        else:
+            field = _finished(self.model.build(self.config, geometry), tensors, device)
         if layers == 0:
             return field
         from nvcodec.decoder.layers import FinishedLayers
@@ -190,16 +220,30 @@ class Session:
                 below.add(network)
         return field
 
-    def _give_key_frames(self, ordinal: int, field: VideoField) -> None:
+    def _keyed(self, ordinal: int, tensors: list[IntegerTensor], device: str) -> DNeRV:
+        """A stream of an archive: the network that all streams share, and key frames of its own."""
+        from nvcodec.models.dnerv import DNeRV
+
+        assert isinstance(self.config, DNeRVConfig)
+        geometry = self.geometry(self.container.segments[ordinal])
+
+        def network() -> DNeRVNetwork:
+            first = _finished(self.model.build(self.config, geometry), tensors, device)
+            assert isinstance(first, DNeRV)
+            return first.network
+
+        field = DNeRV(self.config, geometry, self._networks.get(device, network))
+        self._give_key_frames(ordinal, field.eval().to(device))
+        return field
+
+    def _give_key_frames(self, ordinal: int, field: DNeRV) -> None:
         """Decode the key frames of a segment for its field.
 
         Raises:
             BitstreamError: There are none, or they are damaged.
         """
         from nvcodec.decoder.key_frames import decode_key_frames
-        from nvcodec.models.dnerv import DNeRV
 
-        assert isinstance(field, DNeRV)
         segment, video = self.container.segments[ordinal], self.drawn_format(self.container.segments[ordinal].stream)
         with self._naming_stream(segment.stream):
             problem = self.container.key_frame_problems.get(ordinal, "are missing")
@@ -224,9 +268,13 @@ class Session:
             raise
 
     def _base_integers(self, ordinal: int, specs: list[TensorSpec]) -> list[IntegerTensor]:
-        owner = 0 if self.config.has_key_frames else ordinal
+        shared = self.config.has_key_frames
+        owner = 0 if shared else ordinal
+        payload = self.container.segments[owner].payload
         try:
-            return self._decoded(self.container.segments[owner].payload, specs)
+            if shared:
+                return list(self._shared_integers.get(owner, lambda: self._decoded(payload, specs)))
+            return self._decoded(payload, specs)
         except BitstreamError as error:
             raise BitstreamError(f"chunk 'BASE' of segment {owner}: {error.message}", error.hint) from None
 

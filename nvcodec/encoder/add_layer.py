@@ -104,6 +104,11 @@ class _Addition:
         streams = len(self.container.header.streams)
         if streams > 1:
             raise UsageError(f"{job.bitstream} holds {streams} videos", "Add layers to files of one video")
+        if self.session.config.has_key_frames:
+            model = self.session.model.name
+            raise UsageError(
+                f"{job.bitstream} is drawn by {model}, which no layer can enhance", "Encode with --model msnerv"
+            )
         self.layer = self.container.layers + 1
         self.source = _read_source(job, self.session.stream(0).format, len(self.reader))
         self.clip = self.source.converted(self.container.header.domain)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from nvcodec.decoder.session import stacked
+from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.clip import Clip
+from nvcodec.errors import UsageError
+from nvcodec.io.source import open_source
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
 from nvcodec.models.dnerv import DNeRVNetwork, KeyedVideo
 from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.types import Domain, Planes
+from nvcodec.types import ChromaFormat, Domain, Planes
 
 
 class Unit(NamedTuple):
@@ -66,6 +71,10 @@ class Archive:
     def nbytes(self) -> int:
         """Memory of the code values."""
         return sum(clip.nbytes for clip in self.clips)
+
+    def typical(self) -> range:
+        """A few units that stand for all."""
+        return range(0, len(self), max(1, len(self) // 4))
 
     def peak(self, unit: int) -> int:
         """The largest code value of a unit."""
@@ -121,3 +130,24 @@ def geometry_of(clip: Clip) -> FieldGeometry:
 def _part(span: Span, is_half: bool) -> slice:
     """A tile's own part of a plane that is as large as luma, or half of it."""
     return slice(span.inner.start // 2, -(-span.inner.stop // 2)) if is_half else span.inner
+
+
+def digest_of(clips: Sequence[Clip]) -> str:
+    """SHA-256 over several videos and their order, hexadecimal."""
+    return hashlib.sha256("".join(clip.digest() for clip in clips).encode()).hexdigest()
+
+
+def read_source(source: str, job: ArchiveJob) -> Clip:
+    """One video of an archive in memory.
+
+    Raises:
+        InputError: It cannot be read.
+        UsageError: It is not 4:2:0.
+    """
+    with open_source(source, fps=job.fps) as opened:
+        if opened.format.chroma is not ChromaFormat.YUV420:
+            raise UsageError(f"{source} is RGB; archives hold 4:2:0 video", "Convert it:  ffmpeg -pix_fmt yuv420p")
+        count = opened.frame_count
+        if job.frames is not None and count is not None:
+            count = min(count, job.frames)
+        return Clip.load(islice(opened, job.frames), opened.format, count)

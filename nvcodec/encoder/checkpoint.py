@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from nvcodec.container.segments import BaseSegment
-from nvcodec.encoder.job import Job
 from nvcodec.errors import BitstreamError, InputError
 
 State = dict[str, npt.NDArray[np.generic]]
@@ -24,17 +24,33 @@ _FILES = ("job.json", "job.tmp", "source.sha256", "state.npz", "state.tmp.npz", 
 """Everything a folder may hold that is ours; the user may have named one with other files in it."""
 
 
+class SavableJob(Protocol):
+    """What is being encoded: one video, or an archive."""
+
+    @property
+    def origin(self) -> str:
+        """What it is encoded from, as messages call it."""
+
+    def save(self, path: Path) -> None:
+        """Write the job as JSON."""
+
+
 class Checkpoint:
     """The folder of one encode.
 
     Args:
         folder: Created when something is first saved.
         job: What is being encoded.
-        source_digest: SHA-256 of the source's frames, hexadecimal.
+        source_digest: SHA-256 of the frames of everything it is encoded from, hexadecimal.
     """
 
-    def __init__(self, folder: Path, job: Job, source_digest: str) -> None:
+    def __init__(self, folder: Path, job: SavableJob, source_digest: str) -> None:
         self.folder, self.job, self.source_digest = folder, job, source_digest
+
+    @property
+    def command(self) -> str:
+        """How to go on, on the command line."""
+        return f"nvc encode --resume {self.folder}"
 
     def verify(self) -> None:
         """Refuse to continue with another source than the one the fit saw.
@@ -45,7 +61,7 @@ class Checkpoint:
         path = self.folder / "source.sha256"
         if path.exists() and path.read_text() != self.source_digest:
             raise InputError(
-                f"{self.job.source} has changed since this encode began",
+                f"{self.job.origin} has changed since this encode began",
                 f"Delete {self.folder} and start again",
             )
 

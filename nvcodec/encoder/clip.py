@@ -34,6 +34,9 @@ class Footage(Protocol):
     def peak(self, frame: int, /) -> int:
         """The largest code value of one."""
 
+    def typical(self) -> range:
+        """A few that stand for all: one or two dozen pictures, spread evenly."""
+
     def targets(self, frames: Tensor, /) -> tuple[Tensor, Tensor, Tensor]:
         """Planes of some of them, int64 [B], as float32 [B, rows, columns] in units of the largest code value."""
 
@@ -95,6 +98,10 @@ class Clip:
     def pixels(self) -> int:
         """Luma samples of all frames."""
         return len(self) * self.format.width * self.format.height
+
+    def typical(self) -> range:
+        """A dozen frames, or nearly two, spread evenly."""
+        return range(0, len(self), max(1, len(self) // 12))
 
     def peak(self, _frame: int) -> int:
         """The largest code value of a frame."""

@@ -26,6 +26,7 @@ from nvcodec.container import (
 )
 from nvcodec.decoder.check import check_segment, sample
 from nvcodec.decoder.reader import VideoReader, pick_device
+from nvcodec.encoder.autosave import Autosave, rescued
 from nvcodec.encoder.checkpoint import Checkpoint
 from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, ignore, over_segments
@@ -35,13 +36,13 @@ from nvcodec.encoder.plan import Plan, make_plan
 from nvcodec.encoder.report import measured_result
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.encoder.segment import FittedSegment, SegmentFit
-from nvcodec.errors import DeviceError, InterruptedEncodeError, UsageError
+from nvcodec.encoder.stream_names import stream_name
+from nvcodec.errors import DeviceError, UsageError
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import measure
 from nvcodec.models import registry
 from nvcodec.quant.tensors import digest
 
-_CHECKPOINT_SPACING_S = 60.0
 _WELL_USED = 0.97
 """Share of the size asked for that a file is expected to fill."""
 _PSNR_TO_COME = 98.765
@@ -178,14 +179,12 @@ class _Encode:
 
     def _rescue(self, fitted: list[FittedSegment]) -> str:
         """Keep what was fitted when the file cannot be written; how to go on."""
-        try:
-            if self.checkpoint is not None:
-                for index, part in enumerate(fitted):
-                    self.checkpoint.save_segment(index, self._segment(index, part.payload, part.gops))
-                return f"The fit is saved. Make room, then:  nvc encode --resume {self.checkpoint.folder}"
-        except OSError:
-            pass  # the disk that is full may well be the same
-        return "Choose another --output"
+
+        def save(checkpoint: Checkpoint) -> None:
+            for index, part in enumerate(fitted):
+                checkpoint.save_segment(index, self._segment(index, part.payload, part.gops))
+
+        return rescued(self.checkpoint, save)
 
     def _fit(self, index: int, room: int | None) -> FittedSegment:
         """Fit one segment, or take it from the checkpoint; ``room`` is for this and all later ones."""
@@ -205,34 +204,19 @@ class _Encode:
                 return fit.finished(done)
             if (state := self.checkpoint.load_state(index)) is not None:
                 fit.load(state)
-        saved = time.monotonic()
+        autosave = Autosave(self.checkpoint, index, fit.state, self.on_event)
 
         def tick(event: Event) -> None:
-            nonlocal saved
             self.on_event(over_segments(event, index, len(self.plan.segments)))
-            if self.checkpoint is not None and time.monotonic() - saved > _CHECKPOINT_SPACING_S:
-                saved = time.monotonic()
-                try:
-                    self.checkpoint.save_state(index, fit.state())
-                except OSError as error:
-                    self.on_event(Notice(f"cannot save the state in {self.checkpoint.folder}: {error.strerror}"))
+            autosave.tick()
 
         try:
             result = fit.run(tick, self.should_stop)
         except StopRequested:
-            raise self._interrupted(fit, index) from None
+            raise autosave.stopped(fit.steps_done, resumable=self.job.source != "-") from None
         if self.checkpoint is not None and len(self.plan.segments) > 1:
             self.checkpoint.save_segment(index, self._segment(index, result.payload, result.gops))
         return result
-
-    def _interrupted(self, fit: SegmentFit, index: int) -> InterruptedEncodeError:
-        if self.checkpoint is None or self.job.source == "-":
-            return InterruptedEncodeError("stopped; nothing was written", "Only encodes of files can be resumed")
-        self.checkpoint.save_state(index, fit.state())
-        return InterruptedEncodeError(
-            f"stopped at step {fit.steps_done:,}; the state is saved",
-            f"Go on with:  nvc encode --resume {self.checkpoint.folder}",
-        )
 
     def _forecast(self, fit: SegmentFit, step_s: float, seconds: float | None) -> None:
         steps = None if seconds is not None else sum(self.plan.steps)
@@ -296,9 +280,3 @@ def _read_source(job: Job) -> Clip:
     options = {"size": job.size, "fps": job.fps, "pix_fmt": job.pix_fmt, "seek": job.seek, "frames": job.frames}
     with open_source(job.source, **options) as source:  # type: ignore[arg-type]
         return Clip.load(source, source.format, source.frame_count)
-
-
-def stream_name(source: str) -> str:
-    """The source's file name without folder and suffix, as far as a file may hold it."""
-    name = "".join(c for c in Path(source).stem if c.isprintable()) if source != "-" else ""
-    return name.encode("utf-8", "ignore")[:64].decode("utf-8", "ignore")

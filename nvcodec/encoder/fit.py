@@ -28,9 +28,11 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.tensors import IntegerTensor
 
 _CALIBRATIONS = 40
-"""How often over a fit real bits are compared with estimated ones."""
-_JUDGED_FROM, _JUDGEMENTS, _JUDGED_FRAMES = 0.8, 8, 12
-"""Keep-best: from this progress on, that many times, on that many frames."""
+"""How often over a fit real bits are compared with estimated ones, at most."""
+_JUDGED_FROM, _JUDGEMENTS = 0.8, 8
+"""Keep-best: from this progress on, that many times at most."""
+_LOOKS_SPACING = 10
+"""Steps from one calibration or judgement to the next, at least: a short fit is for steps, not for looking at it."""
 _EVENT_SPACING_S = 0.5
 _GUARDED_EVERY, _SAVED_EVERY = 10, 100
 """Steps between looks for a collapse, and between states to go back to."""
@@ -115,8 +117,9 @@ class Fit:
             if should_stop():
                 raise StopRequested
             self._step(progress)
-            calibrates = progress >= (self.calibrated + 1) / _CALIBRATIONS
-            judges = progress >= _JUDGED_FROM + self.judged * (1 - _JUDGED_FROM) / _JUDGEMENTS
+            calibrates = progress >= (self.calibrated + 1) / self._looks(_CALIBRATIONS, 1)
+            last = 1 - _JUDGED_FROM
+            judges = progress >= _JUDGED_FROM + self.judged * last / self._looks(_JUDGEMENTS, last)
             if calibrates or judges or self.budget.done_steps % _GUARDED_EVERY == 0:
                 self._guard(on_event)
             if calibrates:
@@ -252,17 +255,21 @@ class Fit:
 
     def _calibrate(self, progress: float) -> None:
         """Learn how real bits differ from estimated ones."""
-        self.calibrated = int(progress * _CALIBRATIONS)
+        self.calibrated = int(progress * self._looks(_CALIBRATIONS, 1))
         if self.estimated_bits is not None:
             with torch.no_grad():
                 model_bits = self.quantiser.bits(self.flat.vector).item()
             real = real_bits(self.flat, self.flat.vector, self.quantiser.codes())
             self.real_per_estimated = real / max(model_bits, 1.0)
 
+    def _looks(self, most: int, share: float) -> int:
+        """How many looks at the fit a share of the schedule allows."""
+        return min(most, max(1, int(share * self.budget.expected_steps / _LOOKS_SPACING)))
+
     def _judge(self) -> None:
         """Keep the best: compare the hard-rounded state with the best one so far, at today's price of a bit."""
         self.judged += 1
-        frames = range(0, len(self.clip), max(1, len(self.clip) // _JUDGED_FRAMES))
+        frames = self.clip.typical()
         with torch.no_grad():
             vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)
             errors = self.painter.errors(vector, self.clip, frames)

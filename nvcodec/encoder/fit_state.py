@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from nvcodec.encoder.checkpoint import State
 from nvcodec.encoder.fit import Best, Fit
+from nvcodec.errors import InputError
 
 _OPTIMISER = "optimiser."
 
@@ -58,8 +61,29 @@ def load(fit: Fit, arrays: State) -> None:
     """Continue from :func:`save`.
 
     Raises:
-        KeyError, RuntimeError: The arrays belong to another fit.
+        InputError: The arrays belong to another fit, as planned by another version.
     """
+    with matching():
+        _load(fit, arrays)
+
+
+@contextmanager
+def matching() -> Iterator[None]:
+    """Around reading a saved state: what does not suit it is not the state of this encode.
+
+    Raises:
+        InputError: It is not.
+    """
+    try:
+        yield
+    except (KeyError, RuntimeError, IndexError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the saved state does not fit this network ({type(error).__name__})",
+            "It was saved by another version of nvc: delete its folder and start again",
+        ) from None
+
+
+def _load(fit: Fit, arrays: State) -> None:
     device = fit.flat.vector.device
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
 

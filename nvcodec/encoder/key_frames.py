@@ -54,33 +54,6 @@ def encode_key_frames(
     return [packet.data for packet in encoded.packets]
 
 
-def fit_key_frames(frames: Sequence[Planes], video: VideoFormat, room: int, group: int) -> tuple[int, list[bytes]]:
-    """Encode key frames as well as a number of bytes allows.
-
-    Args:
-        frames: As for :func:`encode_key_frames`, as are ``video`` and ``group``.
-        video: What they are.
-        room: Bytes that all packets together may take.
-        group: Frames from one start to the next.
-
-    Returns:
-        The smallest rate factor that bisection finds to fit, and its packets; the largest if none fits.
-
-    Raises:
-        UsageError: See :func:`encode_key_frames`.
-    """
-    fitting, packets = _WORST, encode_key_frames(frames, video, _WORST, group)
-    too_large = _BEST - 1 if sum(map(len, packets)) <= room else _WORST - 1
-    while fitting - too_large > 1:
-        crf = (fitting + too_large) // 2
-        tried = encode_key_frames(frames, video, crf, group)
-        if sum(map(len, tried)) <= room:
-            fitting, packets = crf, tried
-        else:
-            too_large = crf
-    return fitting, packets
-
-
 def _padded(planes: Planes, coded: VideoFormat) -> Planes:
     y, u, v = (_repeated(plane, *shape) for plane, shape in zip(planes, coded.plane_shapes, strict=True))
     return y, u, v

@@ -49,6 +49,13 @@ class Budget:
         return min(self.done_steps / self.steps, 1.0)
 
     @property
+    def expected_steps(self) -> float:
+        """Length of the whole schedule in steps, at the speed so far."""
+        if self.seconds is None and self.steps is not None:
+            return self.steps
+        return self.done_steps / max(self.progress, 1e-9)
+
+    @property
     def remaining_s(self) -> float:
         """Seconds to the end at the speed so far."""
         progress = self.progress

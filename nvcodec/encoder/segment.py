@@ -24,7 +24,6 @@ from nvcodec.encoder.plan import Plan
 from nvcodec.encoder.schedule import Budget
 from nvcodec.encoder.target import TargetKind
 from nvcodec.entropy.payload import decode_tensors, encode_tensors
-from nvcodec.errors import InputError
 from nvcodec.models import registry
 from nvcodec.models.base import VideoField
 from nvcodec.quant.tensors import IntegerTensor
@@ -127,13 +126,7 @@ class SegmentFit:
         Raises:
             InputError: The state belongs to another network, as planned by another version.
         """
-        try:
-            fit_state.load(self.fit, state)
-        except (KeyError, RuntimeError, IndexError) as error:
-            raise InputError(
-                f"the saved state does not fit this network ({type(error).__name__})",
-                "It was saved by another version of nvc: delete its folder and start again",
-            ) from None
+        fit_state.load(self.fit, state)
 
     def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> FittedSegment:
         """Fit to the end, then find the integers.

@@ -24,7 +24,7 @@ class DNeRVPreset:
     """Passes over all clips of all videos; a step draws one clip, or a tile of it."""
     min_steps: int
     max_stem: int
-    """Widest stem that a target may lead to. Does not bind ``--params``."""
+    """Widest stem that a target may lead to: a CPU gains more from steps. Does not bind ``--params``."""
     bits_per_parameter: float
     tile: int
     layer_effort: float = 0.25
@@ -65,9 +65,9 @@ _PAPER = DNeRVPreset("medium", (4, 2, 2, 2, 2), 1, 0.5, 400, 10_000, _MAX_STEM, 
 PRESETS = {
     preset.name: preset
     for preset in (
-        DNeRVPreset("draft", (2, 2), 4, 0.75, 40, 400, 48, 1.5, 512),
-        DNeRVPreset("faster", (2, 2), 4, 0.75, 160, 1_500, 64, 1.5, 512),
-        DNeRVPreset("fast", (2, 2, 2), 2, 0.75, 200, 2_000, 64, 2.0, 512),
+        DNeRVPreset("draft", (2, 2), 4, 0.75, 40, 400, 16, 1.5, 512),
+        DNeRVPreset("faster", (2, 2), 4, 0.75, 160, 1_500, 24, 1.5, 512),
+        DNeRVPreset("fast", (2, 2, 2), 2, 0.75, 200, 2_000, 32, 1.5, 512),
         _PAPER,
         DNeRVPreset("slow", (4, 2, 2, 2, 2), 1, 0.5, 800, 20_000, _MAX_STEM, 3.0, 320),
         DNeRVPreset("slower", (4, 2, 2, 2, 2), 1, 0.5, 1600, 40_000, _MAX_STEM, 3.0, 320),

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from nvcodec.container.ids import SIGNATURE
-from nvcodec.decoder.reader import VideoReader
+from nvcodec.decoder.reader import VideoReader, open_session
+from nvcodec.decoding import stream_number
 from nvcodec.errors import InputError
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
-from nvcodec.info import naming
+from nvcodec.info import naming, probe
 from nvcodec.io.geometry import describe, parse_name
 from nvcodec.io.source import open_source
 from nvcodec.io.y4m import MAGIC
@@ -85,6 +86,7 @@ def evaluate(
     seek: int = 0,
     test_seek: int | None = None,
     frames: int | None = None,
+    stream: int | str = 0,
     ms_ssim: bool = True,
     vmaf: bool = False,
     device: str = "auto",
@@ -103,6 +105,7 @@ def evaluate(
         seek: First frame of both.
         test_seek: First frame of the test where it is another: 0 for what was coded from ``seek`` on.
         frames: How many frames of both to compare; None = all, and there must be equally many.
+        stream: Which video of a bitstream to test, by number or name; its bpp are those of all videos together.
         ms_ssim: Measure MS-SSIM too.
         vmaf: Measure VMAF too; needs the package imageio-ffmpeg.
         device: Where bitstreams are drawn.
@@ -113,20 +116,21 @@ def evaluate(
     Raises:
         InputError: A video cannot be read, or the two differ in size, depth or length.
         BitstreamError: A bitstream is damaged.
-        UsageError: VMAF cannot be measured here, or not on pictures this small; said before anything is drawn.
+        UsageError: There is no such stream; VMAF cannot be measured here, or not on pictures this small; said before
+            anything is drawn.
     """
     test_seek = seek if test_seek is None else test_seek
     if vmaf:
         require_libvmaf()
     with ExitStack() as stack:
 
-        def opened(path: str | Path, like: VideoFormat | None, first: int) -> _Side:
-            side = _open(stack, path, like, size, fps, pix_fmt, first, frames, device)
+        def opened(path: str | Path, like: VideoFormat | None, first: int, stream: int | str = 0) -> _Side:
+            side = _open(stack, path, like, size, fps, pix_fmt, first, frames, device, stream)
             on_notice(f"{path}: {side.origin}")
             return side
 
         source = opened(reference, None, seek)
-        drawn = opened(test, source.format, test_seek)
+        drawn = opened(test, source.format, test_seek, stream)
         _check_match(str(reference), source, str(test), drawn)
         if vmaf:
             check_vmaf_size(source.format)
@@ -147,7 +151,8 @@ def evaluate(
     total = quality.frames if drawn.total is None and frames is None and test_seek == 0 else drawn.total
     bpp = None
     if size_bytes is not None and total is not None:
-        bpp = 8 * size_bytes / (drawn.format.width * drawn.format.height * total)
+        samples = drawn.format.width * drawn.format.height * total
+        bpp = probe(test).bpp if is_bitstream(test) else 8 * size_bytes / samples
     return Evaluation(str(reference), str(test), quality, size_bytes, bpp, ms_ssim, scores)
 
 
@@ -181,10 +186,12 @@ def _open(
     seek: int,
     frames: int | None,
     device: str,
+    stream: int | str,
 ) -> _Side:
     """Open one side; raw video that says nothing of its geometry takes that of the other side, ``like``."""
     if is_bitstream(path):
-        reader = VideoReader(path, device=device)
+        names = [header.name for header in open_session(path).container.header.streams]
+        reader = VideoReader(path, device=device, stream=stream_number(stream, names))
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
             raise InputError(

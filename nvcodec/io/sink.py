@@ -21,7 +21,8 @@ from nvcodec.io.yuv import YuvWriter
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 _FOLDER_PATTERN = "%05d.png"
-_SUFFIXES = (".y4m", ".yuv", ".mp4", ".mkv", ".png")
+SUFFIXES = (".y4m", ".yuv", ".mp4", ".mkv", ".png")
+"""Kinds of video that can be written."""
 
 
 class VideoSink(ABC):
@@ -196,12 +197,12 @@ def _destination(path: str | Path) -> tuple[Path, str]:
     if not parent.is_dir():
         raise UsageError(f"{parent} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {parent}")
     suffix = Path(name).suffix.lower()
-    if is_folder and Path(path).suffix.lower() in _SUFFIXES:
+    if is_folder and Path(path).suffix.lower() in SUFFIXES:
         raise UsageError(f"{path} is a folder", "Give the name of a file; PNG pictures go to name/.")
-    if suffix not in _SUFFIXES:
+    if suffix not in SUFFIXES:
         raise UsageError(
             f"cannot tell what kind of video {path} should be",
-            f"Use one of {', '.join(_SUFFIXES)}, a folder ending in / for PNG pictures, or - for Y4M on stdout.",
+            f"Use one of {', '.join(SUFFIXES)}, a folder ending in / for PNG pictures, or - for Y4M on stdout.",
         )
     return folder, name
 

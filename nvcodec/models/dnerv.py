@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
-from nvcodec.models.dnerv_config import DNeRVConfig, Span
+from nvcodec.models.dnerv_config import DNeRVConfig, Span, key_times
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.planes import pack, unpack
 from nvcodec.models.pyramid import head_channels
@@ -27,13 +27,19 @@ from nvcodec.types import Domain
 
 
 class DNeRV(VideoField):
-    """One video of a file, drawn by the network that all its videos share."""
+    """One video of a file, drawn by the network that all its videos share.
 
-    def __init__(self, config: DNeRVConfig, geometry: FieldGeometry) -> None:
+    Args:
+        config: Shape of the network.
+        geometry: Of the video.
+        network: That of another video of the file; None = a fresh one.
+    """
+
+    def __init__(self, config: DNeRVConfig, geometry: FieldGeometry, network: DNeRVNetwork | None = None) -> None:
         super().__init__()
         self.config, self.geometry, self.scale = config, geometry, config.scale
         self.specs = config.tensor_specs(geometry)
-        self.network = DNeRVNetwork(config, geometry.domain)
+        self.network = network or DNeRVNetwork(config, geometry.domain)
         self.video = KeyedVideo(config, geometry)
 
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
@@ -71,7 +77,7 @@ class KeyedVideo(nn.Module):
     def __init__(self, config: DNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
         self.config, self.geometry = config, geometry
-        times, every = config.key_times(geometry.frames), range(config.clips(geometry.frames) * config.clip)
+        times, every = key_times(geometry.frames, config.clip), range(config.clips(geometry.frames) * config.clip)
         frames = [min(frame, geometry.frames - 1) for frame in every]  # a short clip repeats its last frame
         self.register_buffer("code", time_code(frames, geometry.frames, config.time_levels), persistent=False)
         share = [_share(frame, times, config.clip) for frame in frames]
@@ -111,8 +117,9 @@ class KeyedVideo(nn.Module):
         frames = slice(clip * self.config.clip, (clip + 1) * self.config.clip)
         pair = [clip, self._ends[clip]]
         planes = []
-        for keys in self._keys:
-            cell = 1 if keys.shape[1:] == self._keys[0].shape[1:] else 2
+        for index, keys in enumerate(self._keys):
+            # a plane of a single sample may be half of one that is no larger
+            cell = 2 if index and self.geometry.domain is Domain.YUV420 else 1
             rows, columns = (
                 torch.arange(span.outer.start // cell, span.outer.stop // cell, device=keys.device).clamp(max=size - 1)
                 for span, size in zip((vertical, horizontal), keys.shape[1:], strict=True)
@@ -180,12 +187,15 @@ class DNeRVNetwork(nn.Module):
         for level, block in enumerate(self.blocks):
             x = block(x, _between(pyramid[level], self._flow(level, x), share))
         flow = self._flow(len(self.blocks), x)
-        warped = [_between(plane.unsqueeze(-1), flow, share).squeeze(-1) for plane in keys]
-        carried = warped[0], warped[1], warped[2]
+        first, second, third = (plane.unsqueeze(-1) for plane in keys)
+        luma = _between(first, _resized(flow, first.shape[1]), share)
+        finest = _resized(flow, second.shape[1])
+        chroma = _between(torch.cat([second, third], dim=-1), finest, share)
+        carried = luma.squeeze(-1), chroma[..., 0], chroma[..., 1]
         joined = torch.cat([x, pack(carried, self.config.shuffle, self.domain)], dim=-1)
         residual = unpack(_last(self.head, joined), self.config.shuffle, self.domain)
-        first, second, third = (a + b for a, b in zip(carried, residual, strict=True))
-        return first, second, third
+        drawn = [a + b for a, b in zip(carried, residual, strict=True)]
+        return drawn[0], drawn[1], drawn[2]
 
     def _flow(self, level: int, x: Tensor) -> Tensor | None:
         """Displacements towards both key frames, [T, h, w, 4] (x and y to the first, then to the second)."""
@@ -275,7 +285,7 @@ def _between(images: Tensor, flow: Tensor | None, share: Tensor) -> Tensor:
 
     Args:
         images: [2, h, w, C].
-        flow: [T, h', w', 4] in units of its own places; None: the images are blended as they are.
+        flow: [T, h, w, 4] in places; None: the images are blended as they are.
         share: [T, 1, 1, 1].
 
     Returns:
@@ -283,12 +293,16 @@ def _between(images: Tensor, flow: Tensor | None, share: Tensor) -> Tensor:
     """
     if flow is None:
         return torch.lerp(images[:1], images[1:], share)
-    rows, columns = images.shape[1:3]
-    if flow.shape[1:3] != (rows, columns):
-        # one factor for both: a chroma plane is half of luma along both axes
-        flow = F.interpolate(flow.permute(0, 3, 1, 2), size=(rows, columns), mode="bilinear") * (rows / flow.shape[1])
-        flow = flow.permute(0, 2, 3, 1)
     return torch.lerp(_warped(images[:1], flow[..., :2]), _warped(images[1:], flow[..., 2:]), share)
+
+
+def _resized(flow: Tensor | None, rows: int) -> Tensor | None:
+    """Flow [T, h, w, 4] for pictures of other rows, and of as many more or fewer columns, in their places."""
+    if flow is None or flow.shape[1] == rows:
+        return flow
+    scale = rows / flow.shape[1]
+    size = rows, round(flow.shape[2] * scale)
+    return scale * F.interpolate(flow.permute(0, 3, 1, 2), size=size, mode="bilinear").permute(0, 2, 3, 1)
 
 
 def _warped(image: Tensor, flow: Tensor) -> Tensor:

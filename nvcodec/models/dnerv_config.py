@@ -93,11 +93,6 @@ class DNeRVConfig:
         """Rows and columns of base cells, enough to cover the picture."""
         return ceil(geometry.height / self.scale), ceil(geometry.width / self.scale)
 
-    def key_times(self, frames: int) -> list[int]:
-        """The frames of a video that are key frames: the first of each clip, and the last of all."""
-        starts = list(range(0, frames, self.clip))
-        return starts if starts[-1] == frames - 1 else [*starts, frames - 1]
-
     def clips(self, frames: int) -> int:
         """Clips of a video; the last one may be short."""
         return ceil(frames / self.clip)
@@ -239,3 +234,9 @@ def _layer(first: int, name: str, shape: tuple[int, ...]) -> list[TensorSpec]:
         TensorSpec(first, f"{name}.weight", shape, Role.WEIGHT, 0, 1),
         TensorSpec(first + 1, f"{name}.bias", shape[:1], Role.VECTOR, None),
     ]
+
+
+def key_times(frames: int, interval: int) -> list[int]:
+    """The frames of a video that are key frames: the first of every ``interval``, and the last of all."""
+    starts = list(range(0, frames, interval))
+    return starts if starts[-1] == frames - 1 else [*starts, frames - 1]

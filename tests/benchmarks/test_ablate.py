@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "benchmarks" / "studies").glob("*.toml"))
 MakeStudy = Callable[..., Path]
 VIDEO = VideoFormat(320, 180)
-DNERV = '[[configurations]]\nname = "te"\nmodel = "dnerv"\n[[configurations]]\nname = "gone"\nset = { fit.magic = 1 }'
+UNKNOWN = '[[configurations]]\nname = "te"\nmodel = "nerv"\n[[configurations]]\nname = "gone"\nset = { fit.magic = 1 }'
 
 
 class Ablate:
@@ -85,7 +85,7 @@ def _cells(text: str, row: str, table: int = 0) -> list[str]:
 
 
 def test_a_table_of_real_files(program: Ablate, make_study: MakeStudy) -> None:
-    assert program(make_study(tail=DNERV)) == 0
+    assert program(make_study(tail=UNKNOWN)) == 0
     base, single = (program.record(name) for name in ("base", "single"))
     for record in (base, single):
         reader = VideoReader(record["file"], device="cpu")
@@ -101,7 +101,7 @@ def test_a_table_of_real_files(program: Ablate, make_study: MakeStudy) -> None:
     assert _cells(program.shown, "base") == [f"{theirs:.2f}", "", "33.24", "0.02"]
     assert _cells(program.shown, "single", 1) == [f"{single['bytes']:,} ({single['bpp']:.4f})"]
     assert _cells(program.shown, "single", 2)[0].startswith("8 x ")
-    assert "- te: no model is called 'dnerv'" in program.shown and "'fit.magic'" in program.shown
+    assert "- te: no model is called 'nerv'" in program.shown and "'fit.magic'" in program.shown
     assert _cells(program.shown, "gone")[0] == "not built yet"
     assert program.shown.startswith(program.file("table.md").read_text())
 
@@ -147,8 +147,8 @@ KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv.pop(1))
-from nvcodec.encoder import encode, fit
-encode._CHECKPOINT_SPACING_S = fit._EVENT_SPACING_S = 0.0  # a state after every step
+from nvcodec.encoder import autosave, fit
+autosave._SPACING_S = fit._EVENT_SPACING_S = 0.0  # a state after every step
 from benchmarks.ablate import main
 chance, out = random.Random(5), Path(sys.argv.pop(1))
 for longest in (0.4, 0.4, 1.5):
@@ -191,7 +191,7 @@ def _kill_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> None:
         save(self, *state)
 
     monkeypatch.setattr(Checkpoint, "save_state", save_or_die)
-    monkeypatch.setattr("nvcodec.encoder.encode._CHECKPOINT_SPACING_S", 0.0)
+    monkeypatch.setattr("nvcodec.encoder.autosave._SPACING_S", 0.0)
     monkeypatch.setattr("nvcodec.encoder.fit._EVENT_SPACING_S", 0.0)
 
 

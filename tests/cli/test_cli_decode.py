@@ -31,7 +31,9 @@ def test_decode(nvc, coded, tmp_path):
     outcome = nvc("decode", coded, "-o", output, "--json", "--check")
     assert outcome.code == 0 and output.stat().st_size == 8 * FRAME_BYTES
     result = outcome.json
-    assert set(result) == {"schema", "frames", "decode_s", "entropy_s", "fps", "device"}
+    assert set(result) == {
+        "schema", "frames", "decode_s", "entropy_s", "fps", "device", "stream", "stream_name", "streams"
+    }  # fmt: skip
     assert result["schema"] == "nvc-decode/1" and result["frames"] == 8
     assert 0 < result["entropy_s"] < result["decode_s"]
     assert "all digests match" in outcome.err

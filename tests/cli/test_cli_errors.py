@@ -16,7 +16,7 @@ from nvcodec.errors import NvcError
     [
         ("encode", "no input given"),
         ("encode clip.y4m", "no output given\n  Name the bitstream:  -o clip.nvc"),
-        ("encode a.y4m b.y4m -o c.nvc", "2 inputs given; several videos in one file need the model dnerv"),
+        ("encode a.y4m b.y4m -o c.nvc", "2 inputs given; --model dnerv takes several videos"),
         ("encode clip.y4m -o taken.nvc", "taken.nvc exists; add -y to replace it"),
         ("encode clip.y4m -o no/x.nvc", "no is not a folder"),
         ("encode clip.y4m -o x.nvc --crf 3 --bpp 1", "--crf and --bpp both given; choose one"),
@@ -26,7 +26,7 @@ from nvcodec.errors import NvcError
         ("encode clip.y4m -o x.nvc --crf 99", "99.0 is not in the range 0<=x<=63"),
         (
             "encode clip.y4m -o x.nvc --model nerv",
-            "'nerv' is not one of msnerv, tenerv, qsnerv\n  Did you mean 'tenerv'?",
+            "'nerv' is not one of msnerv, tenerv, qsnerv, dnerv\n  Did you mean 'dnerv'?",
         ),
         ("encode clip.y4m -o x.nvc --set fit", "--set fit has no value"),
         ("encode clip.y4m -o x.nvc --set fit.learning_rat=1", "Did you mean fit.learning_rate?"),

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from nvcodec.decoder.key_frames import decode_key_frames
-from nvcodec.encoder.key_frames import encode_key_frames, fit_key_frames
+from nvcodec.encoder.archive_keys import KEY_GROUP, KeyFrameCoder
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.key_frames import encode_key_frames
 from nvcodec.types import Colour, Planes, VideoFormat
 
 QUICK = 10
@@ -96,22 +98,17 @@ def test_one_frame() -> None:
     assert psnr(clip[0], decode_key_frames([packet], video)[0], video) > 38
 
 
-@pytest.mark.parametrize("group", [1, 64])
-def test_fit_takes_the_room_and_no_more(group: int) -> None:
-    video = VideoFormat(64, 48)
-    clip = moving(video, 3)
-    best, worst = (size(encode_key_frames(clip, video, crf, group)) for crf in (1, 63))
+def test_an_archive_gets_the_best_key_frames_that_fit() -> None:
+    clips = [Clip.load(moving(video, 17), video, 17) for video in (VideoFormat(64, 48), VideoFormat(48, 32))]
+    coder = KeyFrameCoder(clips)
+    best, worst = (coder.at(crf, 8).nbytes for crf in (1, 63))
     room = (best + worst) // 3
-    crf, packets = fit_key_frames(clip, video, room, group)
-    assert packets == encode_key_frames(clip, video, crf, group)
-    assert 1 < crf < 63 and size(packets) <= room < size(encode_key_frames(clip, video, crf - 1, group))
-
-
-def test_fit_at_the_ends() -> None:
-    video = VideoFormat(64, 48)
-    clip = moving(video, 2)
-    assert fit_key_frames(clip, video, 10**6, 2) == (1, encode_key_frames(clip, video, 1, 2))
-    assert fit_key_frames(clip, video, 1, 2) == (63, encode_key_frames(clip, video, 63, 2))
+    keys = coder.within(room, 8)
+    assert 1 < keys.crf < 63 and keys.nbytes <= room < coder.at(keys.crf - 1, 8).nbytes
+    assert [len(packets) for packets in keys.packets] == [3, 3]  # frames 0, 8 and 16
+    first = [clips[0].frame(time) for time in (0, 8, 16)]
+    assert keys.packets[0] == encode_key_frames(first, clips[0].format, keys.crf, KEY_GROUP)
+    assert (coder.within(10**6, 8).crf, coder.within(1, 8).crf) == (1, 63)
 
 
 @pytest.mark.parametrize("before", [None, "3"])
