@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.overrides import apply, flatten
 from nvcodec.encoder.presets import PRESETS
@@ -209,6 +210,8 @@ def _not_built(model: str, settings: Mapping[str, object]) -> str | None:
     """
     if model not in [known.name for known in MODELS]:
         return f"no model is called {model!r}"
+    if model == ArchiveJob.model:
+        return "the runner does not encode archives; benchmarks/archives.py --parts does"
     try:
         apply(EncodeConfig(), settings, model)
     except UsageError as error:

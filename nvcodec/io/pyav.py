@@ -1,4 +1,4 @@
-"""Compressed video and PNG through FFmpeg's libraries: the only file that imports ``av``.
+"""Compressed video and PNG through FFmpeg's libraries; beside ``io.packets`` the only file that imports ``av``.
 
 Planes are copied sample by sample as the decoder left them, by line size: no scaler ever touches a code value.
 """
