@@ -169,7 +169,7 @@ def test_a_killed_study_ends_with_the_same_table(
 ) -> None:
     path, done.out = make_study(), tmp_path / "broken"
     words = [str(ROOT), str(done.out), str(path), "--clips", str(done.clips), "--device", "cpu"]
-    killer = subprocess.run([sys.executable, "-c", KILLER, *words], capture_output=True, text=True, timeout=60)
+    killer = subprocess.run([sys.executable, "-c", KILLER, *words], capture_output=True, text=True, timeout=300)
     assert killer.stdout.split()[0] == f"{signal.SIGKILL:d}", killer.stderr
     assert done(path) == 0
     assert not list(done.file("").glob("*.work"))

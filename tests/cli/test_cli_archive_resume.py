@@ -18,13 +18,13 @@ def test_interrupt_and_resume(nvc, clip, tmp_path, monkeypatch):
     for name in "ab":
         shutil.copy(clip, f"{name}.y4m")
     words = ["encode", "a.y4m", "b.y4m", "-o", "x.nvc", "-m", "dnerv", "--preset", "draft", "--target-size", "6kB"]
-    words += ["-n", "2", "--epochs", "60"]
+    words += ["-n", "2", "--epochs", "120"]
     with subprocess.Popen([*NVC, *words, "--progress", "json"], stderr=subprocess.PIPE, text=True) as running:
         for line in running.stderr:
             if '"step"' in line:
                 break
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=300)
     assert running.returncode == 130
     assert err.endswith("the state is saved\n  Go on with:  nvc encode --resume x.nvc.work\n")
     assert sorted(os.listdir(tmp_path)) == ["a.y4m", "b.y4m", "x.nvc.work"]
