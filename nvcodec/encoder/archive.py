@@ -5,7 +5,6 @@ sources -> Clips -> key frames (AV1) -> Archive -> Fit (of D-NeRV) -> integers -
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from nvcodec import __version__
 from nvcodec.container import MetadataValue, SegmentDigest
 from nvcodec.decoder.check import check_segment, sample
 from nvcodec.decoder.key_frames import decode_key_frames
-from nvcodec.decoder.reader import VideoReader, pick_device
+from nvcodec.decoder.reader import VideoReader, open_session, pick_device
 from nvcodec.encoder import archive_state, fit_state
 from nvcodec.encoder.archive_clip import Archive, ArchiveField, digest_of, geometry_of, read_source
 from nvcodec.encoder.archive_file import ArchiveFile
@@ -39,7 +38,7 @@ from nvcodec.encoder.report import versions
 from nvcodec.encoder.schedule import Budget
 from nvcodec.encoder.sizing import presets_of, schedule_steps
 from nvcodec.encoder.stream_names import stream_names
-from nvcodec.encoder.target import TargetKind
+from nvcodec.encoder.target import DEFAULT_CRF, TargetKind
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.errors import DeviceError, InterruptedEncodeError, UsageError
 from nvcodec.metrics.measure import measure
@@ -129,8 +128,7 @@ class _ArchiveEncode:
         self.names = stream_names(job.sources)
         self.limit = self._limit()
         pixels = sum(clip.pixels for clip in self.clips)
-        crf = job.target.value if job.target.kind is TargetKind.CRF else None
-        self.crf = 32.0 if crf is None else crf
+        self.crf = job.target.value if job.target.kind is TargetKind.CRF else DEFAULT_CRF
         self.size = self.limit if self.limit is not None else round(bpp_for_crf(self.crf) * pixels / 8)
         self.coder = KeyFrameCoder(self.clips)
         self.preset = presets_of(job.model)[job.config.preset]
@@ -162,9 +160,9 @@ class _ArchiveEncode:
         self._run(fit, state)
         tensors = self._goal(keys, network).land(fit)
         payload = encode_tensors(tensors)
-        data = self.file.to_bytes(keys, network, payload)
+        session = open_session(self.file.to_bytes(keys, network, payload))  # one: its network is decoded once
         shown = [
-            show(VideoReader(data, device=str(self.device), stream=index), clip, packets)
+            show(VideoReader(session, device=str(self.device), stream=index), clip, packets)
             for index, (clip, packets) in enumerate(zip(self.clips, keys.packets, strict=True))
         ]
         finished = _Finished(keys, network, tensors, payload, shown)
@@ -191,9 +189,10 @@ class _ArchiveEncode:
         steps = trial.budget.steps if seconds is None else seconds / trial.probe(_PROBE_STEPS)
         if (steps or 0) < _LEAST_TRIAL_STEPS:
             return usual
-        best, best_db = usual, -math.inf
-        for share in (_USUAL_SHARE, *_OTHER_SHARES):
-            pair = usual if share == _USUAL_SHARE else self._pair(share)
+        trial.run(ignore, self.should_stop)
+        best, best_db = usual, trial.psnr_db
+        for share in _OTHER_SHARES:
+            pair = self._pair(share)
             trial = self._fit(*pair, _TRIAL)
             trial.run(ignore, self.should_stop)
             if trial.psnr_db > best_db:
@@ -294,8 +293,10 @@ class _ArchiveEncode:
         temporary = Path(f"{self.job.output}.part")
         try:
             temporary.write_bytes(data)
-            for index in range(len(self.clips) if verify else 0):
-                check_segment(VideoReader(temporary, device=str(self.device), stream=index), index)
+            if verify:
+                session = open_session(temporary)
+                for index in range(len(self.clips)):
+                    check_segment(VideoReader(session, device=str(self.device), stream=index), index)
             os.replace(temporary, self.job.output)
         except OSError as error:
             hint = rescued(self.checkpoint, lambda checkpoint: checkpoint.save_state(0, state()))
