@@ -1,0 +1,168 @@
+"""What the documentation says is so: links lead somewhere, commands parse, examples run, messages exist."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from nvcodec import errors
+from nvcodec.cli.main import COMMANDS
+from nvcodec.encoder import presets, size_dnerv, sizing
+
+ROOT = Path(__file__).parents[1]
+DOCS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+TEXTS = {path: path.read_text(encoding="utf-8") for path in DOCS}
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FIELD = "\0"
+"""What is filled into a message, in a template; the documentation writes an ellipsis."""
+
+
+def _blocks(path: Path) -> list[tuple[str, str]]:
+    return _BLOCK.findall(TEXTS[path])
+
+
+def _prose(path: Path) -> str:
+    return _BLOCK.sub("", TEXTS[path])
+
+
+def _anchors(path: Path) -> set[str]:
+    """Names of the headings of a page, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", _BLOCK.sub("", path.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", _prose(path)):
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\(docs/(\w+\.md)", TEXTS[ROOT / "README.md"]))
+    assert linked == {path.name for path in DOCS if path.parent.name == "docs"}
+
+
+def _commands(path: Path) -> Iterator[str]:
+    shell = "".join(block for kind, block in _blocks(path) if kind in ("", "bash")).replace("\\\n", "")
+    yield from re.findall(r"(?:^|\| )(nvc .*?)(?= \| |$)", shell, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_commands_parse(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")  # for --config
+    monkeypatch.chdir(tmp_path)
+    for command in _commands(path):
+        words = shlex.split(command, comments=True)
+        assert words[1] in COMMANDS, command
+        parser = import_module(f"nvcodec.cli.{words[1].replace('-', '_')}").command
+        assert parser.make_context(words[1], words[2:]), command
+
+
+def test_commands_are_found() -> None:
+    assert {command.split()[1] for path in DOCS for command in _commands(path)} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", ["quick_start", "how_it_works", "presets"])
+def test_python_runs_and_prints_what_it_says(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = {name: replace(preset, epochs=1, min_steps=8) for name, preset in presets.PRESETS.items()}
+    if name == "quick_start":
+        monkeypatch.setitem(sizing._PRESETS, "msnerv", quick)
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    monkeypatch.chdir(tmp_path)
+    blocks, scope = _blocks(ROOT / "docs" / f"{name}.md"), {}
+    assert any(kind == "python" for kind, _ in blocks)
+    for (kind, code), (next_kind, expected) in pairwise([*blocks, ("", "")]):
+        if kind != "python":
+            continue
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(re.sub(r"max_time_s=\d+", "epochs=1", code), scope)  # a test is not to take that time
+        assert printed.getvalue()
+        if next_kind == "text":
+            assert printed.getvalue() == expected
+
+
+def test_modules_of_the_road_exist() -> None:
+    road = TEXTS[ROOT / "docs" / "how_it_works.md"] + (ROOT / "docs" / "road.svg").read_text(encoding="utf-8")
+    modules = set(re.findall(r"(?<![\w/])(?:nvcodec/)?((?:io|\w{4,})/\w+\.py)", road))
+    assert len(modules) >= 25
+    for module in modules - {"tools/annotate.py"}:
+        assert (ROOT / "nvcodec" / module).exists(), module
+
+
+def test_presets_are_those_of_the_code() -> None:
+    text = TEXTS[ROOT / "docs" / "presets.md"]
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d.]+) \|", text, re.MULTILINE)
+    ours = presets.PRESETS.values()
+    assert [(name, *(float(number.replace(",", "")) for number in numbers)) for name, *numbers in rows] == [
+        (preset.name, preset.epochs, preset.min_steps, preset.max_channels, preset.bits_per_parameter)
+        for preset in ours
+    ]
+    archives = size_dnerv.PRESETS.values()
+    assert f"| epochs of `dnerv` | {' | '.join(f'{preset.epochs:,}' for preset in archives)} |" in text
+    assert f"| steps at least | {' | '.join(f'{preset.min_steps:,}' for preset in archives)} |" in text
+
+
+@cache
+def _templates() -> dict[str, set[str]]:
+    """Every text of the sources, and the names of what is called with it first."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "nvcodec").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args:
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                found.setdefault(_template(node.args[0]), set()).add(name)
+            elif isinstance(node, (ast.JoinedStr, ast.Constant)):
+                found.setdefault(_template(node), set())
+    return found
+
+
+def _template(node: ast.expr) -> str:
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(_template, node.values))
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else _FIELD
+
+
+def _sections() -> Iterator[tuple[int | None, str]]:
+    """Exit codes of the sections, None where there is none, and the messages of their tables."""
+    text = TEXTS[ROOT / "docs" / "troubleshooting.md"].partition("## Symptoms")[0]
+    for title, section in re.findall(r"^## (.+?)$(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE):
+        code = re.match(r"Exit code (\d+)", title)
+        for message in re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE):
+            yield int(code[1]) if code else None, message
+
+
+def test_every_message_is_one_of_ours() -> None:
+    codes = {name: getattr(kind, "exit_code", None) for name, kind in vars(errors).items()}
+    codes |= {"TruncatedError": 4, "LostError": 4, "print_error": None}
+    messages = list(_sections())
+    assert len(messages) > 100
+    for code, message in messages:
+        body = re.escape(message.removeprefix("… ")).replace("…", _FIELD)
+        name = f"(?:{_FIELD} )?" if message.startswith("… ") else ""  # it is often put in front later
+        pattern = re.compile(name + body)
+        makers = [names for template, names in _templates().items() if pattern.fullmatch(template)]
+        assert makers, message
+        known = {codes[name] for names in makers for name in names if name in codes} - {None}
+        assert code is None or not known or code in known, (message, code, known)
+
+
+def test_every_exit_code_has_a_section() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.NvcError)]
+    assert {kind.exit_code for kind in kinds} == {code for code, _ in _sections() if code is not None}
