@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from nvcodec.errors import BitstreamError, InputError, UsageError
 from nvcodec.io.geometry import describe
+from nvcodec.io.scheduling import usual_priority
 from nvcodec.types import ChromaFormat, CodeValues, Planes, VideoFormat
 
 _CODECS = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "av1"}
@@ -203,7 +204,8 @@ def _opened(
     context.thread_type = "AUTO"
     context.options = dict(options)
     try:
-        context.open()
+        with usual_priority():
+            context.open()
     except av.FFmpegError as error:
         given = " ".join(f"-{name} {value}" for name, value in options.items())
         raise UsageError(
