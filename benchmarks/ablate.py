@@ -20,7 +20,7 @@ from benchmarks.ablation.campaign import Campaign  # noqa: E402
 from benchmarks.ablation.study import load_study  # noqa: E402
 from nvcodec.cli._interrupt import stop_on_interrupt  # noqa: E402
 from nvcodec.cli._terminal import Terminal, print_error  # noqa: E402
-from nvcodec.decoder.reader import pick_device  # noqa: E402
+from nvcodec.decoder.opening import pick_device  # noqa: E402
 from nvcodec.errors import NvcError, UsageError  # noqa: E402
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from benchmarks.ablation.runs import Place, Run
 from benchmarks.ablation.store import Store
-from nvcodec import api
+from nvcodec import api, archiving
+from nvcodec.encoder.archive_result import ArchiveResult
 from nvcodec.encoder.events import Event, Notice, Step
+from nvcodec.encoder.result import EncodeResult
 
 _LINE_EVERY_S = 30.0
 
@@ -27,25 +29,38 @@ def execute(
         should_stop: Asked between steps; true ends the encode, resumably.
 
     Returns:
-        The result as JSON (schema ``nvc-encode/1``).
+        The result as JSON (schema ``nvc-encode/1``, or ``nvc-encode-archive/1`` with the numbers of its one video).
 
     Raises:
-        NvcError: As :func:`nvcodec.encode`.
+        NvcError: As :func:`nvcodec.encode` and :func:`nvcodec.encode_archive`.
     """
     watch = _Watch(log, str(place.source))
     how: dict[str, Any] = {"overwrite": True, "on_event": watch, "should_stop": should_stop}
     job, work_dir = store.begin(run, place), store.path(run, ".work")
+    result: EncodeResult | ArchiveResult
     if job is not None:
         log("  goes on where it was stopped")
         result = api.resume(work_dir, **how)
     else:
-        arguments = {**run.arguments(), "device": place.device, "threads": place.threads}
-        result = api.encode(place.source, store.path(run, ".nvc"), work_dir=work_dir, **arguments, **how)
-    plain = result.to_json()
+        output = store.path(run, ".nvc")
+        how |= {**run.arguments(), "work_dir": work_dir, "device": place.device, "threads": place.threads}
+        if run.configuration.is_archive:
+            result = archiving.encode_archive([place.source], output, **how)
+        else:
+            result = api.encode(place.source, output, **how)
+    plain = _plain(result)
     step_s = 1 / watch.steps_per_s if watch.steps_per_s else result.encode_s / result.fit_steps
     timing = {"encode_s": result.encode_s, "fit_steps": result.fit_steps, "step_s": step_s}
     store.finish(run, place, plain, timing)
     return plain
+
+
+def _plain(result: EncodeResult | ArchiveResult) -> dict[str, Any]:
+    """A result as JSON, with the quality of an archive's one video where that of other results is."""
+    if isinstance(result, EncodeResult):
+        return result.to_json()
+    (video,) = result.streams
+    return {**result.to_json(), "psnr": video.psnr, "ms_ssim_y": video.ms_ssim_y}
 
 
 class _Watch:

@@ -70,14 +70,20 @@ class Run:
         return f"{self.configuration.name}--{self.clip.name}--s{self.seed}"
 
     def arguments(self) -> dict[str, Any]:
-        """Keywords for :func:`nvcodec.encode`; without ``epochs`` while they depend on a measurement to come."""
+        """Keywords for :func:`nvcodec.encode`, or :func:`nvcodec.encode_archive` where the model is that of archives.
+
+        Without ``epochs`` while they depend on a measurement to come.
+        """
         options, scale = self.clip.options, self.configuration.scale
         arguments: dict[str, Any] = {
-            "model": self.configuration.model,
             "settings": self.configuration.settings,
             "frames": self.clip.frames,
             "seed": self.seed,
         }
+        if self.configuration.is_archive:
+            options = {key: value for key, value in options.items() if key != "domain"}  # they have one only
+        else:
+            arguments["model"] = self.configuration.model
         for key in ("preset", "domain", "segment", "seek", "max_time_s", *TARGETS):
             if key in options:
                 arguments[key] = options[key] * scale if key in SIZES else options[key]
@@ -92,6 +98,7 @@ class Run:
         arguments = self.arguments()
         settings = arguments.pop("settings")
         names = {"configuration": self.configuration.name, "clip": self.clip.name, "file": self.clip.file}
+        names["model"] = self.configuration.model
         flat = {**names, **arguments, **{f"set {key}": value for key, value in settings.items()}}
         plain: dict[str, Any] = json.loads(json.dumps(flat, default=str))
         return plain

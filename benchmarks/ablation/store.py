@@ -1,6 +1,7 @@
 """The folder of a study: results, what is under way, and whether both are what the study asks for now. No torch.
 
-    <run>.json   the result (schema nvc-encode/1), what it was asked ("run") and made by ("code"); then the run is done
+    <run>.json   the result (schema nvc-encode/1 or nvc-encode-archive/1), what it was asked ("run") and made by
+                 ("code"); then the run is done
     <run>.nvc    the file
     <run>.work/  an encode under way: run.json, what it is, and beside it the codec's own resume files
 
@@ -17,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ablation.runs import PLACE_KEYS, Place, Run, code_digest
+from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.job import Job
+from nvcodec.encoder.work_folder import job_in
 from nvcodec.errors import InputError, UsageError
 
 
@@ -55,11 +58,11 @@ class Store:
         if path.exists():
             check_identity(identity(run, place), read_json(path), path.parent)
 
-    def begin(self, run: Run, place: Place) -> Job | None:
+    def begin(self, run: Run, place: Place) -> Job | ArchiveJob | None:
         """Prepare the folder of a run's encode; the encode to go on with, or None when it starts afresh."""
         work = self._work(run)
         try:
-            job = Job.load(work / "job.json") if (work / "run.json").exists() else None
+            job = job_in(work) if (work / "run.json").exists() else None
         except InputError:
             job = None  # killed before the first state was saved, or after the result was written
         if job is None:
@@ -68,7 +71,11 @@ class Store:
             write_json(work / "run.json", identity(run, place))
             return None
         # clips and results may have moved since; whether they are the same is checked by content
-        job = replace(job, source=str(place.source), output=str(self.path(run, ".nvc")))
+        source, output = str(place.source), str(self.path(run, ".nvc"))
+        if isinstance(job, ArchiveJob):
+            job = replace(job, sources=(source,), output=output)
+        else:
+            job = replace(job, source=source, output=output)
         job.save(work / "job.tmp")
         os.replace(work / "job.tmp", work / "job.json")
         return job

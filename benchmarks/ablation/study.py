@@ -40,6 +40,7 @@ _OPTIONS = {
     "preset": str, "domain": str, "params": int, "segment": int, "seek": int, "steps": int,
     **dict.fromkeys((*TARGETS, "epochs", "max_time_s"), _NUMBER),
 }  # fmt: skip
+_NOT_FOR_ARCHIVES = ("segment", "seek", "target_psnr")
 _MAY_BE_ZERO = {"crf", "seek"}
 _CLIP = {"file": str, "name": str, "frames": int, **_OPTIONS}
 _CONFIGURATION = {"name": str, "model": str, "config": str, "set": dict, "scale": _NUMBER, "paper": dict}
@@ -77,6 +78,11 @@ class Configuration:
     """The paper's numbers for this row, by what they are."""
     not_built: str | None
     """What of it this version of the codec lacks; None when it can run."""
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether every clip becomes an archive of one video."""
+        return self.model == ArchiveJob.model
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,21 @@ def _study(path: Path, content: dict[str, Any]) -> Study:
         raise UsageError(f"seeds must be whole numbers, not {list(study.seeds)}")
     if study.equal_time and any("max_time_s" in clip.options for clip in clips):
         raise UsageError("equal_time and max_time_s are two ways to the same end; choose one")
+    if any(row.is_archive and row.not_built is None for row in study.configurations):
+        _check_archives(study)
     return study
+
+
+def _check_archives(study: Study) -> None:
+    """Refuse what is only for encodes of single videos."""
+    if study.equal_time:
+        raise UsageError("the steps of archives cannot be timed", "Give max_time_s instead of equal_time")
+    for clip in study.clips:
+        refused = [key for key in _NOT_FOR_ARCHIVES if key in clip.options]
+        if clip.options.get("domain") == "rgb":
+            refused.append("domain")
+        if refused:
+            raise UsageError(f"clip {clip.name} has {refused[0]!r}, which is not for archives ({ArchiveJob.model})")
 
 
 def _clip_tables(folder: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
@@ -210,8 +230,6 @@ def _not_built(model: str, settings: Mapping[str, object]) -> str | None:
     """
     if model not in [known.name for known in MODELS]:
         return f"no model is called {model!r}"
-    if model == ArchiveJob.model:
-        return "the runner does not encode archives; benchmarks/archives.py --parts does"
     try:
         apply(EncodeConfig(), settings, model)
     except UsageError as error:

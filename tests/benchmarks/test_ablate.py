@@ -385,10 +385,10 @@ def test_studies_plan_networks_of_the_size_they_say(path: Path) -> None:
         assert row.not_built is not None or row.model in [model.name for model in MODELS]
         if row.not_built is None:
             wanted = runs.Run(loaded, row, loaded.clips[0], 0).arguments()
-            config = apply(EncodeConfig(parameters=wanted["parameters"]), wanted["settings"], row.model)
+            config = apply(EncodeConfig(parameters=wanted.get("parameters", 40_000)), wanted["settings"], row.model)
             plan = make_plan(VIDEO, wanted["frames"], RateTarget(), config, row.model)
             size = sum(spec.size for spec in plan.network.tensor_specs(plan.geometry(0, VIDEO)))
-            assert size == pytest.approx(wanted["parameters"], rel=0.15), row.name
+            assert size == pytest.approx(config.parameters, rel=0.15), row.name
 
 
 def test_the_example_of_the_readme(tmp_path: Path) -> None:
