@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nvcodec.metrics.masked import MaskedPsnr
 
 
 def size(n_bytes: float) -> str:
@@ -62,6 +66,14 @@ def about(seconds: float) -> str:
 def plural(number: int, noun: str) -> str:
     """``1 frame``, ``8 frames``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def masked_line(masked: MaskedPsnr) -> str:
+    """What was filled in behind a mask, apart from the rest."""
+    return (
+        f"mask  {100 * masked.share:.1f} % of the picture: PSNR inside {masked.inside:.2f} dB, "
+        f"outside {masked.outside:.2f} dB"
+    )
 
 
 def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], left: set[int]) -> list[str]:

@@ -53,6 +53,12 @@ _METRICS = ("psnr", "ms-ssim", "vmaf")
     default="psnr,ms-ssim",
     help="psnr, ms-ssim, vmaf (needs the extra 'bench').  [default: psnr,ms-ssim]",
 )
+@option(
+    "--mask",
+    group="Metrics",
+    metavar="MASK",
+    help="Also measure inside and outside of a mask, as in nvc encode --mask.",
+)
 @option("--per-frame", group="Metrics", metavar="FILE", help="Also write a row per frame (.csv).")
 @options.device_options()
 @options.json_option()
@@ -71,6 +77,7 @@ def command(
     seek: int,
     frames: int | None,
     stream: str,
+    mask: str | None,
     metrics: str,
     per_frame: str | None,
     device: str,
@@ -107,6 +114,7 @@ def command(
                     seek=seek,
                     frames=frames,
                     stream=stream,
+                    mask=mask,
                     ms_ssim="ms-ssim" in wanted,
                     vmaf="vmaf" in wanted,
                     device=device,
@@ -136,6 +144,8 @@ def report(result: Evaluation) -> list[str]:
         f"PSNR  Y {psnr['y']:.2f}  U {psnr['u']:.2f}  V {psnr['v']:.2f}  6:1:1 {psnr['yuv_611']:.2f}  "
         f"RGB {psnr['rgb']:.2f} dB{ms_ssim}    worst frame {worst}: {worst_db:.2f} dB",
     ]
+    if result.quality.masked is not None:
+        lines.append(_format.masked_line(result.quality.masked))
     if result.vmaf is not None:
         lines.append(f"VMAF  {result.vmaf.mean:.2f}    {result.vmaf.model}, {result.vmaf.version}")
     return lines

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nvcodec.color import yuv_to_rgb
 from nvcodec.errors import InputError
-from nvcodec.types import Domain, Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
 
 
 class Footage(Protocol):
@@ -40,6 +40,9 @@ class Footage(Protocol):
     def targets(self, frames: Tensor, /) -> tuple[Tensor, Tensor, Tensor]:
         """Planes of some of them, int64 [B], as float32 [B, rows, columns] in units of the largest code value."""
 
+    def hidden_in(self, frames: Tensor, /) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Where their samples are masked, bool, in the shapes of the targets; None: nowhere."""
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -52,6 +55,8 @@ class Clip:
     """Format of the planes: 4:2:0 in the domain ``yuv420``, RGB in the domain ``rgb``."""
     planes: tuple[Tensor, Tensor, Tensor]
     """uint8 (8 bit) or int16 (10 bit) [T, rows, columns], code values."""
+    hidden: tuple[Tensor, Tensor, Tensor] | None = None
+    """Where samples are masked, bool [T or 1, rows, columns]; None: nowhere."""
 
     @classmethod
     def load(cls, source: Iterable[Planes], format: VideoFormat, frames: int | None) -> Clip:
@@ -99,6 +104,15 @@ class Clip:
         """Luma samples of all frames."""
         return len(self) * self.format.width * self.format.height
 
+    @property
+    def exempt_db(self) -> float:
+        """How much better pictures score whose hidden samples count as exact, than their other samples alone."""
+        if self.hidden is None:
+            return 0.0
+        gains = [-10 * torch.log10((~plane).float().mean(dim=(1, 2)).clamp_min(1e-6)).mean() for plane in self.hidden]
+        weights = (1, 0, 0) if self.format.chroma is ChromaFormat.RGB else (6 / 8, 1 / 8, 1 / 8)
+        return sum(weight * float(gain) for weight, gain in zip(weights, gains, strict=True))
+
     def typical(self) -> range:
         """A dozen frames, or nearly two, spread evenly."""
         return range(0, len(self), max(1, len(self) // 12))
@@ -109,20 +123,35 @@ class Clip:
 
     def to(self, device: torch.device) -> Clip:
         """The same clip with its code values on ``device``."""
-        first, second, third = self.planes
-        return Clip(self.format, (first.to(device), second.to(device), third.to(device)))
+        first, second, third = (plane.to(device) for plane in self.planes)
+        hidden = None
+        if self.hidden is not None:
+            hidden = self.hidden[0].to(device), self.hidden[1].to(device), self.hidden[2].to(device)
+        return Clip(self.format, (first, second, third), hidden)
 
     def part(self, first_frame: int, frames: int) -> Clip:
         """A range of frames; shares memory."""
         chosen = slice(first_frame, first_frame + frames)
-        first, second, third = self.planes
-        return Clip(self.format, (first[chosen], second[chosen], third[chosen]))
+        first, second, third = (plane[chosen] for plane in self.planes)
+        hidden = self.hidden
+        if hidden is not None and len(hidden[0]) > 1:
+            hidden = hidden[0][chosen], hidden[1][chosen], hidden[2][chosen]
+        return Clip(self.format, (first, second, third), hidden)
 
     def targets(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Planes of the frames int64 [B] as float32 [B, rows, columns] in units of the largest code value."""
         scale = 1 / self.format.peak
         first, second, third = self.planes
         return first[frames] * scale, second[frames] * scale, third[frames] * scale
+
+    def hidden_in(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Where samples of the frames int64 [B] are masked, bool [B, rows, columns]; None: nowhere."""
+        if self.hidden is None:
+            return None
+        first, second, third = (
+            plane[frames] if len(plane) > 1 else plane.expand(len(frames), -1, -1) for plane in self.hidden
+        )
+        return first, second, third
 
     def frame(self, index: int) -> Planes:
         """One frame as numpy planes of code values."""

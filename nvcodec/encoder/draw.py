@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from nvcodec.encoder.clip import Footage
 from nvcodec.encoder.events import EventHandler, Notice
+from nvcodec.encoder.hiding import exempt
 from nvcodec.encoder.loss import PlaneTensors, picture_error
 from nvcodec.encoder.parameters import FlatField
 from nvcodec.models.base import CellWindow, Drawing, region
@@ -37,19 +38,17 @@ class Painter:
 
     def train(self, vector: Tensor, clip: Footage, frames: Tensor) -> tuple[Drawing, PlaneTensors]:
         """Draw frames int64 [B] for a training step, with their targets; a tile comes without its features."""
-        targets = clip.targets(frames)
+        targets, hidden = clip.targets(frames), clip.hidden_in(frames)
         if not self.tiles:
             with self._autocast():
-                drawing = self._call(vector, frames, None)
-            return _as_float(drawing), targets
+                drawing = _as_float(self._call(vector, frames, None))
+            return drawing, exempt(targets, drawing.planes, hidden)
         tile = self.tiles[int(torch.randint(len(self.tiles), ()))]
         with self._autocast():
             drawing = self._call(vector, frames, tile)
         inside = region(self.flat.field.geometry, self.flat.field.scale, tile)
-        first, second, third = (
-            target[:, rows, columns] for target, (rows, columns) in zip(targets, inside, strict=True)
-        )
-        return _as_float(Drawing(drawing.planes, [])), (first, second, third)
+        drawing = _as_float(Drawing(drawing.planes, []))
+        return drawing, exempt(_cut(targets, inside), drawing.planes, hidden and _cut(hidden, inside))
 
     @torch.no_grad()
     def errors(self, vector: Tensor, clip: Footage, frames: Iterable[int]) -> Tensor:
@@ -60,7 +59,9 @@ class Painter:
             chosen = torch.tensor([frame], device=vector.device)
             planes = self._eager(vector, chosen, None).planes
             first, second, third = ((plane * peak).round().clamp(0, peak) / peak for plane in planes)
-            errors.append(picture_error((first, second, third), clip.targets(chosen), domain).mean())
+            drawn = first, second, third
+            targets = exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen))
+            errors.append(picture_error(drawn, targets, domain).mean())
         return torch.stack(errors)
 
     def psnr_db(self, vector: Tensor, clip: Footage) -> float:
@@ -94,6 +95,12 @@ class Painter:
 def _as_float(drawing: Drawing) -> Drawing:
     first, second, third = (plane.float() for plane in drawing.planes)
     return Drawing((first, second, third), [feature.float() for feature in drawing.features])
+
+
+def _cut(planes: PlaneTensors, inside: list[tuple[slice, slice]]) -> PlaneTensors:
+    """The part of planes [B, rows, columns] that a tile covers."""
+    first, second, third = (plane[:, rows, columns] for plane, (rows, columns) in zip(planes, inside, strict=True))
+    return first, second, third
 
 
 def tiles(cells: tuple[int, int] | None, base: tuple[int, int]) -> list[CellWindow]:

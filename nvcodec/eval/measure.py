@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from nvcodec.container.ids import SIGNATURE
-from nvcodec.decoder.reader import VideoReader, open_session
-from nvcodec.decoding import stream_number
-from nvcodec.errors import InputError
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.errors import InputError, UsageError, naming
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
-from nvcodec.info import naming, probe
+from nvcodec.info import probe
 from nvcodec.io.geometry import describe, parse_name
+from nvcodec.io.mask import open_mask
 from nvcodec.io.source import open_source
 from nvcodec.io.y4m import MAGIC
-from nvcodec.metrics.measure import Measurement, measure
+from nvcodec.metrics.masked import MaskedMeasurement
+from nvcodec.metrics.measure import Measurement, in_planes_of, measure
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 SCHEMA = "nvc-eval/1"
@@ -59,6 +60,7 @@ class Evaluation:
             "ms_ssim_y": self.quality.ms_ssim_y if self.ms_ssim else None,
             "vmaf": None if self.vmaf is None else self.vmaf.to_json(),
             "worst_frame": {"index": frame, "psnr_yuv_611": db},
+            "masked": None if self.quality.masked is None else asdict(self.quality.masked),
         }
 
 
@@ -87,6 +89,7 @@ def evaluate(
     test_seek: int | None = None,
     frames: int | None = None,
     stream: int | str = 0,
+    mask: str | None = None,
     ms_ssim: bool = True,
     vmaf: bool = False,
     device: str = "auto",
@@ -106,6 +109,7 @@ def evaluate(
         test_seek: First frame of the test where it is another: 0 for what was coded from ``seek`` on.
         frames: How many frames of both to compare; None = all, and there must be equally many.
         stream: Which video of a bitstream to test, by number or name; its bpp are those of all videos together.
+        mask: Measure inside and outside of a mask too, see :func:`nvcodec.io.mask.open_mask`.
         ms_ssim: Measure MS-SSIM too.
         vmaf: Measure VMAF too; needs the package imageio-ffmpeg.
         device: Where bitstreams are drawn.
@@ -138,15 +142,21 @@ def evaluate(
             import torch
 
             torch.set_num_threads(threads)
-        quality = Measurement()
+        quality, masked = Measurement(), None
+        if mask is not None:
+            length = drawn.frames if source.frames is None else source.frames
+            if length is None:
+                raise UsageError("the videos do not say how long they are, which --mask needs", "Give -n N")
+            masked = MaskedMeasurement(open_mask(mask, source.format, length, seek), drawn.format)
         # pictures are drawn once: PSNR is measured as pairs pass by, on their way to VMAF or to nowhere
-        pairs = _measured(str(reference), source, str(test), drawn, quality, ms_ssim, on_progress)
+        pairs = _measured(str(reference), source, str(test), drawn, quality, masked, ms_ssim, on_progress)
         scores = None
         if vmaf:
             scores = measure_vmaf(pairs, source.format, drawn.format, threads)
         else:
             for _ in pairs:
                 pass
+        quality.masked = None if masked is None else masked.result()
     size_bytes = _compressed_bytes(Path(test))
     total = quality.frames if drawn.total is None and frames is None and test_seek == 0 else drawn.total
     bpp = None
@@ -162,6 +172,7 @@ def _measured(
     test: str,
     drawn: _Side,
     quality: Measurement,
+    masked: MaskedMeasurement | None,
     ms_ssim: bool,
     on_progress: _Progress,
 ) -> Iterator[tuple[Planes, Planes]]:
@@ -172,6 +183,8 @@ def _measured(
             longer, shorter = (test, reference) if expected is None else (reference, test)
             raise InputError(f"{shorter} ends after {quality.frames} frames, {longer} does not", _LENGTH_HINT)
         quality.per_frame += measure([expected], source.format, [found], drawn.format, ms_ssim=ms_ssim).per_frame
+        if masked is not None:
+            masked.add(in_planes_of(drawn.format, expected, source.format), found)
         on_progress(quality.frames, length)
         yield expected, found
 
@@ -190,8 +203,7 @@ def _open(
 ) -> _Side:
     """Open one side; raw video that says nothing of its geometry takes that of the other side, ``like``."""
     if is_bitstream(path):
-        names = [header.name for header in open_session(path).container.header.streams]
-        reader = VideoReader(path, device=device, stream=stream_number(stream, names))
+        reader = VideoReader(path, device=device, stream=stream)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
             raise InputError(

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nvcodec.color import rgb_to_yuv, yuv_to_rgb
+from nvcodec.io.mask import Mask
+from nvcodec.metrics.masked import MaskedMeasurement, MaskedPsnr
 from nvcodec.metrics.psnr import frame_psnr, is_rgb, rgb_psnr
 from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
 
@@ -25,6 +27,8 @@ class Measurement:
 
     per_frame: list[dict[str, float]] = field(default_factory=list)
     """One entry a frame: PSNR in dB by name, and ``ms_ssim_y``."""
+    masked: MaskedPsnr | None = None
+    """What a mask tells apart; None: there was none."""
 
     @property
     def frames(self) -> int:
@@ -56,16 +60,32 @@ def measure(
     test_format: VideoFormat,
     *,
     ms_ssim: bool = True,
+    mask: Mask | None = None,
 ) -> Measurement:
     """Compare two videos of the same size and length.
 
     RGB and 4:2:0 may meet: planes are compared in 4:2:0 and RGB values in RGB, each side converted only where it must
-    be, with the signalled matrix of the side that is 4:2:0.
+    be, with the signalled matrix of the side that is 4:2:0. What a ``mask`` tells apart is compared in the test's
+    planes.
     """
     result = Measurement()
+    masked = None if mask is None else MaskedMeasurement(mask, test_format)
     for expected, drawn in zip(reference, test, strict=True):
         result.per_frame.append(_measure_frame(expected, reference_format, drawn, test_format, ms_ssim))
+        if masked is not None:
+            masked.add(in_planes_of(test_format, expected, reference_format), drawn)
+    if masked is not None:
+        result.masked = masked.result()
     return result
+
+
+def in_planes_of(wanted: VideoFormat, planes: Planes, video: VideoFormat) -> Planes:
+    """A picture of ``video``, RGB or 4:2:0, in the planes of ``wanted``; one of the two says what RGB means."""
+    if is_rgb(wanted) == is_rgb(video):
+        return planes
+    if is_rgb(video):
+        return rgb_to_yuv(planes, wanted)
+    return yuv_to_rgb(planes, video)
 
 
 def _measure_frame(
