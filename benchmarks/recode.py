@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's codec, installed or not
 
-from nvcodec.decoder.reader import open_session  # noqa: E402
+from nvcodec.decoder.opening import open_session  # noqa: E402
 from nvcodec.entropy import payload, search  # noqa: E402
 from nvcodec.entropy.models import Symbols  # noqa: E402
 from nvcodec.entropy.params import CodingChoice, ModelId  # noqa: E402

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nvcodec.api import add_layer, decode, decode_all, encode, encode_archive, resume
     from nvcodec.dataset import VideoClip, VideoDataset
+    from nvcodec.decoder.frames import Frame, FrameBatch
+    from nvcodec.decoder.metadata import VideoMetadata
     from nvcodec.decoder.reader import VideoReader
     from nvcodec.info import probe
 
 __version__ = "0.1.0"
 __all__ = [
-    "VideoClip", "VideoDataset", "VideoReader", "__version__", "add_layer", "decode", "decode_all", "encode",
-    "encode_archive", "probe", "resume",
+    "Frame", "FrameBatch", "VideoClip", "VideoDataset", "VideoMetadata", "VideoReader", "__version__", "add_layer",
+    "decode", "decode_all", "encode", "encode_archive", "probe", "resume",
 ]  # fmt: skip
 
 _HOMES = {
+    "Frame": "nvcodec.decoder.frames",
+    "FrameBatch": "nvcodec.decoder.frames",
     "VideoClip": "nvcodec.dataset",
     "VideoDataset": "nvcodec.dataset",
+    "VideoMetadata": "nvcodec.decoder.metadata",
     "VideoReader": "nvcodec.decoder.reader",
     "add_layer": "nvcodec.api",
     "decode": "nvcodec.api",

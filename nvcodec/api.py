@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nvcodec.archiving import ARCHIVE_MODEL, check_sources, encode_archive, run_archive
-from nvcodec.arguments import check_output, check_preset, only_target
-from nvcodec.decoder.reader import pick_device
+from nvcodec.arguments import check_output, check_preset, check_preview, only_target
+from nvcodec.decoder.opening import pick_device
 from nvcodec.decoding import DecodeResult, decode
 from nvcodec.decoding_all import StreamOutcome, decode_all
 from nvcodec.encoder import overrides
@@ -25,6 +25,7 @@ from nvcodec.encoder.presets import PRESETS, default_preset
 from nvcodec.encoder.work_folder import check_work_dir, job_in
 from nvcodec.errors import UsageError
 from nvcodec.info import probe
+from nvcodec.io.arrays import as_video, is_array, path_of
 from nvcodec.io.source import open_source
 from nvcodec.models import registry
 from nvcodec.types import Domain
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from nvcodec.encoder.archive_result import ArchiveResult
     from nvcodec.encoder.layer_result import LayerResult
     from nvcodec.encoder.result import EncodeResult
+    from nvcodec.io.arrays import FrameArray
 
 __all__ = [
     "DecodeResult", "StreamOutcome", "add_layer", "check_output", "decode", "decode_all", "encode", "encode_archive",
@@ -41,7 +43,7 @@ __all__ = [
 
 
 def encode(
-    source: str | Path,
+    source: str | Path | FrameArray,
     output: str | Path,
     *,
     crf: float | None = None,
@@ -52,6 +54,7 @@ def encode(
     preset: str | None = None,
     model: str = "msnerv",
     domain: str | None = None,
+    preview: bool = False,
     parameters: int | None = None,
     epochs: float | None = None,
     max_time_s: float | None = None,
@@ -66,6 +69,7 @@ def encode(
     pix_fmt: str | None = None,
     seek: int = 0,
     frames: int | None = None,
+    mask: str | Path | None = None,
     work_dir: str | Path | None = None,
     overwrite: bool = False,
     verify: bool = True,
@@ -75,7 +79,8 @@ def encode(
     """Fit a network to a video and write it as a bitstream.
 
     Args:
-        source: Video: .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG pictures, or ``-`` for Y4M on stdin.
+        source: Video: .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG pictures, or ``-`` for Y4M on stdin. Or
+            RGB frames in memory: an array or tensor uint8 [N, 3, height, width], or uint16 of 0..1023 for 10 bit.
         output: Bitstream to write.
         crf: Constant quality, 0..63, lower is better; the default, at 32.
         bpp: Bits per luma sample to stay under.
@@ -85,6 +90,7 @@ def encode(
         preset: Effort; None = what suits the device.
         model: Representation; not ``dnerv``, which :func:`encode_archive` is for.
         domain: ``yuv420`` or ``rgb``; None = that of the source.
+        preview: Store what ``decode(..., scale="1/4")`` and the like need to be quick.
         parameters: Size of the network; None = by rule from the target.
         epochs: Passes over the clip; None = the preset's.
         max_time_s: Seconds after which the whole encode should be over; replaces the epochs.
@@ -99,7 +105,9 @@ def encode(
         pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video.
         seek: First frame to take.
         frames: How many frames to take; None = to the end.
-        work_dir: Folder for resume files; None = keep none.
+        mask: What the fit must not see and the decoder fills in: ``box:WxH``, ``box:WxH+X+Y,...``, ``boxes:N``,
+            ``scattered:N`` (see :func:`nvcodec.io.mask.open_mask`), or a video or picture that is white there.
+        work_dir: Folder for resume files; None = keep none, as it has to be for frames in memory.
         overwrite: Replace an existing output.
         verify: Check the written file against its digests.
         on_event: Hears of progress.
@@ -111,7 +119,7 @@ def encode(
         DeviceError: The device is missing or out of memory.
         InterruptedEncodeError: ``should_stop`` returned true.
     """
-    if model == ARCHIVE_MODEL or not isinstance(source, (str, Path)):
+    if model == ARCHIVE_MODEL or not (isinstance(source, (str, Path)) or is_array(source)):
         raise UsageError(
             f"several videos make an archive, drawn by the model {ARCHIVE_MODEL}",
             "Call encode_archive([...], output), for an archive of one video too",
@@ -119,6 +127,8 @@ def encode(
     target = only_target(crf=crf, bpp=bpp, bitrate=bitrate, target_size=target_size, target_psnr=target_psnr)
     check_preset(preset)
     registry.by_name(model)
+    if preview:
+        check_preview(model)
     wanted = {**(settings or {}), **({"loss.kind": tune} if tune else {})}
     config = replace(
         overrides.apply(EncodeConfig(), wanted, model),
@@ -130,19 +140,26 @@ def encode(
         seed=seed,
         threads=threads,
     )
+    if work_dir is not None and is_array(source):
+        raise UsageError(
+            "an encode of an array cannot be resumed: who goes on with it has nothing to read again",
+            "Leave work_dir out, or write the frames to a file first",
+        )
     job = Job(
-        source=str(source),
+        source=as_video(source),
         output=str(output),
         model=model,
+        preview=preview,
         size=size,
         fps=None if fps is None else Fraction(fps),
         pix_fmt=pix_fmt,
         seek=seek,
         frames=frames,
+        mask=None if mask is None else str(mask),
         target=target,
         config=config,
     )
-    check_output(job.output, overwrite, job.source)
+    check_output(job.output, overwrite, job.path)
     _check_source(job, on_event)
     device = pick_device(device)
     if preset is None:
@@ -174,14 +191,14 @@ def resume(
     if isinstance(job, ArchiveJob):
         check_sources(job, overwrite, on_event)
         return run_archive(job, folder, overwrite, verify, on_event, should_stop)
-    check_output(job.output, overwrite, job.source)
+    check_output(job.output, overwrite, job.path)
     _check_source(job, on_event)
     return _run(job, folder, overwrite, verify, on_event, should_stop)
 
 
 def add_layer(
     bitstream: str | Path,
-    source: str | Path,
+    source: str | Path | FrameArray,
     output: str | Path | None = None,
     *,
     bpp: float | None = None,
@@ -205,7 +222,7 @@ def add_layer(
 
     Args:
         bitstream: An .nvc file.
-        source: The video it was encoded from, or a longer one that begins with it.
+        source: The video it was encoded from, or a longer one that begins with it; frames in memory, if it was those.
         output: Where to write; None appends to the bitstream itself.
         bpp: Bits per luma sample that the layer may add; None = half of what the base has.
         target_psnr: Least PSNR in dB with this layer, YUV 6:1:1 (RGB in the domain ``rgb``).
@@ -234,16 +251,17 @@ def add_layer(
     given = {"bpp": bpp, "target_psnr": target_psnr}
     target = only_target(**given) if any(value is not None for value in given.values()) else None
     check_preset(preset)
+    video = as_video(source)
     if output is not None:
-        for taken in (bitstream, source):
-            check_output(str(output), overwrite, str(taken))
+        for taken in (str(bitstream), path_of(video)):
+            check_output(str(output), overwrite, taken)
     info = probe(bitstream)
     if info.session.config.has_key_frames:
         raise UsageError(f"{bitstream} is an archive (model {info.model})", "Layers go on files of the other models")
     used = info.metadata.get("preset")
-    _check_source(Job(str(source), "", size, None if fps is None else Fraction(fps), pix_fmt, seek), on_event)
+    _check_source(Job(video, "", size, None if fps is None else Fraction(fps), pix_fmt, seek), on_event)
     if output is None:
-        check_output(os.path.realpath(bitstream), True, str(source))
+        check_output(os.path.realpath(bitstream), True, path_of(video))
     device = pick_device(device)
     config = EncodeConfig(
         preset=preset or (str(used) if used in PRESETS else default_preset(device)),
@@ -256,7 +274,7 @@ def add_layer(
     )
     job = LayerJob(
         str(bitstream),
-        str(source),
+        video,
         str(bitstream if output is None else output),
         target,
         config,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nvcodec.arguments import check_output, check_preset, only_target
-from nvcodec.decoder.reader import pick_device
+from nvcodec.decoder.opening import pick_device
 from nvcodec.encoder import overrides
 from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.config import EncodeConfig
@@ -17,6 +17,7 @@ from nvcodec.encoder.events import EventHandler, Notice, ignore
 from nvcodec.encoder.presets import default_preset
 from nvcodec.encoder.work_folder import check_work_dir
 from nvcodec.errors import UsageError
+from nvcodec.io.arrays import is_array
 from nvcodec.io.source import open_source
 from nvcodec.types import ChromaFormat
 
@@ -45,6 +46,7 @@ def encode_archive(
     device: str = "auto",
     fps: Fraction | int | None = None,
     frames: int | None = None,
+    mask: str | Path | None = None,
     work_dir: str | Path | None = None,
     overwrite: bool = False,
     verify: bool = True,
@@ -73,6 +75,7 @@ def encode_archive(
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         fps: Frames per second of all videos; wins over what they say.
         frames: How many frames to take of each, at most; None = all.
+        mask: What the fit must not see of each, as for :func:`nvcodec.encode`; key frames do not show it either.
         work_dir: Folder for resume files; None = keep none.
         overwrite: Replace an existing output.
         verify: Check the written file against its digests.
@@ -85,6 +88,8 @@ def encode_archive(
         DeviceError: The device is missing or out of memory.
         InterruptedEncodeError: ``should_stop`` returned true.
     """
+    if is_array(sources) or any(map(is_array, sources)):
+        raise UsageError("archives are made of 4:2:0 video, and arrays are RGB", "Write the frames to files first")
     target = only_target(crf=crf, bpp=bpp, bitrate=bitrate, target_size=target_size)
     check_preset(preset)
     wanted = {**(settings or {}), **({"loss.kind": tune} if tune else {})}
@@ -103,6 +108,7 @@ def encode_archive(
         config=config,
         fps=None if fps is None else Fraction(fps),
         frames=frames,
+        mask=None if mask is None else str(mask),
     )
     check_sources(job, overwrite, on_event)
     device = pick_device(device)

@@ -8,6 +8,9 @@ from nvcodec.encoder.presets import PRESETS
 from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.errors import UsageError
 
+_PREVIEWED = ("msnerv", "tenerv")
+"""Heads on earlier blocks of the others come no nearer than 17 to 26 dB to the picture."""
+
 
 def check_output(path: str, overwrite: bool, source: str = "-") -> None:
     """Refuse an output that could not be written, before any work is done.
@@ -42,6 +45,19 @@ def only_target(**given: float | None) -> RateTarget:
         return RateTarget()
     name, value = chosen[0]
     return RateTarget(TargetKind(name.removeprefix("target_")), value)
+
+
+def check_preview(model: str) -> None:
+    """Refuse to store previews of what only its last block turns into pictures.
+
+    Raises:
+        UsageError: The model is such a one.
+    """
+    if model not in _PREVIEWED:
+        raise UsageError(
+            f"--preview is for the models {' and '.join(_PREVIEWED)}; no earlier part of {model} shows its pictures",
+            "Leave it out: nvc decode --scale shrinks whole pictures of any model",
+        )
 
 
 def check_preset(name: str | None) -> None:

@@ -93,6 +93,15 @@ def yuv_to_rgb(planes: Planes, format: VideoFormat) -> Planes:
     return _rounded(red_minus_luma, format), _rounded(green, format), _rounded(blue_minus_luma, format)
 
 
+def to_rgb(planes: Planes, format: VideoFormat) -> Planes:
+    """One picture in RGB at its own bit depth: as it is where it is RGB already, else by :func:`yuv_to_rgb`.
+
+    Raises:
+        UnsupportedError: See :func:`yuv420_format`.
+    """
+    return planes if format.chroma is ChromaFormat.RGB else yuv_to_rgb(planes, format)
+
+
 def rgb_to_yuv(planes: Planes, format: VideoFormat) -> Planes:
     """Convert one RGB picture to 4:2:0; chroma is filtered [1 2 1]/4 along rows and [1 1]/2 along columns.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -17,12 +16,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nvcodec.color import to_eight_bit, yuv420_format, yuv_to_rgb
+from nvcodec.color import to_eight_bit, to_rgb, yuv420_format
 from nvcodec.container import Limits
 from nvcodec.decoder.kept import Kept
-from nvcodec.decoder.reader import VideoReader, check_layers, open_session, pick_device
+from nvcodec.decoder.opening import check_layers, open_session, pick_device
+from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
-from nvcodec.errors import NvcError, UsageError
+from nvcodec.errors import UsageError, naming
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 Source = str | Path | bytes
@@ -69,7 +69,8 @@ class VideoDataset(Dataset[VideoClip]):
     A process opens the files when it first reads, so the dataset goes to DataLoader workers of any start method; a CUDA
     ``device`` needs ``spawn``. Each process decodes an archive's network once, and of each of a few files it holds at
     most ``streams_kept`` videos ready. What is ready of a video of an archive are its key frames: one of eight
-    pictures, a byte or two for each sample. Threads may share a dataset; they draw one after another.
+    pictures, a byte or two for each sample, in groups that are decoded together (``keys.group``, 64 by default), of
+    which it holds 256 MB, or two groups. Threads may share a dataset; they draw one after another.
 
     Frames are what :class:`nvcodec.VideoReader` draws, within one code value, converted to RGB as by all commands; 10
     bit is rounded to 8. Clips that begin and end with those of an archive's network (multiples of its length, 8 by
@@ -195,10 +196,14 @@ class VideoDataset(Dataset[VideoClip]):
         source = self._sources[file]
         return self._sessions.get(file, lambda: open_session(source, self._limits, self._streams_kept))
 
+    def _name(self, file: int) -> str | None:
+        source = self._sources[file]
+        return None if isinstance(source, bytes) else str(source)
+
     def _streams_of(self, file: int) -> list[VideoStream]:
         session = self._session(file)
         found = []
-        with _naming(self._sources[file]):
+        with naming(self._name(file)):
             check_layers(session, self.layers)
             for number, header in enumerate(session.container.header.streams):
                 video = session.drawn_format(number)
@@ -220,25 +225,14 @@ class VideoDataset(Dataset[VideoClip]):
         """Frames of a video, uint8 [3, height, width] each."""
         chosen = self.streams[stream]
         session = self._session(chosen.file)
-        with _naming(self._sources[chosen.file]):
+        with naming(self._name(chosen.file)):
             reader = VideoReader(session, device=self.device, stream=chosen.number, layers=self.layers)
             drawn = zip(frames, reader.frames(frames), strict=True)
             return {frame: np.stack(_eight_bit_rgb(planes, chosen.format)) for frame, planes in drawn}
 
 
-@contextmanager
-def _naming(source: str | bytes) -> Iterator[None]:
-    """Put the name of the file in front of what is wrong with its videos."""
-    try:
-        yield
-    except NvcError as error:
-        if isinstance(source, str):
-            error.message = f"{source}: {error.message}"
-        raise
-
-
 def _eight_bit_rgb(planes: Planes, video: VideoFormat) -> Planes:
-    return to_eight_bit(planes if video.chroma is ChromaFormat.RGB else yuv_to_rgb(planes, video), video)
+    return to_eight_bit(to_rgb(planes, video), video)
 
 
 def _chosen(streams: Sequence[VideoStream], wanted: str | int) -> VideoStream:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nvcodec.container import Limits
-from nvcodec.decoder.reader import VideoReader, check_layers, read_bitstream
-from nvcodec.errors import InputError, UsageError
-from nvcodec.info import naming, probe
+from nvcodec.decoder.opening import check_layers, read_bitstream, stream_number
+from nvcodec.decoder.previews import Scale, check_scale
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.decoder.session import Session
+from nvcodec.decoder.shrink import shrunk_format
+from nvcodec.errors import InputError, UsageError, naming
+from nvcodec.info import probe
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.io.sink import open_sink
-from nvcodec.types import ChromaFormat, Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Planes, Time, VideoFormat
+
+MAX_INTERPOLATE = 64
+"""From 1 frame per second to 64."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +54,17 @@ class DecodeResult:
 
 
 def decode(
-    source: str | Path | bytes,
+    source: str | Path | bytes | Session,
     output: str | Path | None,
     *,
     pix_fmt: str | None = None,
     seek: int = 0,
     frames: int | None = None,
     step: int = 1,
+    interpolate: int = 1,
     stream: int | str = 0,
     layers: int | None = None,
+    scale: Scale = 1,
     device: str = "auto",
     batch: int | None = None,
     threads: int | None = None,
@@ -67,14 +77,17 @@ def decode(
     """Render a bitstream to a video file.
 
     Args:
-        source: Path of an .nvc file, its bytes, or ``-`` for standard input.
+        source: Path of an .nvc file, its bytes, ``-`` for standard input, or an open session, which has its own limits.
         output: .y4m, .yuv, .mp4, .mkv, .png, a folder ending in ``/``, ``-`` for Y4M on stdout; None writes nothing.
         pix_fmt: ``yuv420p`` or ``yuv420p10le``; None = the bit depth of the file.
         seek: First frame.
         frames: How many frames to write; None = to the end.
         step: Every n-th frame only.
+        interpolate: Draw ``interpolate - 1`` pictures between each two frames too, at as many times the frame rate.
         stream: Which video of the file, by number or name.
-        layers: Enhancement layers to draw with; None = all that can be used.
+        layers: Enhancement layers to draw with; None = all that can be used, but none where previews are drawn.
+        scale: Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so. Quick where the file
+            holds previews; else whole pictures are drawn and shrunk.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         batch: Frames per forward pass; None = what fits memory.
         threads: CPU threads; None = as torch is set.
@@ -91,26 +104,27 @@ def decode(
         UsageError: The options make no sense, or the output exists.
         DeviceError: The device is missing.
     """
-    name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
-    data = sys.stdin.buffer.read() if source in ("-", Path("-")) else read_bitstream(source)
-    with naming(name):
-        # without torch, so that the mistakes below are reported at once
-        session = probe(data, limits=limits).session
+    name, session = _opened(source, limits)
+    with naming(None if session is source else name):  # who opened a session knows its name
         container = session.container
         for warning in container.warnings:
             on_warning(f"{name}: {warning}")
         names = [header.name for header in container.header.streams]
         number = stream_number(stream, names)
         total = session.frame_count(number)
-        wanted = _frame_range(name, total, seek, frames, step)
+        wanted = _times(_frame_range(name, total, seek, frames, step), interpolate)
         check_layers(session, layers)
-        drawn = session.drawn_format(number)
+        drawn = shrunk_format(session.drawn_format(number), check_scale(scale))
         written = drawn if pix_fmt is None else replace(drawn, bit_depth=PIXEL_FORMATS[pix_fmt])
+        if written.fps is not None:
+            written = replace(written, fps=written.fps * interpolate)
         sink = nullcontext() if output is None else open_sink(output, written, overwrite=overwrite)
         with sink as opened:
-            reader = VideoReader(data, device=device, stream=number, layers=layers, batch=batch, limits=limits)
+            reader = VideoReader(session, device=device, stream=number, layers=layers, scale=scale, batch=batch)
+            if output is not None and (detour := _detour(reader, wanted)):
+                on_warning(f"{name}: {detour}")
             _set_threads(threads)
-            began = time.monotonic()
+            began, entropy_before_s = time.monotonic(), session.entropy_s
             if check:
                 _check_stream(reader)
             if opened is not None:
@@ -122,13 +136,36 @@ def decode(
     return DecodeResult(
         count,
         seconds,
-        reader.session.entropy_s,
+        session.entropy_s - entropy_before_s,
         count / max(seconds, 1e-9),
         reader.device,
         number,
         names[number],
         len(names),
     )
+
+
+def _opened(source: str | Path | bytes | Session, limits: Limits | None) -> tuple[str, Session]:
+    """What messages call a bitstream, and its session; without torch, so that mistakes are reported at once."""
+    if isinstance(source, Session):
+        return "the file", source
+    name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
+    data = sys.stdin.buffer.read() if source in ("-", Path("-")) else read_bitstream(source)
+    with naming(name):
+        return name, probe(data, limits=limits).session
+
+
+def _detour(reader: VideoReader, times: Sequence[Time]) -> str | None:
+    """Why small pictures take the time of whole ones; None when they do not."""
+    divisor, session = reader.pictures.divisor, reader.session
+    ordinals = dict.fromkeys(session.locate(time, reader.stream)[0] for time in times)
+    if not (whole := reader.pictures.without_preview(session, ordinals)):
+        return None
+    what = "whole frames are drawn and shrunk"
+    if reader.layers and session.container.previews:
+        return f"previews show the base alone; for --layers {reader.layers} {what}"
+    of = "" if len(whole) == len(ordinals) else f" for {len(whole)} of {len(ordinals)} segments"
+    return f"no preview stored for 1/{divisor}{of}: {what}; encode with --preview (msnerv, tenerv) for speed"
 
 
 def _set_threads(threads: int | None) -> None:
@@ -144,20 +181,6 @@ def _check_stream(reader: VideoReader) -> None:
     for ordinal, segment in enumerate(reader.session.container.segments):
         if segment.stream == reader.stream:
             check_segment(reader, ordinal)
-
-
-def stream_number(stream: int | str, names: list[str]) -> int:
-    """Resolve a name or a number written as text.
-
-    Raises:
-        UsageError: There is no such stream.
-    """
-    if isinstance(stream, str) and stream in names:
-        return names.index(stream)
-    if str(stream).isdigit() and int(stream) < len(names):
-        return int(stream)
-    listed = ", ".join(f"{number} {name!r}" if name else str(number) for number, name in enumerate(names[:20]))
-    raise UsageError(f"the file has no stream {stream!r}", f"Streams: {listed}")
 
 
 def _frame_range(name: str, total: int, seek: int, frames: int | None, step: int) -> range:
@@ -176,6 +199,22 @@ def _frame_range(name: str, total: int, seek: int, frames: int | None, step: int
             "Frames count from 0. Lower --seek or --frames.",
         )
     return wanted
+
+
+def _times(frames: range, interpolate: int) -> Sequence[Time]:
+    """The frames, and times between each two of them.
+
+    Raises:
+        UsageError: There is no such number of pictures between frames, or some of the frames are to be left out.
+    """
+    if interpolate == 1:
+        return frames
+    if not 1 <= interpolate <= MAX_INTERPOLATE:
+        raise UsageError(f"--interpolate is {interpolate}", f"Give 1 to {MAX_INTERPOLATE}: 2 doubles the frame rate")
+    if frames.step > 1:
+        raise UsageError("--step leaves frames out, --interpolate adds some", "Choose one")
+    first, last = interpolate * frames[0], interpolate * frames[-1]
+    return [Fraction(tick, interpolate) for tick in range(first, last + 1)]
 
 
 def _at_depth(planes: Planes, drawn: VideoFormat, written: VideoFormat) -> Planes:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nvcodec.container import Limits
-from nvcodec.decoder.reader import check_layers, pick_device, read_bitstream
+from nvcodec.decoder.opening import check_layers, pick_device, read_bitstream
+from nvcodec.decoder.previews import Scale, check_scale
 from nvcodec.decoding import DecodeResult, decode
-from nvcodec.errors import BitstreamError, NvcError, UnsupportedError, UsageError
+from nvcodec.errors import BitstreamError, NvcError, UnsupportedError, UsageError, naming
 from nvcodec.info import probe
 
 _FORBIDDEN = set('/\\:*?"<>|')
@@ -53,7 +53,9 @@ def decode_all(
     *,
     suffix: str = ".mkv",
     pix_fmt: str | None = None,
+    interpolate: int = 1,
     layers: int | None = None,
+    scale: Scale = 1,
     device: str = "auto",
     batch: int | None = None,
     threads: int | None = None,
@@ -70,7 +72,9 @@ def decode_all(
         folder: Where to write, made when it is missing; None writes nothing.
         suffix: ``.mkv``, ``.y4m``, ``.yuv`` or ``.mp4``.
         pix_fmt: As in :func:`nvcodec.decode`, like all that follows.
+        interpolate: Draw that many pictures for each frame but the last.
         layers: Enhancement layers to draw with.
+        scale: Share of width and height to draw at.
         device: Where to draw.
         batch: Frames per forward pass.
         threads: CPU threads.
@@ -93,9 +97,10 @@ def decode_all(
     piped = source in ("-", Path("-"))
     file = "standard input" if piped else "<bytes>" if isinstance(source, bytes) else str(source)
     data = sys.stdin.buffer.read() if piped else read_bitstream(source)
-    with _naming(file):
+    with naming(file):
         info = probe(data, limits=limits)
         check_layers(info.session, layers)
+        check_scale(scale)
     names = [header.name for header in info.streams]
     outputs: list[str | None] = [None] * len(names)
     if folder is not None:
@@ -104,43 +109,35 @@ def decode_all(
     for warning in info.warnings:
         on_warning(f"{file}: {warning}")
     device = pick_device(device)
-    outcomes, before, total = [], 0, info.frames
+    counts = [info.session.frame_count(index) for index in range(len(names))]
+    pictures = [max(interpolate * (count - 1) + 1, 0) for count in counts]
+    outcomes, before, total = [], 0, sum(pictures)
     for index, (name, output) in enumerate(zip(names, outputs, strict=True)):
         result = failure = None
-        frames = info.session.frame_count(index)
         try:
-            with _naming(file):
-                if not frames:
+            with naming(file):
+                if not counts[index]:
                     raise BitstreamError(f"stream {index} is missing", "The file was cut")
                 result = decode(
-                    data,
+                    info.session,  # one for all, so that what streams share is decoded once
                     output,
                     pix_fmt=pix_fmt,
+                    interpolate=interpolate,
                     stream=index,
                     layers=layers,
+                    scale=scale,
                     device=device,
                     batch=batch,
                     threads=threads,
-                    limits=limits,
                     check=check,
                     overwrite=overwrite,
                     on_progress=lambda done, _, before=before: on_progress(before + done, total),  # type: ignore[misc]
                 )
         except (BitstreamError, UnsupportedError, UsageError) as error:
             failure = error
-        before += frames
+        before += pictures[index]
         outcomes.append(StreamOutcome(index, name, output, result, failure))
     return outcomes
-
-
-@contextmanager
-def _naming(file: str) -> Iterator[None]:
-    """Put the name of the file in front of what is wrong with its bytes."""
-    try:
-        yield
-    except (BitstreamError, UnsupportedError) as error:
-        error.message = f"{file}: {error.message.removeprefix('<bytes>: ')}"
-        raise
 
 
 def file_names(names: Sequence[str]) -> list[str]:

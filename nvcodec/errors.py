@@ -6,6 +6,10 @@ Programmer errors are plain assertions and end with exit code 1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class NvcError(Exception):
     """Base of every error that is not a bug of ours.
@@ -66,3 +70,14 @@ class InterruptedEncodeError(NvcError):
     """The user stopped an encode; its state was saved and it can be resumed (exit code 130)."""
 
     exit_code = 130
+
+
+@contextmanager
+def naming(file: str | Path | None) -> Iterator[None]:
+    """Put the name of a bitstream in front of what is wrong with its bytes; None where it has no name."""
+    try:
+        yield
+    except (BitstreamError, UnsupportedError) as error:
+        if file is not None:
+            error.message = f"{file}: {error.message}"
+        raise

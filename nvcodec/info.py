@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,14 @@ from nvcodec.container import (
     StreamHeader,
 )
 from nvcodec.container.ids import CHUNK_TYPES
-from nvcodec.decoder.reader import open_session
+from nvcodec.decoder.opening import open_session
+from nvcodec.decoder.previews import head_integers
 from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import TensorCost, payload_costs
-from nvcodec.errors import BitstreamError, UnsupportedError
+from nvcodec.errors import BitstreamError, naming
 from nvcodec.key_frame_info import KeyFrameInfo, key_frame_info
 from nvcodec.layer_info import LayerInfo, is_checkable, layer_infos, networks
+from nvcodec.preview_info import PreviewInfo, preview_infos
 from nvcodec.quant.tensors import digest
 
 SCHEMA = "nvc-info/1"
@@ -52,6 +53,8 @@ class Info:
     pack_digests: int
     """How many packs can be verified."""
     chunks: tuple[ChunkInfo, ...]
+    previews: Mapping[int, PreviewInfo]
+    """By what they divide the sides of pictures by."""
     metadata: Mapping[str, MetadataValue]
     warnings: tuple[str, ...]
     """What is missing from a file that was cut."""
@@ -113,6 +116,8 @@ class Info:
                     raise BitstreamError(f"segment {ordinal} does not decode to the integers of its digest")
             for pack in filter(is_checkable, self.session.container.packs):
                 self.session.check_pack(pack)
+            for head in self.session.container.previews.values():
+                head_integers(self.session, head)
 
     def _lacks_key_frames(self, stream: int) -> bool:
         keys = self.key_frames(stream)
@@ -149,6 +154,8 @@ class Info:
                 }
                 for ordinal, segment in enumerate(self.segments)
             ],
+            "previews": [{"scale": f"1/{divisor}", **asdict(preview)} for divisor, preview in self.previews.items()],
+            "preview_bytes": container.preview_bytes,
             "chunks": [
                 {
                     "offset": chunk.offset,
@@ -178,14 +185,10 @@ def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
     """
     session = open_session(source, limits)
     container, header = session.container, session.container.header
-    samples = sum(
-        header.streams[segment.stream].format.width * header.streams[segment.stream].format.height * segment.frames
-        for segment in container.segments
-    )
     return Info(
         file="<bytes>" if isinstance(source, bytes) else str(source),
         bytes=session.size,
-        bpp=8 * session.size / samples,
+        bpp=session.bpp,
         version=container.version,
         model=session.model.name,
         network=session.config.to_dict(),
@@ -196,20 +199,11 @@ def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
         digests=len(container.digests),
         pack_digests=sum(is_checkable(pack) for pack in container.packs),
         chunks=container.chunks,
+        previews=preview_infos(session),
         metadata=container.metadata,
         warnings=container.warnings,
         session=session,
     )
-
-
-@contextmanager
-def naming(file: str) -> Iterator[None]:
-    """Put the name of the file in front of what is wrong with it."""
-    try:
-        yield
-    except (BitstreamError, UnsupportedError) as error:
-        error.message = f"{file}: {error.message}"
-        raise
 
 
 def _stream(index: int, stream: StreamHeader, info: Info) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nvcodec.appending import exclusive, replace_with
-from nvcodec.container import appended, pack_file, read_container, read_pack_file, stripped
-from nvcodec.decoder.reader import read_bitstream
-from nvcodec.errors import UsageError
-from nvcodec.info import naming
+from nvcodec.container import appended, pack_file, read_container, read_pack_file, stripped, without_previews
+from nvcodec.decoder.opening import read_bitstream
+from nvcodec.errors import UsageError, naming
 
 
 @dataclass(frozen=True)
@@ -31,12 +30,20 @@ class ChangedFile:
         return {"schema": schema, **asdict(self)}
 
 
-def strip(path: str, layers: int, output: str | None = None, *, overwrite: bool = False) -> ChangedFile:
+def strip(
+    path: str,
+    layers: int | None,
+    output: str | None = None,
+    *,
+    drop_previews: bool = False,
+    overwrite: bool = False,
+) -> ChangedFile:
     """Take off the enhancement layers above the first ``layers``; what is left is what the file was before them.
 
     Args:
         path: An .nvc file.
-        layers: Enhancement layers to keep; 0 keeps the base alone.
+        layers: Enhancement layers to keep; 0 keeps the base alone, None all of them.
+        drop_previews: Leave previews out too; then what stands behind them moves forward.
         output: Where to write; None changes the file itself.
         overwrite: Replace an existing output.
 
@@ -49,10 +56,14 @@ def strip(path: str, layers: int, output: str | None = None, *, overwrite: bool 
 
     def change(old: bytes) -> tuple[int, bytes]:
         held = read_container(old).layers
-        if layers > held:
+        if layers is not None and layers > held:
             counted = f"{held} enhancement layer{'' if held == 1 else 's'}"
             raise UsageError(f"{path} has {counted}; {layers} cannot be kept", "See:  nvc info")
-        return len(stripped(old, layers)), b""
+        kept = old if layers is None else stripped(old, layers)
+        if not drop_previews:
+            return len(kept), b""
+        new = without_previews(kept)
+        return (len(kept), b"") if new == kept else (0, new)
 
     return _changed(path, output, overwrite, change)
 

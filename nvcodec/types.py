@@ -15,6 +15,9 @@ CodeValues = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Planes = tuple[CodeValues, CodeValues, CodeValues]
 """One picture as three planes [h, w]: (Y, U, V), chroma at half size rounded up, or (R, G, B), all full size."""
 
+Time = int | Fraction
+"""A time in frames: a whole number is a frame, 5/2 lies half way between frames 2 and 3."""
+
 
 class ChromaFormat(IntEnum):
     """How a picture is split into planes. The numbers are written to files."""
@@ -51,6 +54,10 @@ class Colour:
     """0 RGB, 1 BT.709, 5/6 BT.601, 9 BT.2020 non-constant luminance, 2 unspecified."""
     full_range: bool = False
     """True: luma 0..255 (8 bit). False: luma 16..235, chroma 16..240."""
+
+
+SRGB = Colour(primaries=1, transfer=13, matrix=0, full_range=True)
+"""RGB of which nothing else is said."""
 
 
 @dataclass(frozen=True)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nvcodec
-from nvcodec.container import StreamHeader
+from nvcodec.container import StreamHeader, read_container, write_container
+from nvcodec.decoder import session
 from nvcodec.decoding_all import file_names
 from nvcodec.encoder.stream_names import stream_names
 from nvcodec.errors import InputError, UsageError
 from nvcodec.io.sink import open_sink
 from nvcodec.types import VideoFormat
 
+ARCHIVE = Path(__file__).parent / "conformance" / "archive.nvc"
 _NAMES = st.lists(st.text(max_size=12) | st.sampled_from(["a", "A", "a_2", "", "..", "../a", "con", "stream_000"]))
 
 
@@ -43,6 +45,32 @@ def test_there_and_back(two, tmp_path):
     assert [outcome.output for outcome in outcomes] == [str(tmp_path / "out" / f"{name}.y4m") for name in "ab"]
     assert all(outcome.result and outcome.result.frames == 3 for outcome in outcomes)
     assert nvcodec.probe(output).streams[1].format.fps == 24
+
+
+def test_the_file_and_what_videos_share_are_decoded_once(tmp_path, monkeypatch):
+    calls = []
+
+    def counted(name):
+        real = getattr(session, name)
+        return lambda *given: calls.append(name) or real(*given)
+
+    for name in ("read_container", "decode_tensors"):
+        monkeypatch.setattr(session, name, counted(name))
+    outcomes = nvcodec.decode_all(ARCHIVE, tmp_path, suffix=".y4m", device="cpu", check=True)
+    assert sorted(calls) == ["decode_tensors", "read_container"]
+    first, second = (outcome.result for outcome in outcomes)
+    assert first and second and first.entropy_s > 0 == second.entropy_s  # a second video has only key frames to decode
+    assert (first.stream, second.stream, first.streams) == (0, 1, 2)
+
+
+def test_damage_names_the_file_once(tmp_path):
+    whole = read_container(ARCHIVE.read_bytes())
+    path = tmp_path / "damaged.nvc"
+    path.write_bytes(write_container(whole.header, whole.segments, key_frames={1: whole.key_frames[1]}))
+    for source, name in ((path, str(path)), (path.read_bytes(), "<bytes>")):
+        first, second = nvcodec.decode_all(source, tmp_path / "out", suffix=".y4m", device="cpu", overwrite=True)
+        assert second.result and first.error
+        assert first.error.message == f"{name}: key frames of stream 0 (first): are missing"
 
 
 def test_mistakes(two, tmp_path):

@@ -23,7 +23,8 @@ import nvcodec
 from nvcodec.color import to_eight_bit, yuv_to_rgb
 from nvcodec.container import Limits
 from nvcodec.dataset import VideoClip, VideoDataset
-from nvcodec.decoder.reader import VideoReader, open_session
+from nvcodec.decoder.opening import open_session
+from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import BitstreamError, DeviceError, InputError, UnsupportedError, UsageError
 from nvcodec.io.sink import open_sink
 from nvcodec.types import Domain, Planes, VideoFormat
@@ -115,10 +116,16 @@ def test_a_batch_is_its_clips(archive: Path, played: Pictures, data: st.DataObje
 
 
 def test_a_batch_draws_nothing_twice(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nvcodec.models.base import PlaneTensors
     from nvcodec.models.dnerv import DNeRV
 
     drawn, draw = [], DNeRV._clip
-    monkeypatch.setattr(DNeRV, "_clip", lambda self, clip: (drawn.append((self.geometry, clip)), draw(self, clip))[1])
+
+    def counted(self: DNeRV, clip: int, late: float) -> PlaneTensors:
+        drawn.append((self.geometry, clip))
+        return draw(self, clip, late)
+
+    monkeypatch.setattr(DNeRV, "_clip", counted)
     dataset = VideoDataset(archive, clip_length=4, stride=1)
     dataset.__getitems__([0, 20, 1, 2, 0])  # frames 0 to 5 of one video, and four of another
     first = [clip for geometry, clip in drawn if geometry.frames == 19]

@@ -127,6 +127,10 @@ def _payload_lines(chunk: ChunkInfo, payload: bytes) -> list[str]:
         printer.take(16, "SHA-256 of the integers, first half")
         printer.varint("PSNR in 1/1000 dB")
         printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
+    elif chunk.type == ids.PREV:
+        for name in ("segment", "divisor", "level", "rank"):
+            printer.varint(name)
+        printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
     elif chunk.type == ids.INDX:
         while printer.remaining:
             printer.id("kind", ids.IndexKind)

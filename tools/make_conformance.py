@@ -20,7 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from nvcodec.container import chunk_bytes
-from nvcodec.decoder.reader import VideoReader, open_session
+from nvcodec.decoder.opening import open_session
+from nvcodec.decoder.previews import head_integers
+from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.add_layer import add_layer
 from nvcodec.encoder.archive import encode_archive
 from nvcodec.encoder.archive_job import ArchiveJob
@@ -80,6 +82,8 @@ class Stream:
     representation: str = "msnerv"
     layers: int = 0
     """Enhancement layers to add."""
+    preview: bool = False
+    """Whether it holds previews."""
 
 
 STREAMS = (
@@ -100,6 +104,9 @@ STREAMS = (
     Stream("qsnerv", "QS-NeRV with an invertible skip and its latent", model=QSNERV, target_bytes=2500,
            representation="qsnerv"),
     Stream("layers", "a base with two enhancement layers", model=DRAFT, target_bytes=1500, gop=TWO_GOPS, layers=2),
+    Stream("preview", "previews, from which small pictures are drawn", VideoFormat(93, 67, Fraction(25)),
+           model={**DRAFT, "strides": "1,2,2", "channels": "8,8,6", "depths": "1,1,1", "expansions": "2,2,2"},
+           gop=TWO_GOPS, target_bytes=5000, preview=True),
     Stream("two_segments", "two independent segments", settings={"segment": 4}, target_bytes=2000),
 )  # fmt: skip
 
@@ -134,6 +141,7 @@ def encoded(stream: Stream, frames: int, epochs: float) -> bytes:
         config = apply(EncodeConfig(preset="draft", epochs=epochs), settings, stream.representation)
         target = RateTarget(TargetKind.SIZE, stream.target_bytes)
         plain = Job(source, output, target=target, config=config, model=stream.representation).to_dict()
+        plain["preview"] = stream.preview
         plain["config"] = {**plain["config"], **stream.settings}  # type: ignore[dict-item]
         encode(Job.from_dict(plain), work_dir=None)
         for _ in range(stream.layers):
@@ -170,12 +178,25 @@ def expected(data: bytes) -> dict[str, object]:
         "entropy_models": [[cost.model_id.name.lower() for cost in part] for part in costs],
         "integers": [digest(session.integers(index)).hex() for index in range(len(segments))],
         **(streams[0] if len(streams) == 1 else {"streams": streams}),
+        **({"previews": expected_previews(data)} if session.container.previews else {}),
     }
 
 
-def expected_stream(data: bytes, index: int) -> dict[str, object]:
+def expected_previews(data: bytes) -> dict[str, object]:
+    """What a decoder must make of the previews of its first video, by scale."""
+    session = open_session(data)
+    heads = session.container.previews.values()
+    found: dict[str, object] = {}
+    for divisor in sorted({head.divisor for head in heads}):
+        video = expected_stream(data, 0, f"1/{divisor}")
+        integers = [digest(head_integers(session, head)).hex() for head in heads if head.divisor == divisor]
+        found[f"1/{divisor}"] = {"integers": integers, **video}
+    return found
+
+
+def expected_stream(data: bytes, index: int, scale: str = "1") -> dict[str, object]:
     """What a decoder must make of one of its videos."""
-    reader = VideoReader(data, device="cpu", stream=index)
+    reader = VideoReader(data, device="cpu", stream=index, scale=scale)
     video = reader.format
     sums = [[int(plane.sum()) for plane in planes] for planes in reader.frames()]
     rng = np.random.default_rng(0)

@@ -61,7 +61,7 @@ def _main(options: argparse.Namespace, folder: Path, began: float) -> int:
     from benchmarks.gpu.pack import unpack
     from benchmarks.gpu.sitting import RESERVE_S, BrokenDeviceError, failures, sit, table
     from benchmarks.gpu.tasks import tasks
-    from nvcodec.decoder.reader import pick_device
+    from nvcodec.decoder.opening import pick_device
     from nvcodec.errors import UsageError
 
     everything = tasks()

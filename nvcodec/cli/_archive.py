@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.cli._format import clock, count, plural, rate, size, table
+from nvcodec.cli._format import clock, count, masked_line, plural, rate, size, table
 from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.work_folder import job_in
 from nvcodec.errors import UsageError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _REFUSED = {
     "recon": ("--recon", "Decode afterwards:  nvc decode FILE --all -o videos/"),
+    "preview": ("--preview", "Leave it out: nvc decode --scale shrinks whole pictures"),
     "segment": ("--segment", "Leave it out: any clip of an archive can be drawn by itself already"),
     "target_psnr": ("--target-psnr", "Give --bpp, --target-size, --bitrate or --crf"),
     "seek": ("--seek", "Cut the videos first, or take the first frames of each with -n"),
@@ -70,6 +71,7 @@ def summary(result: ArchiveResult, verified: bool) -> list[str]:
     header = ("video", "size", "frames", "PSNR 6:1:1", "MS-SSIM Y", "key-frame bytes")
     return [
         *("  " + line for line in table(header, rows, {0})),
+        *(f"{stream.name}: {masked_line(stream.masked)}" for stream in result.streams if stream.masked is not None),
         f"{name}  {size(result.bytes)}  {result.bpp:.4f} bpp   "
         f"{plural(len(result.streams), 'video')}, {plural(frames, 'frame')}   "
         f"PSNR  6:1:1 {result.psnr_yuv_611:.2f} dB on average",

@@ -15,8 +15,8 @@ from nvcodec.cli._format import clock, plural, rate
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_error, print_json
-from nvcodec.container import Limits
-from nvcodec.decoding import DecodeResult
+from nvcodec.container import PREVIEW_DIVISORS, Limits
+from nvcodec.decoding import MAX_INTERPOLATE, DecodeResult
 from nvcodec.decoding_all import StreamOutcome
 from nvcodec.errors import BitstreamError, UsageError
 from nvcodec.io.sink import SUFFIXES
@@ -31,6 +31,8 @@ _CHECKED = "   all digests match"
         "nvc decode clip.nvc -o - | ffplay -",
         "nvc decode clip.nvc -o frame.png --seek 120 -n 1",
         "nvc decode clip.nvc -o base.y4m --layers 0",
+        "nvc decode clip.nvc -o small.mp4 --scale 1/4",
+        "nvc decode clip.nvc -o smooth.mp4 --interpolate 2",
         "nvc decode set.nvc --all -o videos/",
         "nvc decode clip.nvc --check",
     ),
@@ -50,6 +52,14 @@ _CHECKED = "   all digests match"
     "--step", group="Frames", type=options.Whole(min=1), metavar="N", default=1, help="Every N-th frame.  [default: 1]"
 )
 @option(
+    "--interpolate",
+    group="Frames",
+    type=options.Whole(1, MAX_INTERPOLATE),
+    metavar="N",
+    default=1,
+    help="Draw N-1 pictures between frames too, at N times the frame rate.  [default: 1]",
+)
+@option(
     "--stream", group="Streams", metavar="N|NAME", default="0", help="Which video of a multi-video file.  [default: 0]"
 )
 @option("--all", "every", group="Streams", is_flag=True, help="Every video of the file, to -o FOLDER/NAME.mkv.")
@@ -66,6 +76,13 @@ _CHECKED = "   all digests match"
     type=options.Whole(0, 255),
     metavar="N",
     help="Use the base and the first N enhancement layers.  [default: all]",
+)
+@option(
+    "--scale",
+    group="Streams",
+    type=options.Choice(["1", *(f"1/{divisor}" for divisor in PREVIEW_DIVISORS)]),
+    default="1",
+    help="Draw small pictures; quick if encoded with --preview.  [default: 1]",
 )
 @options.device_options()
 @option(
@@ -103,10 +120,12 @@ def command(
     seek: int,
     frames: int | None,
     step: int,
+    interpolate: int,
     stream: str,
     every: bool,
     kind: str | None,
     layers: int | None,
+    scale: str,
     device: str,
     threads: int,
     batch: int | None,
@@ -135,8 +154,8 @@ def command(
         raise UsageError("standard output is a terminal", "Pipe the Y4M on:  nvc decode clip.nvc -o - | ffplay -")
     with make_progress(progress, terminal) as shown:
         how: dict[str, Any] = {
-            "pix_fmt": pix_fmt, "layers": layers, "device": device, "batch": batch, "threads": threads,
-            "limits": parse_limits(limits), "check": check, "overwrite": overwrite,
+            "pix_fmt": pix_fmt, "layers": layers, "scale": scale, "device": device, "batch": batch, "threads": threads,
+            "interpolate": interpolate, "limits": parse_limits(limits), "check": check, "overwrite": overwrite,
             "on_progress": shown.frame_counter("decode"), "on_warning": terminal.warn,
         }  # fmt: skip
         if every:

@@ -16,7 +16,7 @@ from nvcodec.archiving import ARCHIVE_MODEL
 from nvcodec.cli import _archive
 from nvcodec.cli import _options as options
 from nvcodec.cli._config import config_option, drop_overruled, pairs
-from nvcodec.cli._format import clock, count, plural, rate, size
+from nvcodec.cli._format import clock, count, masked_line, plural, rate, size
 from nvcodec.cli._inputs import expand
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Choice, Command, option
@@ -57,6 +57,12 @@ _FILES, _MODEL, _RATE, _SPEED = "Files", "Model", "Quality and size (at most one
 @options.raw_options()
 @options.frame_options()
 @option(
+    "--mask",
+    group="Frames",
+    metavar="MASK",
+    help="Hide samples from the fit; decoding fills them in: box:WxH, box:WxH+X+Y, or a video or picture, white there.",
+)
+@option(
     "-m",
     "--model",
     group=_MODEL,
@@ -70,6 +76,7 @@ _FILES, _MODEL, _RATE, _SPEED = "Files", "Model", "Quality and size (at most one
     type=Choice(["yuv420", "rgb"]),
     help="Planes to fit and measure.  [default: those of the input]",
 )
+@option("--preview", group=_MODEL, is_flag=True, help="Store what nvc decode --scale needs to be quick: small heads.")
 @option(
     "--params",
     "parameters",
@@ -274,11 +281,14 @@ def summary(result: EncodeResult, verified: bool) -> list[str]:
     kbps = "" if result.kbps is None else f", {result.kbps:.4g} kb/s"
     psnr, (worst, worst_db) = result.psnr, result.worst_frame
     state = "verified" if verified else "not verified"
+    masked = [] if result.masked is None else [masked_line(result.masked)]
     return [
         f"{name}  {size(result.bytes)}  {result.bpp:.4f} bpp{estimate}   "
         f"{plural(result.frames, 'frame')} {describe(result.video)}{kbps}",
         f"PSNR  Y {psnr['y']:.2f}  U {psnr['u']:.2f}  V {psnr['v']:.2f}  6:1:1 {psnr['yuv_611']:.2f}  "
         f"RGB {psnr['rgb']:.2f} dB    MS-SSIM Y {result.ms_ssim_y:.4f}    worst frame {worst}: {worst_db:.2f} dB",
+        *masked,
+        *([f"previews  {size(result.preview_bytes)} of the file"] if result.preview_bytes else []),
         f"{result.model} {count(result.parameters)} parameters, {result.bits_per_parameter:.1f} bits each   "
         f"decode {rate(result.decode_fps)} fps ({result.device})   encoded in {clock(result.encode_s)}   {state}",
     ]

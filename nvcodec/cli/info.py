@@ -143,6 +143,7 @@ def summary(info: Info) -> list[str]:
         *((f"stream {i}", _stream(info, i)) for i in range(len(info.streams)) if len(info.streams) > 1 and not keyed),
         ("segments", _segments(info)),
         ("gops", _gops(info)),
+        ("previews", _previews(info)),
         ("bytes", _shares(info)),
         ("metadata", ", ".join(f"{key} {value}" for key, value in info.metadata.items())),
     ]
@@ -207,6 +208,15 @@ def _gops(info: Info) -> str:
         return f"{len(starts)}, from frame {', '.join(map(str, starts))}"
     lengths = [later - earlier for earlier, later in zip(starts, [*starts[1:], info.frames], strict=True)]
     return f"{len(starts)} of {min(lengths)} to {max(lengths)} frames"
+
+
+def _previews(info: Info) -> str:
+    """Sizes that can be drawn quickly, and what that costs."""
+    sizes = []
+    for divisor, preview in info.previews.items():
+        of = "" if preview.segments == len(info.segments) else f" for {plural(preview.segments, 'segment')}"
+        sizes.append(f"1/{divisor}{of} {preview.bytes:,} bytes")
+    return ", ".join(sizes) + (", and smaller" if sizes and 8 not in info.previews else "")
 
 
 def _shares(info: Info) -> str:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from nvcodec.container.append import appended, check_appendable, layer_bytes, pack_file, read_pack_file, stripped
+from nvcodec.container.append import (
+    appended,
+    check_appendable,
+    layer_bytes,
+    pack_file,
+    read_pack_file,
+    stripped,
+    without_previews,
+)
 from nvcodec.container.chunks import ChunkInfo, chunk_bytes
 from nvcodec.container.container import Container, read_container, write_container
 from nvcodec.container.header import SequenceHeader, StreamHeader
@@ -12,9 +20,11 @@ from nvcodec.container.keyframes import KeyFrames
 from nvcodec.container.limits import Limits
 from nvcodec.container.metadata import MetadataValue
 from nvcodec.container.packs import PackSegment, base_id
+from nvcodec.container.previews import PREVIEW_DIVISORS, PreviewHead
 from nvcodec.container.segments import BaseSegment, SegmentDigest
 
 __all__ = [
+    "PREVIEW_DIVISORS",
     "BaseSegment",
     "ChunkInfo",
     "Container",
@@ -28,6 +38,7 @@ __all__ = [
     "ModelId",
     "PackModelId",
     "PackSegment",
+    "PreviewHead",
     "PriorId",
     "RenderProfile",
     "SegmentDigest",
@@ -43,5 +54,6 @@ __all__ = [
     "read_container",
     "read_pack_file",
     "stripped",
+    "without_previews",
     "write_container",
 ]

@@ -100,6 +100,34 @@ def stripped(data: bytes, layers: int, limits: Limits = DEFAULT_LIMITS) -> bytes
     return data[:end]
 
 
+def without_previews(data: bytes, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """The file without its previews, damaged ones included; where none is left out, the same bytes.
+
+    What stands behind them moves forward, and every index says so. No layer is made for another base by that.
+
+    Args:
+        data: The whole file.
+        limits: What to accept of the file.
+
+    Raises:
+        BitstreamError: The file is damaged.
+        UnsupportedError: The file is above a limit.
+    """
+    container = read_container(data, limits)
+    out, moved = bytearray(preamble_bytes()), dict[int, int]()
+    for chunk in container.chunks:
+        if chunk.type == ids.PREV:
+            continue
+        moved[chunk.offset] = len(out)
+        if chunk.type == ids.INDX and chunk.is_sound(data):
+            listed = iter_index(chunk.payload(data))
+            entries = (replace(entry, offset=moved.get(entry.offset, entry.offset)) for entry in listed)
+            out += chunk_bytes(ids.INDX, index_bytes(entries))
+        else:
+            out += data[chunk.offset : chunk.end]
+    return bytes(out) + data[container.chunks[-1].end :]
+
+
 def layer_bytes(container: Container, size: int) -> list[int]:
     """What the base and each layer take of a file of ``size`` bytes, together all of it.
 
@@ -167,8 +195,9 @@ def _end(container: Container, data: bytes, layers: int) -> int:
     kept = {entry.offset for entry in container.index if entry.layer <= layers}
     last_base = max(entry.offset for entry in container.index if entry.kind == ids.IndexKind.BASE)
     for chunk in container.chunks:
-        belongs_to_base = chunk.type == ids.KEYF and chunk.offset < last_base  # and stays, damaged or not
-        if chunk.offset not in kept and (chunk.type == ids.PACK or not (belongs_to_base or chunk.is_sound(data))):
+        # damage of these harms nothing else: they stay
+        is_harmless = chunk.type == ids.PREV or (chunk.type == ids.KEYF and chunk.offset < last_base)
+        if chunk.offset not in kept and (chunk.type == ids.PACK or not (is_harmless or chunk.is_sound(data))):
             return chunk.offset
     return container.chunks[-1].end
 

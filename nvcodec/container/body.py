@@ -11,6 +11,7 @@ from nvcodec.container.index import IndexEntry, check_index
 from nvcodec.container.keyframes import KeyFrames
 from nvcodec.container.layers import LayerChain
 from nvcodec.container.metadata import MAX_METADATA_BYTES, MetadataValue, read_metadata
+from nvcodec.container.previews import PreviewShelf
 from nvcodec.container.segments import BaseSegment, SegmentDigest
 from nvcodec.errors import BitstreamError, NvcError, UnsupportedError
 
@@ -34,10 +35,12 @@ class Body:
         self.entries: list[IndexEntry] = []
         """What a complete index would list; packs that cannot be used with layer 0."""
         self.layers = LayerChain()
+        self.previews = PreviewShelf()
         self._next_key_frames: KeyFrames | str | None = None
         """Those of the segment that comes next, or what is wrong with them."""
         self._damage: str | None = None
         self._layer_damage: str | None = None
+        self._preview_damage: str | None = None
         self._indexed: int | None = None
         self._metadata_bytes_left = MAX_METADATA_BYTES
         self._frames = [0] * len(header.streams)
@@ -69,6 +72,8 @@ class Body:
         """
         if chunk.type == ids.PACK:
             self._pack(chunk, data)
+        elif chunk.type == ids.PREV:
+            self._preview(chunk, data)
         elif chunk.type == ids.KEYF:
             self._key_frames_of_next(chunk, data)
         elif self.base_is_finished and not ids.is_critical(chunk.type) and not chunk.is_sound(data):
@@ -100,6 +105,15 @@ class Body:
                 entry, stream=base.stream, layer=pack.layer, first_frame=base.first_frame, frames=base.frames
             )
         self.entries.append(entry)
+
+    def _preview(self, chunk: ChunkInfo, data: bytes) -> None:
+        """Whatever is wrong with a preview, whole pictures can be drawn and shrunk."""
+        try:
+            chunk.check(data)
+            self.previews.add(chunk.payload(data), len(self.segments))
+        except BitstreamError as error:
+            damage = f"has a preview that cannot be used: {chunk.name} {error.message}"
+            self._preview_damage = self._preview_damage or damage
 
     def _key_frames_of_next(self, chunk: ChunkInfo, data: bytes) -> None:
         """Whatever is wrong with the key frames of one segment, all others can be drawn."""
@@ -160,7 +174,8 @@ class Body:
         elif short:
             warnings.append(f"has {len(short)} incomplete streams; stream {short[0][0]} holds {short[0][1]}")
         warnings += self._lost_key_frames()
-        warnings += [problem for problem in dict.fromkeys((self._damage, self.layer_problem)) if problem]
+        problems = dict.fromkeys((self._damage, self.layer_problem, self._preview_damage))
+        warnings += [problem for problem in problems if problem]
         if self._indexed is None:
             warnings.append("has no index: the file was cut or not finished")
         elif self._indexed < len(self.entries):

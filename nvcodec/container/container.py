@@ -24,6 +24,7 @@ from nvcodec.container.keyframes import KeyFrames
 from nvcodec.container.limits import DEFAULT_LIMITS, Limits
 from nvcodec.container.metadata import MetadataValue, metadata_bytes
 from nvcodec.container.packs import PackSegment
+from nvcodec.container.previews import PreviewHead, PreviewShelf
 from nvcodec.container.segments import BaseSegment, SegmentDigest
 from nvcodec.errors import BitstreamError, NvcError
 
@@ -49,6 +50,8 @@ class Container:
     """By position in ``segments``: the ids of its base and of the usable packs on it, from the bottom."""
     layer_problem: str | None
     """Why packs that are in the file cannot be used, one line; None when all can."""
+    previews: Mapping[tuple[int, int], PreviewHead]
+    """By position in ``segments`` and divisor; those that cannot be used are absent."""
     index: tuple[IndexEntry, ...]
     """Where each segment and each usable pack lies, whether or not the file has an index."""
     chunks: tuple[ChunkInfo, ...]
@@ -60,6 +63,11 @@ class Container:
     def layers(self) -> int:
         """Enhancement layers that every segment has; 0: there is only the base."""
         return min(len(pile) for pile in self.layer_ids) - 1
+
+    @property
+    def preview_bytes(self) -> int:
+        """What previews take of the file, with those that cannot be used."""
+        return sum(chunk.end - chunk.offset for chunk in self.chunks if chunk.type == ids.PREV)
 
     def pack(self, ordinal: int, layer: int) -> PackSegment:
         """The pack of a segment and a layer, 1 and up.
@@ -133,6 +141,7 @@ def read_container(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
         packs=tuple(body.layers.packs),
         layer_ids=tuple(map(tuple, body.layers.ids)),
         layer_problem=body.layer_problem,
+        previews=body.previews.heads,
         index=tuple(entry for entry in body.entries if entry.kind == ids.IndexKind.BASE or entry.layer > 0),
         chunks=tuple(body.chunks),
         warnings=(*warnings, *body.what_is_missing()),
@@ -146,12 +155,14 @@ def write_container(
     metadata: Mapping[str, MetadataValue] | None = None,
     *,
     key_frames: Mapping[int, KeyFrames] = {},
+    previews: Iterable[PreviewHead] = (),
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """Put a file together; the same input gives the same bytes.
 
-    Each digest follows its segment, so that every prefix of the file can still be verified; the index is last, so that
-    every shorter file is known to be cut. Key frames stand in front of their segment: one that is there can be drawn.
+    Each digest follows its segment, so that every prefix of the file can still be verified; the index follows all of
+    them, so that every shorter base is known to be cut. Key frames stand in front of their segment: one that is there
+    can be drawn. Previews stand behind the index, where no damage of theirs reaches the base.
 
     Args:
         header: What the file holds.
@@ -159,6 +170,7 @@ def write_container(
         digests: At most one for each segment.
         metadata: Anything worth knowing about the file.
         key_frames: By position in ``segments``.
+        previews: At most one for each segment and divisor.
         limits: What readers are expected to accept.
 
     Raises:
@@ -186,6 +198,10 @@ def write_container(
     if strays := key_frames.keys() - range(len(entries)):
         raise BitstreamError(f"has key frames of segment {min(strays)}, but {len(entries)} segments")
     out += chunk_bytes(ids.INDX, index_bytes(entries))
+    shelf = PreviewShelf()
+    for preview in previews:
+        shelf.add(preview.to_bytes(), len(entries))
+        out += chunk_bytes(ids.PREV, preview.to_bytes())
     data = bytes(out)
     read_container(data, limits)  # Never hand out what a reader would refuse.
     return data

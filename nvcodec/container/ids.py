@@ -24,6 +24,7 @@ HEAD: Final = "HEAD"
 BASE: Final = "BASE"
 KEYF: Final = "KEYF"
 PACK: Final = "pACK"
+PREV: Final = "pREV"
 DGST: Final = "dGST"
 INDX: Final = "iNDX"
 META: Final = "mETA"
@@ -33,6 +34,7 @@ CHUNK_TYPES: Final = {
     BASE: "base layer of one segment",
     KEYF: "key frames of one segment",
     PACK: "enhancement pack",
+    PREV: "preview of one segment",
     DGST: "digest of one segment",
     INDX: "index",
     META: "metadata",

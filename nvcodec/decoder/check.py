@@ -43,10 +43,13 @@ def sample(drawn: Callable[[int], Planes], video: VideoFormat, frames: int) -> t
 def check_segment(reader: VideoReader, ordinal: int) -> None:
     """Compare a segment with its digests: integers and pictures of its base, integers of the layers drawn.
 
+    Key frames, which the pictures of a digest may have left out, have to be whole too.
+
     Raises:
-        BitstreamError: There is no digest, the integers differ, or a picture is more than one code value off.
+        BitstreamError: There is no digest, the integers differ, a picture is more than one code value off, or a key
+            frame is damaged.
     """
-    session = reader.session
+    session, video = reader.session, reader.session.drawn_format(reader.stream)
     expected: SegmentDigest | None = session.container.digests.get(ordinal)
     if expected is None:
         raise BitstreamError(
@@ -60,7 +63,7 @@ def check_segment(reader: VideoReader, ordinal: int) -> None:
         )
     segment = session.container.segments[ordinal]
     base = session.field(ordinal, reader.device)
-    samples = sample(lambda frame: next(render(base, [frame], reader.format, 1)), reader.format, segment.frames)
+    samples = sample(lambda frame: next(render(base, [frame], video, 1)), video, segment.frames)
     if len(samples) != len(expected.samples):
         raise BitstreamError(
             f"the digest of segment {ordinal} holds {len(expected.samples)} samples, not {len(samples)}"
@@ -71,5 +74,6 @@ def check_segment(reader: VideoReader, ordinal: int) -> None:
             f"pictures of segment {ordinal} are {worst} code values from the stored digest; {TOLERANCE} is allowed",
             "This must not happen in float32 arithmetic: please report it with the file and the output of nvc doctor",
         )
+    session.check_key_frames(ordinal)
     for layer in range(1, reader.layers + 1):
         session.check_pack(session.container.pack(ordinal, layer))

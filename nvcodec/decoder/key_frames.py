@@ -32,13 +32,14 @@ def coded_format(video: VideoFormat) -> VideoFormat:
     return replace(video, width=width, height=height, fps=Fraction(25), colour=Colour())
 
 
-def decode_key_frames(packets: Sequence[bytes], video: VideoFormat) -> list[Planes]:
+def decode_key_frames(packets: Sequence[bytes], video: VideoFormat, number: int = 0) -> list[Planes]:
     """Decode key frames, from the first of a group on.
 
     Args:
         packets: One for each key frame, in order, as
             :func:`nvcodec.encoder.key_frames.encode_key_frames` makes them.
         video: 8 or 10-bit 4:2:0: what the pictures must be; also bounds what the decoder allocates.
+        number: That of the first in its stream, for messages.
 
     Returns:
         (Y, U, V) of every key frame, of the video's size.
@@ -57,9 +58,9 @@ def decode_key_frames(packets: Sequence[bytes], video: VideoFormat) -> list[Plan
     except BitstreamError as error:
         # its threads work ahead: where it complains is not where the damage is
         first = bisect_left(range(len(whole) - 1), True, key=lambda last: _fails(whole[: last + 1], video))
-        raise _damaged(first, video) from error
+        raise _damaged(number + first, video) from error
     if len(whole) < len(packets):
-        raise _damaged(len(whole), video)
+        raise _damaged(number + len(whole), video)
     return pictures
 
 

@@ -91,9 +91,9 @@ class FinishedLayers:
         return found
 
     def _missing(self, frames: Tensor, kept: OrderedDict[int, _Kept]) -> Tensor:
-        """The frames, each once, that are not kept; int64."""
+        """The frames, each once, that are not kept; same dtype."""
         missing = [frame for frame in dict.fromkeys(frames.tolist()) if frame not in kept]
-        return torch.tensor(missing, dtype=torch.int64, device=frames.device)
+        return torch.tensor(missing, dtype=frames.dtype, device=frames.device)
 
 
 @contextmanager

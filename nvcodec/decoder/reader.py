@@ -2,61 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
 
 from nvcodec.container import Limits
-from nvcodec.decoder.session import FIELDS_KEPT, Session
-from nvcodec.errors import BitstreamError, DeviceError, InputError, NvcError, UsageError
-from nvcodec.types import Planes, VideoFormat
+from nvcodec.decoder.frames import Frame, FrameBatch, rgb_tensor
+from nvcodec.decoder.metadata import VideoMetadata
+from nvcodec.decoder.opening import BinaryFile, check_layers, open_session, pick_device, stream_number
+from nvcodec.decoder.pictures import Pictures
+from nvcodec.decoder.previews import Scale, check_scale
+from nvcodec.decoder.session import Session
+from nvcodec.decoder.timeline import Timeline
+from nvcodec.errors import UsageError
+from nvcodec.types import Planes, Time
 
-
-def read_bitstream(source: str | Path | bytes) -> bytes:
-    """The bytes of a bitstream file, or the bytes themselves.
-
-    Raises:
-        InputError: The file cannot be read.
-    """
-    if isinstance(source, bytes):
-        return source
-    try:
-        return Path(source).read_bytes()
-    except IsADirectoryError:
-        raise InputError(f"{source} is a folder, not a bitstream") from None
-    except OSError as error:
-        raise InputError(f"cannot read {source}: {error.strerror}") from None
-
-
-def open_session(source: str | Path | bytes, limits: Limits | None = None, fields_kept: int = FIELDS_KEPT) -> Session:
-    """Open a bitstream, see :class:`Session`; errors name the file.
-
-    Raises:
-        InputError: The file cannot be read.
-        BitstreamError: It is damaged.
-        UnsupportedError: It needs something this version does not have.
-    """
-    data = read_bitstream(source)
-    try:
-        return Session(data, limits, fields_kept)
-    except NvcError as error:
-        if not isinstance(source, bytes):
-            error.message = f"{source}: {error.message}"
-        raise
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class VideoReader:
-    """Frames of a bitstream by index.
+    """Frames of a bitstream on demand: any of them, in any order, without those before.
 
-    Threads may share a reader, and readers may share a session: they draw one after another.
+    A sequence of frames, each a tensor uint8 [3, height, width] of RGB in CPU memory; uint16 (0..1023) of 10 bit video.
+    Slices give [N, 3, height, width], and :meth:`planes` the code values behind them.
+
+    >>> reader = VideoReader("samples/bunny_320x180.nvc", device="cpu")
+    >>> len(reader), reader.metadata.fps
+    (48, Fraction(25, 1))
+    >>> reader[-1].shape, reader[0:48:20].shape
+    (torch.Size([3, 180, 320]), torch.Size([3, 3, 180, 320]))
+    >>> reader.get_frames_at([47, 3])
+    FrameBatch(data=uint8 [2, 3, 180, 320], pts_seconds=float64 [2], duration_seconds=float64 [2])
+    >>> reader.get_frame_played_at(1.5)
+    Frame(data=uint8 [3, 180, 320], pts_seconds=1.48, duration_seconds=0.04)
+
+    Frames are the same however they are asked for, up to the rounding of a code value. Threads may share a reader, and
+    readers may share a session: they draw one after another. Nothing is read ahead.
 
     Args:
-        source: Path of an .nvc file, or its bytes, or what :func:`open_session` made of one: readers of several streams
-            then decode what the streams share once.
+        source: Path of an .nvc file, or its bytes, or a binary file that is open, or what :func:`open_session` made of
+            one: readers of several streams then decode what the streams share once.
         device: "cpu", "cuda", "cuda:1", "mps" or "auto".
-        stream: Which video of the file.
-        layers: Enhancement layers to draw with; None = all that can be used.
+        stream: Which video of the file, by number or name.
+        layers: Enhancement layers to draw with; None = all that can be used, but none where previews are drawn.
+        scale: Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so. Stored previews show
+            the base and are quick; without one, whole pictures are drawn and each square of samples becomes its mean.
         batch: Frames per forward pass; None = what fits memory.
         limits: What to refuse before allocating; an open session has its own.
 
@@ -64,34 +57,67 @@ class VideoReader:
         InputError: The file cannot be read.
         BitstreamError: It is damaged.
         UnsupportedError: It needs something this version does not have.
-        UsageError: There is no such stream, or there are fewer layers.
+        UsageError: There is no such stream or scale, or there are fewer layers.
         DeviceError: The device does not exist.
     """
 
     def __init__(
         self,
-        source: str | Path | bytes | Session,
+        source: str | Path | bytes | BinaryFile | Session,
         *,
         device: str = "auto",
-        stream: int = 0,
+        stream: int | str = 0,
         layers: int | None = None,
+        scale: Scale = 1,
         batch: int | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self.session = source if isinstance(source, Session) else open_session(source, limits)
-        streams = self.session.container.header.streams
-        if not 0 <= stream < len(streams):
-            raise UsageError(f"the file has no stream {stream}", f"Streams are numbered 0 to {len(streams) - 1}")
-        self.stream = stream
-        self.layers = check_layers(self.session, layers)
+        self._session: Session | None = source if isinstance(source, Session) else open_session(source, limits)
+        self.stream = stream_number(stream, [header.name for header in self.session.container.header.streams])
+        divisor, wanted = check_scale(scale), None if layers is None else check_layers(self.session, layers)
         self.device = pick_device(device)
-        self.format: VideoFormat = self.session.drawn_format(stream)
+        self.pictures = Pictures(self.session, self.stream, divisor, wanted, self.device)
+        self.layers, self.format = self.pictures.layers, self.pictures.format
         self._batch = batch
+
+    @property
+    def session(self) -> Session:
+        """The opened file.
+
+        Raises:
+            ValueError: The reader is closed.
+        """
+        if self._session is None:
+            raise ValueError("the reader is closed")
+        return self._session
+
+    @property
+    def metadata(self) -> VideoMetadata:
+        """Size, rate, length and the like."""
+        video, container, timeline = self.format, self.session.container, self._timeline
+        return VideoMetadata(
+            width=video.width,
+            height=video.height,
+            fps=video.fps,
+            num_frames=timeline.frames,
+            duration_seconds=timeline.seconds,
+            bit_depth=video.bit_depth,
+            planes=video.chroma.name.lower(),
+            colour=video.colour,
+            layers=container.layers,
+            streams=len(container.header.streams),
+            stream=self.stream,
+            stream_name=self.session.stream(self.stream).name,
+            model=self.session.model.name,
+            bpp=self.session.bpp,
+        )
 
     def __len__(self) -> int:
         return self.session.frame_count(self.stream)
 
     def __repr__(self) -> str:
+        if self._session is None:
+            return "VideoReader(closed)"
         video = self.format
         return f"VideoReader({len(self)} frames, {video.width}x{video.height}, {video.bit_depth}-bit, {self.device})"
 
@@ -101,77 +127,129 @@ class VideoReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass
+        self.close()
 
-    def planes(self, frame: int) -> Planes:
+    def close(self) -> None:
+        """Let go of the file and of what was decoded; may be called again. Who reads on meets a ``ValueError``."""
+        self._session = None
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Tensor:
+        """A frame [3, height, width] or a slice of them [N, 3, height, width]; indices and slices as those of a list.
+
+        Raises:
+            IndexError: There is no such frame.
+        """
+        if isinstance(key, slice):
+            return self._rgb(range(len(self))[key])
+        return self._rgb([self._timeline.index(key)])[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """All frames in order, each [3, height, width]."""
+        return (rgb_tensor([([0], planes)], 1, self.format)[0] for planes in self.frames())
+
+    def get_frame_at(self, index: SupportsIndex) -> Frame:
+        """A frame and when it is on screen; negative indices count from the end.
+
+        Raises:
+            IndexError: There is no such frame.
+        """
+        return self.get_frames_at([index])[0]
+
+    def get_frames_at(self, indices: Iterable[SupportsIndex]) -> FrameBatch:
+        """Frames in the order given; what is asked for twice is drawn once.
+
+        Raises:
+            IndexError: There is no such frame.
+        """
+        timeline = self._timeline
+        found = [timeline.index(index) for index in indices]
+        return self._timed(found, self._rgb(found))
+
+    def get_batch(self, indices: Iterable[SupportsIndex]) -> Tensor:
+        """The data of :meth:`get_frames_at` alone, as decord has it."""
+        return self.get_frames_at(indices).data
+
+    def get_frame_played_at(self, seconds: SupportsFloat) -> Frame:
+        """The frame on screen at a time, 0 <= ``seconds`` < ``metadata.duration_seconds``.
+
+        Raises:
+            UsageError: The video has no frame rate.
+            ValueError: It has no such time.
+        """
+        return self.get_frames_played_at([seconds])[0]
+
+    def get_frames_played_at(self, seconds: Iterable[SupportsFloat]) -> FrameBatch:
+        """The frames on screen at several times, in the order given; errors as :meth:`get_frame_played_at`."""
+        timeline = self._timeline
+        return self.get_frames_at([timeline.index_at(time) for time in seconds])
+
+    def batches(self, size: int) -> Iterator[FrameBatch]:
+        """All frames in order, ``size`` at a time; the last batch may be smaller. Memory is that of a batch or two.
+
+        Raises:
+            UsageError: ``size`` is not positive.
+        """
+        if size < 1:
+            raise UsageError(f"there are no batches of {size} frames", "Give 1 or more")
+        return self._batches(range(len(self)), size)
+
+    def _batches(self, indices: range, size: int) -> Iterator[FrameBatch]:
+        pictures = self.frames(indices)
+        for first in range(0, len(indices), size):
+            part = indices[first : first + size]
+            placed = (([place], planes) for place, planes in enumerate(islice(pictures, len(part))))
+            yield self._timed(part, rgb_tensor(placed, len(part), self.format))
+
+    @property
+    def _timeline(self) -> Timeline:
+        return Timeline(len(self), self.format.fps)
+
+    def _rgb(self, indices: Sequence[int]) -> Tensor:
+        """Frames [N, 3, height, width] of valid indices: drawn in the order of time, whichever is asked for."""
+        places: dict[int, list[int]] = {}
+        for place in sorted(range(len(indices)), key=indices.__getitem__):
+            places.setdefault(indices[place], []).append(place)
+        return rgb_tensor(zip(places.values(), self.frames(list(places)), strict=True), len(indices), self.format)
+
+    def _timed(self, indices: Sequence[int], data: Tensor) -> FrameBatch:
+        import torch
+
+        timeline = self._timeline
+        if timeline.fps is None:
+            return FrameBatch(data, None, None)
+        starts = torch.tensor([timeline.start(index) for index in indices], dtype=torch.float64)
+        return FrameBatch(data, starts, torch.full_like(starts, timeline.frame_seconds or 0.0))
+
+    def planes(self, frame: Time) -> Planes:
         """The code values of one frame: exactly what PSNR is measured on.
 
         Args:
-            frame: Index; negative counts from the end.
+            frame: Index; negative counts from the end. A fraction is a time between frames, see :meth:`frames`.
 
         Raises:
             IndexError: There is no such frame.
         """
         index = frame + len(self) if frame < 0 else frame
-        if not 0 <= index < len(self):
+        if not 0 <= index <= len(self) - 1:
             raise IndexError(f"frame {frame} is not in 0..{len(self) - 1}")
         return next(self.frames([index]))
 
-    def frames(self, indices: Sequence[int] | None = None) -> Iterator[Planes]:
-        """Draw frames in the order given (default: all), a batch at a time, in bounded memory."""
-        from nvcodec.decoder.render import default_batch, render
+    def frames(self, times: Sequence[Time] | None = None) -> Iterator[Planes]:
+        """Draw frames in the order given (default: all), a batch at a time, in bounded memory.
 
-        wanted = [
-            self.session.locate(index, self.stream) for index in (indices if indices is not None else range(len(self)))
-        ]
+        Args:
+            times: Indices. Fractions lie between frames: what a network stores for single frames is interpolated, and
+                what it draws from it is neither of the two. Between segments the last frame of the first is drawn.
+        """
+        from nvcodec.decoder.render import default_batch
+
+        wanted = [self.session.locate(time, self.stream) for time in (times if times is not None else range(len(self)))]
         for (ordinal, _), group in groupby(wanted, key=lambda place: (place[0], self.session.company(*place))):
             frames = [local for _, local in group]
             # what is drawn as one whole is not drawn in parts
             whole = len(frames) if self.session.config.has_key_frames else None
-            batch = whole or self._batch or default_batch(self.session.drawing_bytes(ordinal, self.layers))
+            batch = whole or self._batch or default_batch(self.pictures.drawing_bytes(self.session, ordinal))
             for start in range(0, len(frames), batch):
                 with self.session.lock:  # not while the caller looks at the pictures
-                    field = self.session.field(ordinal, self.device, self.layers)
-                    drawn = list(render(field, frames[start : start + batch], self.format, batch))
+                    drawn = self.pictures.draw(self.session, ordinal, frames[start : start + batch], batch)
                 yield from drawn
-
-
-def check_layers(session: Session, layers: int | None) -> int:
-    """Enhancement layers to draw with: those asked for, or all that can be used.
-
-    Raises:
-        BitstreamError: They are in the file, but cannot be used.
-        UsageError: The file never had so many.
-    """
-    container = session.container
-    if layers is None or 0 <= layers <= container.layers:
-        return container.layers if layers is None else layers
-    usable = f"Draw with what there is:  --layers {container.layers}"
-    if container.layer_problem is not None:
-        raise BitstreamError(f"has no usable layer {layers}: {container.layer_problem}", usable)
-    raise UsageError(f"there is no layer {layers}: the file has {container.layers} above its base", usable)
-
-
-def pick_device(name: str) -> str:
-    """Resolve "auto" and make sure the device exists.
-
-    Raises:
-        UsageError: The name means nothing.
-        DeviceError: There is no such device here.
-    """
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(name).type
-    except RuntimeError:
-        raise UsageError(f"{name!r} is no device", "Devices: auto, cpu, cuda, cuda:1, mps") from None
-    usable = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available() and (torch.device(name).index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not usable.get(kind, False):
-        raise DeviceError(f"device {name!r} is not available here", "See what there is with: nvc doctor")
-    return name

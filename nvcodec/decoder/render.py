@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nvcodec.models.base import VideoField
-from nvcodec.types import Planes, VideoFormat
+from nvcodec.types import Planes, Time, VideoFormat
 
 _BATCH_BYTES = 1 << 30
 _LARGEST_BATCH = 16
@@ -21,12 +21,12 @@ def default_batch(drawing_bytes: int) -> int:
 
 
 @torch.inference_mode()
-def render(field: VideoField, frames: Sequence[int], video: VideoFormat, batch: int) -> Iterator[Planes]:
+def render(field: VideoField, frames: Sequence[Time], video: VideoFormat, batch: int) -> Iterator[Planes]:
     """Draw frames one after another, in the order given.
 
     Args:
         field: A field with decoded parameters.
-        frames: Indices within the segment.
+        frames: Indices within the segment, or times between frames.
         video: Format of the planes drawn.
         batch: Frames per forward pass; has no influence on the integers decoded, and on pictures only by rounding.
 
@@ -35,13 +35,15 @@ def render(field: VideoField, frames: Sequence[int], video: VideoFormat, batch: 
     """
     device = next(field.parameters()).device
     for start in range(0, len(frames), batch):
-        chosen = torch.tensor(frames[start : start + batch], device=device)
+        drawn = frames[start : start + batch]
+        kind = int if all(time % 1 == 0 for time in drawn) else float
+        times = torch.tensor([kind(time) for time in drawn], device=device)
         planes = [
             # a hostile network may draw what is no number; files promise code values all the same
             (plane.float() * video.peak).round().clamp(0, video.peak).nan_to_num().cpu().numpy().astype(video.dtype)
-            for plane in _draw(field, chosen)
+            for plane in _draw(field, times)
         ]
-        for index in range(len(chosen)):
+        for index in range(len(drawn)):
             yield planes[0][index], planes[1][index], planes[2][index]
 
 

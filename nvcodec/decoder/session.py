@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 from nvcodec.container import BaseSegment, Container, Limits, PackSegment, StreamHeader, read_container
 from nvcodec.decoder.kept import Kept
+from nvcodec.decoder.key_groups import KeyGroups, naming_stream
 from nvcodec.entropy.payload import decode_tensors
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.models import pack_registry, registry
-from nvcodec.models.dnerv_config import DNeRVConfig
+from nvcodec.models.dnerv_config import DNeRVConfig, key_times
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.steps import dequantise
 from nvcodec.quant.tensors import IntegerTensor, TensorSpec, digest
-from nvcodec.types import Domain, Planes, VideoFormat
+from nvcodec.types import Domain, Time, VideoFormat
 
 if TYPE_CHECKING:
-    from nvcodec.models.base import PlaneTensors, VideoField
+    from nvcodec.models.base import VideoField
     from nvcodec.models.dnerv import DNeRV, DNeRVNetwork
 
 _KEPT_BYTES = 1 << 28
@@ -38,7 +39,7 @@ class Session:
         data: The whole file.
         limits: What to refuse before allocating.
         fields_kept: Decoded segments to hold at once, at least 1. One of an archive is a stream: it takes the memory of
-            the stream's key frames, while the network is there once for all streams.
+            a few groups of the stream's key frames, while the network is there once for all streams.
 
     Raises:
         BitstreamError: The file is damaged.
@@ -76,6 +77,12 @@ class Session:
         """Frames that can be decoded; fewer than announced when the file was cut."""
         return sum(segment.frames for segment in self.container.segments if segment.stream == stream)
 
+    @property
+    def bpp(self) -> float:
+        """Bits of the file per luma sample of all frames that are there, of all streams together."""
+        sizes = ((self.stream(segment.stream).format, segment.frames) for segment in self.container.segments)
+        return 8 * self.size / sum(video.width * video.height * frames for video, frames in sizes)
+
     def geometry(self, segment: BaseSegment) -> FieldGeometry:
         """What the field of a segment draws."""
         video = self.stream(segment.stream).format
@@ -99,18 +106,21 @@ class Session:
         """
         return self._base_integers(ordinal, self.specs(self.container.segments[ordinal]))
 
-    def locate(self, frame: int, stream: int = 0) -> tuple[int, int]:
-        """Segment that holds a frame, and the frame's index within it."""
-        for ordinal, segment in enumerate(self.container.segments):
-            if segment.stream == stream and 0 <= frame - segment.first_frame < segment.frames:
-                return ordinal, frame - segment.first_frame
-        raise IndexError(f"frame {frame} is not in 0..{self.frame_count(stream) - 1}")
+    def locate(self, time: Time, stream: int = 0) -> tuple[int, Time]:
+        """Segment that holds a frame, or a time between two, and the time within it.
 
-    def company(self, ordinal: int, frame: int) -> int:
-        """Number of the frames of a segment that a frame is best drawn with: its clip, or its group of pictures."""
+        Segments know nothing of each other: between the last frame of one and the first of the next is the last one.
+        """
+        for ordinal, segment in enumerate(self.container.segments):
+            if segment.stream == stream and 0 <= time - segment.first_frame < segment.frames:
+                return ordinal, min(time - segment.first_frame, segment.frames - 1)
+        raise IndexError(f"frame {time} is not in 0..{self.frame_count(stream) - 1}")
+
+    def company(self, ordinal: int, time: Time) -> int:
+        """Number of the frames of a segment that a picture is best drawn with: its clip, or its group of pictures."""
         if isinstance(self.config, DNeRVConfig):
-            return frame // self.config.clip
-        return self.container.segments[ordinal].gop_of(frame)
+            return int(time // self.config.clip)
+        return self.container.segments[ordinal].gop_of(int(time))
 
     def pack_config(self, pack: PackSegment) -> EENConfig:
         """The network of a pack.
@@ -161,6 +171,15 @@ class Session:
             raise BitstreamError(
                 f"layer {pack.layer} of segment {pack.segment} does not decode to the integers of its digest"
             )
+
+    def check_key_frames(self, ordinal: int) -> None:
+        """Decode all key frames of a segment, where its model has any.
+
+        Raises:
+            BitstreamError: They are missing or damaged.
+        """
+        if self.config.has_key_frames:
+            self._key_groups(ordinal, "cpu").check()
 
     def drawing_bytes(self, ordinal: int, layers: int) -> int:
         """Memory that drawing one frame of a segment takes at its peak, roughly."""
@@ -233,39 +252,30 @@ class Session:
             return first.network
 
         field = DNeRV(self.config, geometry, self._networks.get(device, network))
-        self._give_key_frames(ordinal, field.eval().to(device))
-        return field
+        groups = self._key_groups(ordinal, device)
+        field.video.take_key_frames(groups, groups.video.peak, groups.coded.direct)
+        return field.eval().to(device)
 
-    def _give_key_frames(self, ordinal: int, field: DNeRV) -> None:
-        """Decode the key frames of a segment for its field.
+    def _key_groups(self, ordinal: int, device: str) -> KeyGroups:
+        """The key frames of a segment; none is decoded yet.
 
         Raises:
-            BitstreamError: There are none, or they are damaged.
+            BitstreamError: There are none, or too few or too many.
         """
-        from nvcodec.decoder.key_frames import decode_key_frames
-
-        segment, video = self.container.segments[ordinal], self.drawn_format(self.container.segments[ordinal].stream)
-        with self._naming_stream(segment.stream):
+        assert isinstance(self.config, DNeRVConfig)
+        segment = self.container.segments[ordinal]
+        stream = segment.stream, self.stream(segment.stream).name
+        with naming_stream(*stream):
             problem = self.container.key_frame_problems.get(ordinal, "are missing")
             coded = self.container.key_frames.get(ordinal)
             if coded is None:
                 raise BitstreamError(problem)
-            wanted = field.video.key_count
+            wanted = len(key_times(segment.frames, self.config.clip))
             if len(coded.packets) != wanted:
                 raise BitstreamError(f"are {len(coded.packets):,}; {segment.frames:,} frames need {wanted:,}")
-            self.limits.check("max_drawing_bytes", wanted * video.frame_bytes, "take {} bytes of memory")
-            field.video.set_key_frames(stacked(decode_key_frames(coded.packets, video)), video.peak, coded.direct)
-
-    @contextmanager
-    def _naming_stream(self, stream: int) -> Iterator[None]:
-        """Say whose key frames an error is about."""
-        try:
-            yield
-        except (BitstreamError, UnsupportedError) as error:
-            name = self.stream(stream).name
-            error.message = f"key frames of stream {stream}{f' ({name})' if name else ''}: {error.message}"
-            error.hint = error.hint or "The other streams can be decoded"
-            raise
+            groups = KeyGroups(coded, self.drawn_format(segment.stream), device, stream)
+            self.limits.check("max_drawing_bytes", groups.most_bytes, "take {} bytes of memory")
+            return groups
 
     def _base_integers(self, ordinal: int, specs: list[TensorSpec]) -> list[IntegerTensor]:
         shared = self.config.has_key_frames
@@ -298,17 +308,6 @@ def naming_pack(pack: PackSegment) -> Iterator[None]:
     except (BitstreamError, UnsupportedError) as error:
         error.message = f"layer {pack.layer} of segment {pack.segment} {error.message}"
         raise
-
-
-def stacked(pictures: Sequence[Planes]) -> PlaneTensors:
-    """Planes of pictures, uint8 or int16 [pictures, rows, columns] each."""
-    import numpy as np
-    import torch
-
-    planes = [np.stack(plane) for plane in zip(*pictures, strict=True)]
-    # int16 holds 10 bit values and, unlike uint16, is known to every torch device
-    first, second, third = (torch.from_numpy(p if p.dtype == np.uint8 else p.astype(np.int16)) for p in planes)
-    return first, second, third
 
 
 def _finished(field: VideoField, tensors: list[IntegerTensor], device: str) -> VideoField:

@@ -14,7 +14,8 @@ import torch
 from nvcodec.appending import exclusive, replace_with
 from nvcodec.container import PackModelId, PackSegment, appended, check_appendable
 from nvcodec.decoder.layers import FinishedLayers
-from nvcodec.decoder.reader import VideoReader, read_bitstream
+from nvcodec.decoder.opening import read_bitstream
+from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.draw import Painter
 from nvcodec.encoder.events import EventHandler, Forecast, ignore, over_segments
@@ -30,8 +31,7 @@ from nvcodec.encoder.schedule import Budget
 from nvcodec.encoder.sizing import presets_of
 from nvcodec.encoder.target import TargetKind
 from nvcodec.entropy.payload import encode_tensors
-from nvcodec.errors import DeviceError, InterruptedEncodeError, TargetNotReachedError, UsageError
-from nvcodec.info import naming
+from nvcodec.errors import DeviceError, InterruptedEncodeError, TargetNotReachedError, UsageError, naming
 from nvcodec.io.geometry import describe
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import Measurement, domain_key, measure

@@ -17,7 +17,8 @@ from nvcodec import __version__
 from nvcodec.container import MetadataValue, SegmentDigest
 from nvcodec.decoder.check import check_segment, sample
 from nvcodec.decoder.key_frames import decode_key_frames
-from nvcodec.decoder.reader import VideoReader, open_session, pick_device
+from nvcodec.decoder.opening import open_session, pick_device
+from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder import archive_state, fit_state
 from nvcodec.encoder.archive_clip import Archive, ArchiveField, digest_of, geometry_of, read_source
 from nvcodec.encoder.archive_file import ArchiveFile
@@ -31,6 +32,7 @@ from nvcodec.encoder.draw import Painter
 from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, ignore
 from nvcodec.encoder.fit import Fit, StopRequested
 from nvcodec.encoder.goal import Goal
+from nvcodec.encoder.hiding import hide
 from nvcodec.encoder.memory import fit_bytes
 from nvcodec.encoder.parameters import FlatField
 from nvcodec.encoder.presets import bpp_for_crf
@@ -41,6 +43,7 @@ from nvcodec.encoder.stream_names import stream_names
 from nvcodec.encoder.target import DEFAULT_CRF, TargetKind
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.errors import DeviceError, InterruptedEncodeError, UsageError
+from nvcodec.io.mask import Mask, open_mask
 from nvcodec.metrics.measure import measure
 from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.quant.tensors import IntegerTensor, digest
@@ -124,13 +127,18 @@ class _ArchiveEncode:
         self.on_event, self.should_stop = on_event, should_stop
         if job.target.kind is TargetKind.PSNR:
             raise UsageError("--target-psnr is not for archives", "Give --bpp, --target-size, --bitrate or --crf")
-        self.clips = [read_source(source, job) for source in job.sources]
+        self.sources = self.clips = [read_source(source, job) for source in job.sources]
+        self.masks: list[Mask | None] = [None] * len(self.clips)
+        if job.mask is not None:
+            masks = [open_mask(job.mask, clip.format, len(clip)) for clip in self.clips]
+            self.clips = [hide(clip, mask) for clip, mask in zip(self.clips, masks, strict=True)]
+            self.masks = [*masks]
         self.names = stream_names(job.sources)
         self.limit = self._limit()
         pixels = sum(clip.pixels for clip in self.clips)
         self.crf = job.target.value if job.target.kind is TargetKind.CRF else DEFAULT_CRF
         self.size = self.limit if self.limit is not None else round(bpp_for_crf(self.crf) * pixels / 8)
-        self.coder = KeyFrameCoder(self.clips)
+        self.coder = KeyFrameCoder(self.clips, job.config.keys.group)
         self.preset = presets_of(job.model)[job.config.preset]
         config = job.config
         metadata: dict[str, MetadataValue] = {
@@ -138,6 +146,7 @@ class _ArchiveEncode:
             "preset": config.preset,
             "seed": config.seed,
             "psnr": _PSNR_TO_COME,
+            **({"mask": mask.spec} if (mask := self.masks[0]) else {}),
         }
         self.file = ArchiveFile(self.names, self.clips, metadata)
         self.checkpoint: Checkpoint | None = None
@@ -256,7 +265,8 @@ class _ArchiveEncode:
         """Measure what was drawn, write the file, check it."""
         streams, digests = [], []
         for index, (clip, shown) in enumerate(zip(self.clips, finished.shown, strict=True)):
-            streams.append(stream_result(self.names[index], clip, finished.keys.packets[index], shown))
+            source, mask = self.sources[index], self.masks[index]
+            streams.append(stream_result(self.names[index], source, mask, finished.keys.packets[index], shown))
             values = sample(shown.planes.__getitem__, clip.format, len(clip))
             digests.append(SegmentDigest(index, digest(finished.tensors), values))
         psnr_db = sum(stream.psnr["yuv_611"] for stream in streams) / len(streams)

@@ -11,15 +11,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nvcodec.decoder.session import stacked
+from nvcodec.decoder.key_groups import stacked
 from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.clip import Clip
 from nvcodec.errors import UsageError
 from nvcodec.io.source import open_source
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
-from nvcodec.models.dnerv import DNeRVNetwork, KeyedVideo
+from nvcodec.models.dnerv import DNeRVNetwork
 from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.keyed_video import KeyedVideo
 from nvcodec.types import ChromaFormat, Domain, Planes
 
 
@@ -87,11 +88,23 @@ class Archive:
 
     def targets(self, units: Tensor) -> PlaneTensors:
         """Planes of one unit, int64 [1], as float32 [frames, rows, columns], units of the largest code value."""
+        clip, frames = self._frames_of(units)
+        return self._cut(units, clip.targets(frames))
+
+    def hidden_in(self, units: Tensor) -> PlaneTensors | None:
+        """Where samples of one unit, int64 [1], are masked, bool [frames, rows, columns]; None: nowhere."""
+        clip, frames = self._frames_of(units)
+        hidden = clip.hidden_in(frames)
+        return None if hidden is None else self._cut(units, hidden)
+
+    def _frames_of(self, units: Tensor) -> tuple[Clip, Tensor]:
         (index,) = units.tolist()
-        unit, frames = self.units[index], self.frames(index)
-        clip = self.clips[unit.video]
-        planes = clip.targets(torch.arange(frames.start, frames.stop, device=units.device))
-        whole = planes[0].shape[1:]
+        frames = self.frames(index)
+        return self.clips[self.units[index].video], torch.arange(frames.start, frames.stop, device=units.device)
+
+    def _cut(self, units: Tensor, planes: PlaneTensors) -> PlaneTensors:
+        """The part of planes [frames, rows, columns] that a unit draws."""
+        unit, whole = self.units[int(units.item())], planes[0].shape[1:]
         first, second, third = (
             plane[:, _part(unit.rows, plane.shape[1] != whole[0]), _part(unit.columns, plane.shape[2] != whole[1])]
             for plane in planes

@@ -19,7 +19,7 @@ from nvcodec.container import (
     write_container,
 )
 from nvcodec.decoder.check import sample
-from nvcodec.encoder.archive_keys import KEY_GROUP, CodedKeys
+from nvcodec.encoder.archive_keys import CodedKeys
 from nvcodec.encoder.clip import Clip
 from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.types import Domain, Planes
@@ -62,7 +62,7 @@ class ArchiveFile:
         ]
         none = [tuple(False for _ in packets) for packets in keys.packets]
         coded = {
-            index: KeyFrames(KeyFrameCodec.AV1, KEY_GROUP, flags, tuple(packets))
+            index: KeyFrames(KeyFrameCodec.AV1, keys.group, flags, tuple(packets))
             for index, (flags, packets) in enumerate(zip(direct or none, keys.packets, strict=True))
         }
         return write_container(header, segments, digests, self.metadata, key_frames=coded)

@@ -27,6 +27,8 @@ class ArchiveJob:
     """Frame rate of every source; wins over what they say."""
     frames: int | None = None
     """Frames to take of each, at most; None = all."""
+    mask: str | None = None
+    """What the fit does not see of each, as :func:`nvcodec.io.mask.open_mask` takes it."""
 
     @property
     def origin(self) -> str:

@@ -9,8 +9,6 @@ from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.key_frames import encode_key_frames
 from nvcodec.models.dnerv_config import key_times
 
-KEY_GROUP = 64
-"""Key frames from one that needs no other to the next: what a decoder may have to pass through to get to a frame."""
 _BEST_CRF, _WORST_CRF = 1, 63
 
 
@@ -19,6 +17,8 @@ class CodedKeys:
     """The key frames of all videos at one rate factor."""
 
     crf: int
+    group: int
+    """Key frames from one that needs no other to the next."""
     packets: list[list[bytes]]
     """For each video one packet for each key frame."""
 
@@ -33,10 +33,11 @@ class KeyFrameCoder:
 
     Args:
         clips: The videos, 4:2:0.
+        group: Key frames from one that needs no other to the next.
     """
 
-    def __init__(self, clips: Sequence[Clip]) -> None:
-        self.clips = clips
+    def __init__(self, clips: Sequence[Clip], group: int) -> None:
+        self.clips, self.group = clips, group
         self._known: dict[tuple[int, int], CodedKeys] = {}
 
     def within(self, room: int, interval: int) -> CodedKeys:
@@ -58,6 +59,6 @@ class KeyFrameCoder:
             packets = []
             for clip in self.clips:
                 frames = [clip.frame(time) for time in key_times(len(clip), interval)]
-                packets.append(encode_key_frames(frames, clip.format, crf, KEY_GROUP))
-            self._known[crf, interval] = CodedKeys(crf, packets)
+                packets.append(encode_key_frames(frames, clip.format, crf, self.group))
+            self._known[crf, interval] = CodedKeys(crf, self.group, packets)
         return self._known[crf, interval]

@@ -6,13 +6,19 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import torch
+
 from nvcodec.decoder.key_frames import decode_key_frames
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.archive_result import StreamResult
 from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.hiding import exempt
+from nvcodec.encoder.loss import picture_error
+from nvcodec.io.mask import Mask
 from nvcodec.metrics.measure import measure
 from nvcodec.models.dnerv_config import DNeRVConfig, key_times
-from nvcodec.types import Planes
+from nvcodec.types import Domain, Planes
 
 
 class Shown(NamedTuple):
@@ -41,15 +47,14 @@ def show(reader: VideoReader, clip: Clip, packets: Sequence[bytes]) -> Shown:
     direct = []
     pictures = decode_key_frames(packets, clip.format)
     for at, picture in zip(key_times(len(clip), config.clip), pictures, strict=True):
-        source = clip.frame(at)
-        direct.append(_psnr_db(clip, source, picture) > _psnr_db(clip, source, planes[at]))
+        direct.append(_error(clip, at, picture) < _error(clip, at, planes[at]))
         planes[at] = picture if direct[-1] else planes[at]
     return Shown(planes, tuple(direct), seconds)
 
 
-def stream_result(name: str, clip: Clip, packets: Sequence[bytes], shown: Shown) -> StreamResult:
+def stream_result(name: str, clip: Clip, mask: Mask | None, packets: Sequence[bytes], shown: Shown) -> StreamResult:
     """The numbers of a video."""
-    quality = measure(clip.frames(), clip.format, shown.planes, clip.format)
+    quality = measure(clip.frames(), clip.format, shown.planes, clip.format, mask=mask)
     return StreamResult(
         name=name,
         width=clip.format.width,
@@ -60,9 +65,14 @@ def stream_result(name: str, clip: Clip, packets: Sequence[bytes], shown: Shown)
         direct=sum(shown.direct),
         psnr=quality.psnr,
         ms_ssim_y=quality.ms_ssim_y,
+        masked=quality.masked,
     )
 
 
-def _psnr_db(clip: Clip, source: Planes, planes: Planes) -> float:
-    """6:1:1 PSNR of one picture."""
-    return measure([source], clip.format, [planes], clip.format).psnr["yuv_611"]
+def _error(clip: Clip, frame: int, planes: Planes) -> float:
+    """How far a picture is from a frame of its source, where that is not hidden."""
+    chosen = torch.tensor([frame], device=clip.planes[0].device)
+    values = [torch.from_numpy(plane.astype(np.float32))[None].to(chosen.device) for plane in planes]
+    first, second, third = (plane / clip.format.peak for plane in values)
+    drawn = first, second, third
+    return float(picture_error(drawn, exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen)), Domain.YUV420))

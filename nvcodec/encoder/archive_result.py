@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from nvcodec.metrics.masked import MaskedPsnr
+
 
 @dataclass(frozen=True)
 class StreamResult:
@@ -20,6 +22,8 @@ class StreamResult:
     psnr: dict[str, float]
     """dB by name: y, u, v, yuv_611, rgb; means over frames."""
     ms_ssim_y: float
+    masked: MaskedPsnr | None = None
+    """What of the quality is that of samples the fit never saw; None: it saw all."""
 
 
 @dataclass(frozen=True)

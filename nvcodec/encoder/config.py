@@ -10,6 +10,8 @@ from nvcodec.types import Domain
 
 MAX_GOPS = 255
 """Groups of pictures that an encode may be asked for; a file may hold more."""
+MAX_KEY_GROUP = 1024
+"""Key frames of a group that an encode may be asked for; a file may hold more."""
 
 
 class Rounding(Enum):
@@ -70,6 +72,19 @@ class GopConfig:
             raise ValueError(f"gop.together_until must be 0 to 0.8, not {self.together_until}")
         if self.partition in (Partition.EXACT, Partition.GREEDY) and self.together_until == 0:
             raise ValueError(f"gop.partition {self.partition.value} looks at the content at gop.together_until: not 0")
+
+
+@dataclass(frozen=True)
+class KeyFrameConfig:
+    """Coded key frames, for models that draw what lies between them."""
+
+    group: int = 64
+    """Key frames from one that is coded alone to the next (a closed GoP of their codec): what a decoder decodes to get
+    at any of them. 1 = stills."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.group <= MAX_KEY_GROUP:
+            raise ValueError(f"keys.group must be 1 to {MAX_KEY_GROUP}, not {self.group}")
 
 
 @dataclass(frozen=True)
@@ -159,6 +174,7 @@ class EncodeConfig:
     loss: LossConfig = LossConfig()
     gop: GopConfig | None = None
     """None = what suits the model."""
+    keys: KeyFrameConfig = KeyFrameConfig()
     model: dict[str, object] = field(default_factory=dict)
     """Fields of the model's configuration to set instead of the rule's."""
     epochs: float | None = None

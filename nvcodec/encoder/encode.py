@@ -19,28 +19,34 @@ from nvcodec.container import (
     BaseSegment,
     MetadataValue,
     ModelId,
+    PreviewHead,
     SegmentDigest,
     SequenceHeader,
     StreamHeader,
     write_container,
 )
 from nvcodec.decoder.check import check_segment, sample
-from nvcodec.decoder.reader import VideoReader, pick_device
+from nvcodec.decoder.opening import pick_device
+from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.autosave import Autosave, rescued
 from nvcodec.encoder.checkpoint import Checkpoint
 from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, ignore, over_segments
 from nvcodec.encoder.fit import StopRequested
+from nvcodec.encoder.hiding import hide
 from nvcodec.encoder.job import Job
 from nvcodec.encoder.plan import Plan, make_plan
+from nvcodec.encoder.preview import MOST_FRAMES, make_previews, planned_previews, room_bytes
 from nvcodec.encoder.report import measured_result
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.encoder.segment import FittedSegment, SegmentFit
 from nvcodec.encoder.stream_names import stream_name
 from nvcodec.errors import DeviceError, UsageError
+from nvcodec.io.mask import Mask, open_mask
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import measure
 from nvcodec.models import registry
+from nvcodec.models.base import PyramidField
 from nvcodec.quant.tensors import digest
 
 _WELL_USED = 0.97
@@ -112,14 +118,20 @@ class _Encode:
         self.on_event, self.should_stop = on_event, should_stop
         self.plan: Plan = make_plan(source.format, len(source), job.target, job.config, job.model)
         self.clip = source.converted(self.plan.domain)
+        self.mask: Mask | None = None
+        if job.mask is not None:
+            self.mask = open_mask(job.mask, source.format, len(source), job.seek)
+            self.clip = hide(self.clip, self.mask)
+        self.shapes = planned_previews(self.plan, self.clip.format) if job.preview else []
+        self.previews: list[PreviewHead] = []
         self.checkpoint: Checkpoint | None = None
         if work_dir is not None:
-            self.checkpoint = Checkpoint(work_dir, job, source.digest())
+            self.checkpoint = Checkpoint(work_dir, job, source.digest() + (self.mask.digest() if self.mask else ""))
             self.checkpoint.verify()
         self.header = SequenceHeader(
             model_id=ModelId(registry.by_name(self.job.model).id),
             domain=self.plan.domain,
-            streams=(StreamHeader(source.format, len(source), stream_name(job.source)),),
+            streams=(StreamHeader(source.format, len(source), stream_name(job.path)),),
             model_config=self.plan.network.to_bytes(),
         )
         self.metadata: dict[str, MetadataValue] = {
@@ -127,6 +139,7 @@ class _Encode:
             "preset": job.config.preset,
             "seed": job.config.seed,
             "psnr": _PSNR_TO_COME,
+            **({"mask": self.mask.spec} if self.mask else {}),
         }
 
     def run(self, verify: bool) -> EncodeResult:
@@ -139,6 +152,7 @@ class _Encode:
         for index in range(len(self.plan.segments)):
             used = sum(len(part.payload) for part in fitted)
             fitted.append(self._fit(index, None if room is None else max(room - used, 1)))
+        self.previews = self._previews(fitted)
         # the file takes its name when it has been decoded, so that a failure harms nothing
         temporary = f"{self.job.output}.part"
         try:
@@ -175,7 +189,7 @@ class _Encode:
             return self._write(fitted, path)
 
         elapsed_s = time.monotonic() - self.started
-        return measured_result(self.job, self.plan, self.source, reader, fitted, elapsed_s, note)
+        return measured_result(self.job, self.plan, self.source, self.mask, reader, fitted, elapsed_s, note)
 
     def _rescue(self, fitted: list[FittedSegment]) -> str:
         """Keep what was fitted when the file cannot be written; how to go on."""
@@ -213,7 +227,7 @@ class _Encode:
         try:
             result = fit.run(tick, self.should_stop)
         except StopRequested:
-            raise autosave.stopped(fit.steps_done, resumable=self.job.source != "-") from None
+            raise autosave.stopped(fit.steps_done, resumable=self.job.path != "-") from None
         if self.checkpoint is not None and len(self.plan.segments) > 1:
             self.checkpoint.save_segment(index, self._segment(index, result.payload, result.gops))
         return result
@@ -244,7 +258,10 @@ class _Encode:
             began = time.monotonic()
             measure([frame], self.source.format, [frame], self.source.format)
             per_frame = 2 * (time.monotonic() - began)  # drawing costs about as much as measuring
-        reserve = 0.5 + per_frame * len(self.source) + _PACK_S_PER_PARAMETER * parameters + 0.02 * limit
+        frames = len(self.source)
+        if self.shapes:
+            frames += sum(min(MOST_FRAMES, count) for _, count in self.plan.segments)
+        reserve = 0.5 + per_frame * frames + _PACK_S_PER_PARAMETER * parameters + 0.02 * limit
         left = limit - (time.monotonic() - self.started) - reserve
         frames_left = sum(frames for _, frames in self.plan.segments[index:])
         return max(left, 1.0) * self.plan.segments[index][1] / frames_left
@@ -261,7 +278,22 @@ class _Encode:
         boundaries = sum(len(segment.gops) - 1 for segment in segments)  # which may lie further apart, in a byte more
         # with their payloads in front of them, segments lie further out and take up to three bytes more in the index
         further = boundaries + 3 * (len(segments) - 1)
+        further += len(segments) * sum(map(room_bytes, self.shapes))
         return len(write_container(self.header, segments, digests, self.metadata)) + further + _COMPRESSED_DIGITS
+
+    def _previews(self, fitted: list[FittedSegment]) -> list[PreviewHead]:
+        """The previews of all segments."""
+        heads, left_out = [], dict[str, None]()
+        for index, part in enumerate(fitted):
+            assert isinstance(part.field, PyramidField)
+            found, problems = make_previews(part.field, self.shapes, self.clip.format, index)
+            heads += found
+            left_out.update(dict.fromkeys(problems))
+        if self.job.preview and not self.shapes:
+            left_out["no preview: this network draws its pictures in its last block"] = None
+        for problem in left_out:
+            self.on_event(Notice(problem))
+        return heads
 
     def _segment(self, index: int, payload: bytes, gops: tuple[int, ...]) -> BaseSegment:
         first, frames = self.plan.segments[index]
@@ -273,7 +305,8 @@ class _Encode:
         for index, part in enumerate(fitted):
             segments.append(self._segment(index, part.payload, part.gops))
             digests.append(SegmentDigest(index, digest(part.tensors), part.samples(self.clip.format)))
-        return Path(path).write_bytes(write_container(self.header, segments, digests, self.metadata))
+        data = write_container(self.header, segments, digests, self.metadata, previews=self.previews)
+        return Path(path).write_bytes(data)
 
 
 def _read_source(job: Job) -> Clip:

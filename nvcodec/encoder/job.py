@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.job_values import config_of, load_job, plain_config, plain_target, save_job, target_of
 from nvcodec.encoder.target import RateTarget
+from nvcodec.io.arrays import Video, path_of
 
 
 @dataclass(frozen=True)
 class Job:
     """Source, output and settings."""
 
-    source: str
+    source: Video
+    """Pictures in memory are not saved: an encode of them cannot be resumed."""
     output: str
     size: tuple[int, int] | None = None
     """(width, height) of raw video."""
@@ -27,15 +29,24 @@ class Job:
     config: EncodeConfig = EncodeConfig()
     model: str = "msnerv"
     """Name of the representation."""
+    mask: str | None = None
+    """What the fit does not see, as :func:`nvcodec.io.mask.open_mask` takes it."""
+    preview: bool = False
+    """Whether to store heads that draw small pictures."""
 
     @property
     def origin(self) -> str:
         """The source, as messages call it."""
-        return self.source
+        return str(self.source)
+
+    @property
+    def path(self) -> str:
+        """Where the source can be read again; ``-`` where it cannot."""
+        return path_of(self.source)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
-        plain = asdict(self)
+        plain = asdict(replace(self, source=self.origin))
         plain["fps"] = None if self.fps is None else str(self.fps)
         plain["target"] = plain_target(self.target)
         plain["config"] = plain_config(self.config)

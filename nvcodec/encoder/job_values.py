@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nvcodec.encoder.config import EncodeConfig, FitConfig, LossConfig, Rounding, Stage
+from nvcodec.encoder.config import EncodeConfig, FitConfig, KeyFrameConfig, LossConfig, Rounding, Stage
 from nvcodec.encoder.overrides import apply
 from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.errors import InputError
@@ -42,6 +42,7 @@ def config_of(plain: Any, model: str) -> EncodeConfig:
     stages = [Stage(s["name"], s["until"], Rounding(s["rounding"])) for s in config["fit"]["stages"]]
     config["fit"] = FitConfig(**{**config["fit"], "stages": tuple(stages)})
     config["loss"] = LossConfig(**config["loss"])
+    config["keys"] = KeyFrameConfig(**config["keys"])
     config["domain"] = None if config["domain"] is None else Domain[config["domain"].upper()]
     settings = {f"{group}.{name}": value for group in ("gop", "model") for name, value in config.pop(group).items()}
     return apply(EncodeConfig(**config), settings, model)

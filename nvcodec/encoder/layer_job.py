@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.target import RateTarget
+from nvcodec.io.arrays import Video
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class LayerJob:
     """Bitstream, source and settings."""
 
     bitstream: str
-    source: str
+    source: Video
     """Video that the bitstream was made from; may be longer."""
     output: str
     """The bitstream itself, or another name."""

@@ -8,18 +8,19 @@ from dataclasses import fields, replace
 from enum import Enum
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from nvcodec.encoder.config import EncodeConfig, FitConfig, GopConfig, LossConfig
+from nvcodec.encoder.config import EncodeConfig, FitConfig, GopConfig, KeyFrameConfig, LossConfig
 from nvcodec.encoder.sizing import gops_of
 from nvcodec.errors import UsageError
 from nvcodec.models import registry
+from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.msnerv_config import GridLevel
 
-_Config = TypeVar("_Config", FitConfig, LossConfig, GopConfig)
+_Config = TypeVar("_Config", FitConfig, LossConfig, GopConfig, KeyFrameConfig)
 _NOT_SETTABLE = {"stages"}
 
 
 def apply(config: EncodeConfig, settings: Mapping[str, object], model: str = "msnerv") -> EncodeConfig:
-    """The configuration with ``fit.*``, ``loss.*``, ``gop.*`` and ``model.*`` settings applied.
+    """The configuration with ``fit.*``, ``loss.*``, ``gop.*``, ``keys.*`` and ``model.*`` settings applied.
 
     Args:
         config: Where to start from.
@@ -29,18 +30,22 @@ def apply(config: EncodeConfig, settings: Mapping[str, object], model: str = "ms
     Raises:
         UsageError: A key does not exist or a value does not fit it.
     """
-    groups: dict[str, dict[str, object]] = {"fit": {}, "loss": {}, "gop": {}, "model": {}}
+    groups: dict[str, dict[str, object]] = {"fit": {}, "loss": {}, "gop": {}, "keys": {}, "model": {}}
     for key, value in settings.items():
         group, dot, name = key.partition(".")
         if not dot or group not in groups:
-            raise UsageError(f"no setting is called {key!r}", "Settings start with fit., loss., gop. or model.")
+            raise UsageError(f"no setting is called {key!r}", "Settings start with fit., loss., gop., keys. or model.")
         groups[group][name] = value
+    shape = registry.by_name(model).settings
+    if groups["keys"] and not issubclass(shape, DNeRVConfig):
+        raise UsageError(f"{model} has no key frames, which keys.{min(groups['keys'])} is about", "Use --model dnerv")
     return replace(
         config,
         fit=_replaced(config.fit, "fit", groups["fit"]),
         loss=_replaced(config.loss, "loss", groups["loss"]),
         gop=_replaced(config.gop or gops_of(model), "gop", groups["gop"]),
-        model={**config.model, **_parsed(registry.by_name(model).settings, "model", groups["model"])},
+        keys=_replaced(config.keys, "keys", groups["keys"]),
+        model={**config.model, **_parsed(shape, "model", groups["model"])},
     )
 
 

@@ -18,6 +18,7 @@ from nvcodec.encoder.plan import Plan
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.encoder.segment import FittedSegment
 from nvcodec.encoder.target import TargetKind
+from nvcodec.io.mask import Mask
 from nvcodec.metrics.measure import Measurement, domain_key, measure
 from nvcodec.types import Planes
 
@@ -26,6 +27,7 @@ def measured_result(
     job: Job,
     plan: Plan,
     source: Clip,
+    mask: Mask | None,
     reader: VideoReader,
     fitted: list[FittedSegment],
     elapsed_s: float,
@@ -37,6 +39,7 @@ def measured_result(
         job: What was asked for.
         plan: What was fitted.
         source: The frames that were encoded, in the source's own format.
+        mask: What of them was hidden from the fit.
         reader: The written file.
         fitted: Its segments.
         elapsed_s: Duration of the encode until now, without what was fitted before it was resumed.
@@ -44,7 +47,7 @@ def measured_result(
     """
     began = time.monotonic()
     drawn = _Timed(reader.frames())
-    quality = measure(source.frames(), source.format, drawn, reader.format)
+    quality = measure(source.frames(), source.format, drawn, reader.format, mask=mask)
     size = note(quality.psnr[domain_key(plan.domain)])
     video, count = source.format, len(source)
     pixels = video.width * video.height * count
@@ -65,11 +68,13 @@ def measured_result(
         bits_per_parameter=8 * size / parameters,
         psnr=quality.psnr,
         ms_ssim_y=quality.ms_ssim_y,
+        masked=quality.masked,
         worst_frame=quality.worst_frame,
         encode_s=elapsed_s + time.monotonic() - began + sum(part.earlier_s for part in fitted),
         fit_steps=sum(part.steps for part in fitted),
         decode_fps=count / max(drawn.seconds, 1e-9),
         layers=1,
+        preview_bytes=reader.session.container.preview_bytes,
         device=reader.device,
         seed=job.config.seed,
         versions=versions(),
@@ -94,7 +99,7 @@ def _shortfall(job: Job, plan: Plan, size: int, limit: int | None, quality: Meas
     """Why the target was not reached; None when it was."""
     if limit is not None and size > limit:
         return f"the file has {size:,} bytes; {limit:,} were asked for, too few for any picture"
-    reached = quality.psnr[domain_key(plan.domain)]
+    reached = quality.psnr[domain_key(plan.domain)] if quality.masked is None else quality.masked.outside
     if job.target.kind is TargetKind.PSNR and reached < job.target.value:
         return (
             f"the file has {reached:.2f} dB; {job.target.value:g} dB were asked for, which takes more steps "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from nvcodec.metrics.masked import MaskedPsnr
 from nvcodec.types import VideoFormat
 
 
@@ -34,11 +35,15 @@ class EncodeResult:
     fit_steps: int
     decode_fps: float
     layers: int
+    preview_bytes: int
+    """Of the file: what its previews take."""
     device: str
     seed: int
     versions: dict[str, str]
     config: dict[str, object]
     video: VideoFormat
+    masked: MaskedPsnr | None = None
+    """What of the quality is that of samples the fit never saw; None: it saw all."""
     shortfall: str | None = None
     """Why the target was not reached; the file is the best found all the same."""
 
@@ -46,13 +51,14 @@ class EncodeResult:
         """The result as scripts may rely on it (schema ``nvc-encode/1``)."""
         names = (
             "file", "bytes", "bpp", "estimated_bpp", "kbps", "frames", "width", "height", "model", "parameters",
-            "bits_per_parameter", "psnr", "ms_ssim_y", "encode_s", "fit_steps", "decode_fps", "layers", "device",
-            "seed", "versions", "config",
+            "bits_per_parameter", "psnr", "ms_ssim_y", "encode_s", "fit_steps", "decode_fps", "layers", "preview_bytes",
+            "device", "seed", "versions", "config",
         )  # fmt: skip
         worst, db = self.worst_frame
         return {
             "schema": "nvc-encode/1",
             **{name: getattr(self, name) for name in names},
             "worst_frame": {"index": worst, "psnr_yuv_611": db},
+            "masked": None if self.masked is None else asdict(self.masked),
             "target_reached": self.shortfall is None,
         }

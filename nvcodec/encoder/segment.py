@@ -88,7 +88,7 @@ class SegmentFit:
         on_event: EventHandler,
     ) -> None:
         self.job, self.clip = job, clip
-        psnr_db = job.target.value if job.target.kind is TargetKind.PSNR else None
+        psnr_db = job.target.value + clip.exempt_db if job.target.kind is TargetKind.PSNR else None
         self.goal = Goal(room, psnr_db, plan.crf)
         geometry = plan.geometry(index, clip.format)
         self.field = registry.by_name(job.model).build(plan.network, geometry).to(clip.planes[0].device)

@@ -11,12 +11,10 @@ from typing import final
 from nvcodec.errors import InputError, UsageError
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.pyav import decode_png, encode_png
-from nvcodec.types import ChromaFormat, Colour, Planes, VideoFormat
+from nvcodec.types import SRGB, ChromaFormat, Planes, VideoFormat
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TRUE_COLOUR = 2
-# A PNG without further notice is sRGB.
-_SRGB = Colour(primaries=1, transfer=13, matrix=0, full_range=True)
 
 
 @final
@@ -36,7 +34,7 @@ class PngReader:
                     f"{other} is {size[0]}x{size[1]}, but {self._paths[0].name} is {width}x{height}",
                     "All pictures of a folder must have the same size.",
                 )
-        self.format = VideoFormat(width, height, chroma=ChromaFormat.RGB, colour=_SRGB)
+        self.format = VideoFormat(width, height, chroma=ChromaFormat.RGB, colour=SRGB)
         self.frame_count: int | None = len(self._paths)
         self.origin = f"geometry {describe(self.format)} (from {self._paths[0].name})"
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, final
 
 from nvcodec.errors import InputError, UsageError
+from nvcodec.io.arrays import ArrayReader
 from nvcodec.io.geometry import PIXEL_FORMATS, check_options
 from nvcodec.io.y4m import MAGIC, Y4mReader
 from nvcodec.io.yuv import YuvReader
@@ -112,7 +113,7 @@ class _FrameRange(VideoSource):
 
 
 def open_source(
-    path: str | Path,
+    path: str | Path | ArrayReader,
     *,
     size: tuple[int, int] | None = None,
     fps: Fraction | None = None,
@@ -123,7 +124,7 @@ def open_source(
     """Open a video: Y4M by its first bytes, a folder of PNG pictures, raw .yuv, else anything FFmpeg reads.
 
     Args:
-        path: File or folder, or ``-`` for Y4M on standard input.
+        path: File or folder, or ``-`` for Y4M on standard input, or pictures in memory.
         size: (width, height) of raw video in luma samples; None takes it from the file name.
         fps: Frames per second; wins over what the file says.
         pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video; None takes it from the file name, else 8 bit.
@@ -160,8 +161,10 @@ def _check_arguments(fps: Fraction | None, pix_fmt: str | None, seek: int, frame
 
 
 def _open_reader(
-    path: str | Path, name: str, size: tuple[int, int] | None, fps: Fraction | None, pix_fmt: str | None
+    path: str | Path | ArrayReader, name: str, size: tuple[int, int] | None, fps: Fraction | None, pix_fmt: str | None
 ) -> _Reader:
+    if isinstance(path, ArrayReader):
+        return path
     if str(path) == "-":
         if sys.stdin.isatty():
             raise InputError("standard input is a terminal", "Pipe Y4M in:  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | nvc")

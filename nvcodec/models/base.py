@@ -91,15 +91,27 @@ class VideoField(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
-        """Draw frames int64 [B], counted within the segment: whole pictures, or a window of them."""
+        """Draw frames, counted within the segment: whole pictures, or a window of them.
+
+        Args:
+            frames: int64 [B]; or float32 [B], times in frames, 0 to the last one: whatever the field stores for single
+                frames is interpolated linearly, and a picture between two groups of pictures belongs to the earlier.
+            window: Part of the picture; None = all of it.
+        """
 
 
 class PyramidField(VideoField):
     """A field that draws every frame for itself, from features that grow finer from block to block."""
 
     @abstractmethod
-    def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
-        """The feature pyramid of frames int64 [B]; see :class:`Drawing`. With a window, only that part of it."""
+    def features(self, frames: Tensor, window: CellWindow | None = None, levels: int | None = None) -> list[Tensor]:
+        """The feature pyramid of frames int64 [B]; see :class:`Drawing`.
+
+        Args:
+            frames: As in :meth:`forward`.
+            window: Only this part of it.
+            levels: Only so many of its levels, the coarsest ones, 1 or more; nothing finer is computed. None = all.
+        """
 
     @abstractmethod
     def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -135,6 +147,23 @@ def region(geometry: FieldGeometry, scale: int, window: CellWindow | None) -> li
         bottom, right = top + window.rows * cell, left + window.columns * cell
         slices.append((slice(top, min(bottom, size[0])), slice(left, min(right, size[1]))))
     return slices
+
+
+def at_times(values: Tensor, frames: Tensor) -> Tensor:
+    """What a field stores for single frames, interpolated linearly at times between them.
+
+    Args:
+        values: [frames, ...].
+        frames: int64 [B], or float [B] from 0 to the last frame.
+
+    Returns:
+        [B, ...].
+    """
+    if not frames.is_floating_point():
+        return values[frames]
+    lower = frames.floor().long()
+    fraction = (frames - lower).view(-1, *[1] * (values.dim() - 1))
+    return torch.lerp(values[lower], values[(lower + 1).clamp(max=len(values) - 1)], fraction)
 
 
 def lerp_rows(times: Tensor, frames: int, nodes: int) -> Tensor:

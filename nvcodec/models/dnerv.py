@@ -10,17 +10,14 @@ channels-last, [T, h, w, C], T being the frames of a clip.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
-from nvcodec.models.dnerv_config import DNeRVConfig, Span, key_times
+from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.keyed_video import KeyedVideo
 from nvcodec.models.planes import pack, unpack
 from nvcodec.models.pyramid import head_channels
 from nvcodec.types import Domain
@@ -43,96 +40,39 @@ class DNeRV(VideoField):
         self.video = KeyedVideo(config, geometry)
 
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
-        """See :meth:`VideoField.forward`. Clips are drawn whole, whichever of their frames are asked for."""
+        """See :meth:`VideoField.forward`. Clips are drawn whole, whichever of their frames are asked for.
+
+        Times between frames are drawn as clips of their own, all of whose frames are later by the same thousandths.
+        """
         assert window is None
-        length, drawn = self.config.clip, []
-        for clip, group in groupby(frames.tolist(), key=lambda frame: frame // length):
-            chosen = torch.tensor([frame - clip * length for frame in group], device=frames.device)
-            drawn.append([plane[chosen] for plane in self._clip(clip)])
-        first, second, third = (torch.cat(planes) for planes in zip(*drawn, strict=True))
+        length = self.config.clip
+        clips = [(int(time // length), round(time % 1, 3)) for time in frames.tolist()]
+        drawn = {clip: self._clip(*clip) for clip in dict.fromkeys(clips)}
+        places = (frames.long() % length).tolist()
+        pictures = [[plane[place] for plane in drawn[clip]] for clip, place in zip(clips, places, strict=True)]
+        first, second, third = (torch.stack(planes) for planes in zip(*pictures, strict=True))
         return Drawing((first, second, third), [])
 
-    def _clip(self, clip: int) -> PlaneTensors:
-        """All frames of a clip, float [T, rows, columns]."""
+    def _clip(self, clip: int, late: float) -> PlaneTensors:
+        """All frames of a clip, or what is seen ``late`` frames after each of them, float [T, rows, columns]."""
         bands = []
         for vertical in self.config.spans(self.geometry.height):
             tiles = [
-                self.video.inside(self.network(*self.video.inputs(clip, vertical, horizontal)), vertical, horizontal)
+                self.video.inside(self._tile(clip, vertical, horizontal, late), vertical, horizontal)
                 for horizontal in self.config.spans(self.geometry.width)
             ]
             bands.append([torch.cat(planes, dim=2) for planes in zip(*tiles, strict=True)])
         first, second, third = (torch.cat(planes, dim=1) for planes in zip(*bands, strict=True))
-        for place, key in self.video.shown_directly(clip):
+        for place, key in () if late else self.video.shown_directly(clip):
             for plane, shown in zip((first, second, third), key, strict=True):
                 plane[place] = shown
         return first, second, third
 
-
-class KeyedVideo(nn.Module):
-    """What the network is told of one video: when its frames are, and what its key frames look like. No parameters."""
-
-    code: Tensor
-    share: Tensor
-
-    def __init__(self, config: DNeRVConfig, geometry: FieldGeometry) -> None:
-        super().__init__()
-        self.config, self.geometry = config, geometry
-        times, every = key_times(geometry.frames, config.clip), range(config.clips(geometry.frames) * config.clip)
-        frames = [min(frame, geometry.frames - 1) for frame in every]  # a short clip repeats its last frame
-        self.register_buffer("code", time_code(frames, geometry.frames, config.time_levels), persistent=False)
-        share = [_share(frame, times, config.clip) for frame in frames]
-        self.register_buffer("share", torch.tensor(share, dtype=torch.float32), persistent=False)
-        self._ends = [min(clip + 1, len(times) - 1) for clip in range(config.clips(geometry.frames))]
-        self._times = times
-        self._keys: list[Tensor] = []
-        self._peak, self._direct = 1, [False] * len(times)
-
-    def set_key_frames(self, planes: PlaneTensors, peak: int, direct: Sequence[bool] | None = None) -> None:
-        """Give the key frames, before anything is drawn.
-
-        Args:
-            planes: Code values, [keys, rows, columns] each, any integer type; kept as they are.
-            peak: The largest code value.
-            direct: Which of them are shown as they are; None = none.
-        """
-        assert len(planes[0]) == len(self._times)
-        self._keys, self._peak = [plane.to(self.code.device) for plane in planes], peak
-        self._direct = list(direct or self._direct)
-
-    @property
-    def key_count(self) -> int:
-        """How many key frames there are to be given."""
-        return len(self._times)
-
-    def shown_directly(self, clip: int) -> Iterator[tuple[int, PlaneTensors]]:
-        """Frames of a clip that are key frames shown as they are: index in the clip, float32 [rows, columns] each."""
-        for key in (clip, self._ends[clip]):
-            place = self._times[key] - clip * self.config.clip
-            if self._direct[key] and place < self.config.clip:
-                first, second, third = (plane[key].to(torch.float32) / self._peak for plane in self._keys)
-                yield place, (first, second, third)
-
-    def inputs(self, clip: int, vertical: Span, horizontal: Span) -> tuple[Tensor, Tensor, PlaneTensors]:
-        """What :class:`DNeRVNetwork` wants for a tile of a clip."""
-        frames = slice(clip * self.config.clip, (clip + 1) * self.config.clip)
-        pair = [clip, self._ends[clip]]
-        planes = []
-        for index, keys in enumerate(self._keys):
-            # a plane of a single sample may be half of one that is no larger
-            cell = 2 if index and self.geometry.domain is Domain.YUV420 else 1
-            rows, columns = (
-                torch.arange(span.outer.start // cell, span.outer.stop // cell, device=keys.device).clamp(max=size - 1)
-                for span, size in zip((vertical, horizontal), keys.shape[1:], strict=True)
-            )
-            planes.append(keys[pair][:, rows][:, :, columns].to(torch.float32) / self._peak)
-        return self.code[frames], self.share[frames], (planes[0], planes[1], planes[2])
-
-    def inside(self, planes: PlaneTensors, vertical: Span, horizontal: Span) -> PlaneTensors:
-        """The part of a tile's planes that is its own, without margins and what lies outside of the picture."""
-        first, second, third = (
-            plane[:, _own(vertical, plane.shape[1]), _own(horizontal, plane.shape[2])] for plane in planes
-        )
-        return first, second, third
+    def _tile(self, clip: int, vertical: Span, horizontal: Span, late: float) -> PlaneTensors:
+        inputs = self.video.inputs(clip, vertical, horizontal)
+        share_later = self.video.share_later(clip, late) if late else None
+        planes: PlaneTensors = self.network(*inputs, late, share_later)
+        return planes
 
 
 class DNeRVNetwork(nn.Module):
@@ -167,7 +107,9 @@ class DNeRVNetwork(nn.Module):
         )
         _zero(self.head[2])
 
-    def forward(self, code: Tensor, share: Tensor, keys: PlaneTensors) -> PlaneTensors:
+    def forward(
+        self, code: Tensor, share: Tensor, keys: PlaneTensors, late: float = 0, share_later: Tensor | None = None
+    ) -> PlaneTensors:
         """Draw a clip, or a tile of it.
 
         Args:
@@ -175,6 +117,9 @@ class DNeRVNetwork(nn.Module):
             share: How far each frame is on the way from the first key frame to the second, float32 [T], 0..1.
             keys: The two key frames, float32 [2, rows, columns] each, rows and columns being multiples of the scale
                 (half of them for chroma in 4:2:0), units of the largest code value.
+            late: Draw what is seen so much after each frame, in frames, 0..1: the features behind the last block are
+                interpolated, continued behind the last frame, and key frames are warped to the time in between.
+            share_later: The share at these times; None: frames are drawn as they are.
 
         Returns:
             float [T, rows, columns] each.
@@ -186,6 +131,10 @@ class DNeRVNetwork(nn.Module):
         x = _instance_norm(torch.cat([stem, blended], dim=-1))
         for level, block in enumerate(self.blocks):
             x = block(x, _between(pyramid[level], self._flow(level, x), share))
+        if share_later is not None:
+            # linear, so what is interpolated with the features is the motion
+            beyond = 2 * x[-1:] - x[-2:-1] if len(x) > 1 else x
+            x, share = torch.lerp(x, torch.cat([x[1:], beyond]), late), share_later.view(-1, 1, 1, 1)
         flow = self._flow(len(self.blocks), x)
         first, second, third = (plane.unsqueeze(-1) for plane in keys)
         luma = _between(first, _resized(flow, first.shape[1]), share)
@@ -263,23 +212,6 @@ class TemporalMLP(nn.Module):
         return x + mixed + self.bias.T[:, None, None]
 
 
-def time_code(times: list[int], frames: int, levels: int) -> Tensor:
-    """Sines and cosines of the share of the video that has passed, float32 [len(times), 2 * levels].
-
-    Phases are pi * 1.25^k * t, as in the paper, in double precision: for 40 levels every machine agrees on float32.
-    """
-    shares = [time / max(frames - 1, 1) for time in times]
-    phases = [[math.pi * 1.25**level * share for level in range(levels)] for share in shares]
-    return torch.tensor([[*map(math.sin, row), *map(math.cos, row)] for row in phases], dtype=torch.float32)
-
-
-def _share(frame: int, keys: list[int], clip: int) -> float:
-    """How far a frame is on the way from the key frame before it to the next."""
-    start = frame // clip
-    end = keys[min(start + 1, len(keys) - 1)]
-    return (frame - keys[start]) / (end - keys[start]) if end > keys[start] else 0.0
-
-
 def _between(images: Tensor, flow: Tensor | None, share: Tensor) -> Tensor:
     """What two images show in between.
 
@@ -337,10 +269,3 @@ def _last(layer: nn.Module, x: Tensor) -> Tensor:
     """Apply convolutions to channels-last features."""
     y: Tensor = layer(x.permute(0, 3, 1, 2))
     return y.permute(0, 2, 3, 1)
-
-
-def _own(span: Span, drawn: int) -> slice:
-    """Where a tile's own part lies in what was drawn of it, along one axis of a plane."""
-    cell = (span.outer.stop - span.outer.start) // drawn
-    start = (span.inner.start - span.outer.start) // cell
-    return slice(start, start - (span.inner.start - span.inner.stop) // cell)

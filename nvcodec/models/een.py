@@ -59,7 +59,7 @@ class EEN(PyramidField):
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
-    def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
+    def features(self, frames: Tensor, window: CellWindow | None = None, levels: int | None = None) -> list[Tensor]:
         """See :meth:`PyramidField.features`. Packs are drawn whole."""
         assert window is None
         last = self.geometry.frames - 1
@@ -74,6 +74,8 @@ class EEN(PyramidField):
             x = torch.cat([x, own], dim=-1)
         pyramid = [x]
         for level, block in enumerate(self.blocks, 1):
+            if len(pyramid) == levels:
+                break
             x = block(x, before[level], now[level], after[level])
             pyramid.append(x)
         return pyramid

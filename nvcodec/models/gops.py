@@ -40,8 +40,8 @@ class Groups(nn.Module):
         self.of_frame = torch.searchsorted(edges, every, right=True) - 1
 
     def forward(self, frames: Tensor) -> Tensor | None:
-        """int64 [B] -> the group of each, int64 [B]; None while groups are not apart."""
-        return self.of_frame[frames] if self.apart else None
+        """Frames or times [B] -> the group of each, int64 [B]; None while groups are not apart."""
+        return self.of_frame[frames.long()] if self.apart else None
 
 
 class DepthwiseKernel(nn.Module):

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import CellWindow, lerp_rows
+from nvcodec.models.base import CellWindow, at_times, lerp_rows
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.gops import DepthwiseKernel, GroupedField, Groups
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
@@ -45,7 +45,7 @@ class MSNeRV(GroupedField):
         self.head = Conv3x3(incoming, head_channels(config.shuffle, geometry.domain))
         nn.init.constant_(self.head.bias, 0.5)  # mid-grey: the fit starts from a picture, not from black
 
-    def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
+    def features(self, frames: Tensor, window: CellWindow | None = None, levels: int | None = None) -> list[Tensor]:
         """See :meth:`PyramidField.features`. With a window, borders within its margin differ from the whole picture."""
         gops = self.groups(frames)
         x = self.encoder(frames, gops)  # [B, h, w, grid channels]
@@ -54,6 +54,8 @@ class MSNeRV(GroupedField):
         pyramid = [x]
         x = self.stem(x)
         for block in self.blocks:
+            if len(pyramid) == levels:
+                break
             x = block(x, frames, gops)
             pyramid.append(x)
         return pyramid
@@ -127,7 +129,7 @@ class TemporalEncoder(nn.Module):
         reach = self.window.shape[1] // 2
         times = frames[:, None] + torch.arange(-reach, reach + 1, device=frames.device)  # [B, window]
         rows = lerp_rows(times.clamp(0, self.frames - 1), self.frames, nodes)  # [B, window, nodes]
-        return (self.window[frames].unsqueeze(1) @ rows).squeeze(1)
+        return (at_times(self.window, frames).unsqueeze(1) @ rows).squeeze(1)
 
 
 class Block(nn.Module):

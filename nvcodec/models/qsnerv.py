@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import CellWindow, PyramidField
+from nvcodec.models.base import CellWindow, PyramidField, at_times
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.latent import latent
 from nvcodec.models.planes import cut, resize, unpack
@@ -50,18 +50,20 @@ class QSNeRV(PyramidField):
             incoming = outgoing
         self.head = Convolution(incoming, head_channels(config.shuffle, geometry.domain), 3)
 
-    def features(self, frames: Tensor, window: CellWindow | None = None) -> list[Tensor]:
+    def features(self, frames: Tensor, window: CellWindow | None = None, levels: int | None = None) -> list[Tensor]:
         """See :meth:`PyramidField.features`. With a window, borders within its margin differ from the whole picture."""
-        x = self.embedding[frames]  # [B, h, w, embedding]
+        x = at_times(self.embedding, frames)  # [B, h, w, embedding]
         if window is not None:
             x = cut(x, window)
         pyramid = [x]
         x = F.gelu(self.stem(x))
         for index, (block, stride) in enumerate(zip(self.blocks, self.config.strides, strict=True)):
+            if len(pyramid) == levels:
+                break
             wide = block(x).permute(0, 3, 1, 2)
             x = F.gelu(F.pixel_shuffle(wide, stride)).permute(0, 2, 3, 1)
             if index < len(self.skips):
-                x = x + resize(self.skips[index](self.maps[index][frames], window), (x.shape[1], x.shape[2]))
+                x = x + resize(self.skips[index](at_times(self.maps[index], frames), window), (x.shape[1], x.shape[2]))
             pyramid.append(x)
         return pyramid
 

@@ -14,7 +14,9 @@ import pytest
 import torch
 
 from nvcodec.decoder.check import check_segment
-from nvcodec.decoder.reader import VideoReader, open_session
+from nvcodec.decoder.opening import open_session
+from nvcodec.decoder.previews import head_integers
+from nvcodec.decoder.reader import VideoReader
 from nvcodec.entropy.params import ModelId
 from nvcodec.entropy.payload import payload_costs
 from nvcodec.quant.tensors import digest
@@ -50,6 +52,12 @@ def test_stream(name: str) -> None:
     assert len(container.header.streams) == len(videos)
     for index, video in enumerate(videos):
         _check_video(VideoReader(FOLDER / f"{name}.nvc", device="cpu", stream=index), video)
+    for scale, preview in expected.get("previews", {}).items():
+        heads = [head for head in container.previews.values() if scale == f"1/{head.divisor}"]
+        assert [digest(head_integers(session, head)).hex() for head in heads] == preview["integers"]
+        small = VideoReader(FOLDER / f"{name}.nvc", device="cpu", scale=scale)
+        assert small.pictures.without_preview(small.session, ordinals) == []
+        _check_video(small, preview)
 
 
 def _check_video(reader: VideoReader, expected: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ import torch
 
 from nvcodec.container import Limits
 from nvcodec.decoder.check import check_segment, sampled_frames
-from nvcodec.decoder.reader import VideoReader, pick_device, read_bitstream
+from nvcodec.decoder.opening import pick_device, read_bitstream
+from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import BitstreamError, DeviceError, InputError, UnsupportedError, UsageError
 from nvcodec.quant.tensors import digest
 from nvcodec.types import ChromaFormat, Planes, VideoFormat

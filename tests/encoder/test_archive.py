@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nvcodec.container import read_container
 from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.key_frames import decode_key_frames
 from nvcodec.decoder.reader import VideoReader
@@ -282,3 +283,13 @@ def test_more_room_is_never_a_smaller_network(name: str, parameters: int, more: 
     small, large = (preset.network(GEOMETRY, count) for count in (parameters, parameters + more))
     assert small.stem <= large.stem <= preset.max_stem + 1
     assert _parameters(small, GEOMETRY) <= _parameters(large, GEOMETRY)
+
+
+def test_groups_of_key_frames_are_as_long_as_asked_for(job: ArchiveJob, tmp_path: Path) -> None:
+    config = apply(replace(job.config, epochs=0.1), {"keys.group": "2"}, "dnerv")
+    output = tmp_path / "groups.nvc"
+    encode_archive(replace(job, output=str(output), config=config))
+    container = read_container(output.read_bytes())
+    assert [keys.group for keys in container.key_frames.values()] == [2, 2, 2]
+    packets, video = container.key_frames[0].packets, container.header.streams[0].format
+    assert len(packets) == 4 and len(decode_key_frames(packets[2:], video)) == 2  # needs nothing in front of it

@@ -214,7 +214,7 @@ def test_kinds_of_encodes_are_not_mixed(job: ArchiveJob, tiny_job: JobMaker, tmp
 
 
 def test_jobs_come_back_as_they_were(job: ArchiveJob, tmp_path: Path) -> None:
-    wanted = {"fit.learning_rate": 1e-3, "model.clip": 4, "model.flow": "off"}
+    wanted = {"fit.learning_rate": 1e-3, "model.clip": 4, "model.flow": "off", "keys.group": 3}
     config = apply(EncodeConfig(max_time_s=5.0, parameters=3000), wanted, "dnerv")
     for one in (job, replace(job, config=config, fps=Fraction(30000, 1001), frames=3)):
         one.save(tmp_path / "job.json")

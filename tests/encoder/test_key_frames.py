@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nvcodec.decoder.key_frames import decode_key_frames
-from nvcodec.encoder.archive_keys import KEY_GROUP, KeyFrameCoder
+from nvcodec.encoder.archive_keys import KeyFrameCoder
 from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.key_frames import encode_key_frames
 from nvcodec.types import Colour, Planes, VideoFormat
@@ -100,14 +100,14 @@ def test_one_frame() -> None:
 
 def test_an_archive_gets_the_best_key_frames_that_fit() -> None:
     clips = [Clip.load(moving(video, 17), video, 17) for video in (VideoFormat(64, 48), VideoFormat(48, 32))]
-    coder = KeyFrameCoder(clips)
+    coder = KeyFrameCoder(clips, 2)
     best, worst = (coder.at(crf, 8).nbytes for crf in (1, 63))
     room = (best + worst) // 3
     keys = coder.within(room, 8)
     assert 1 < keys.crf < 63 and keys.nbytes <= room < coder.at(keys.crf - 1, 8).nbytes
     assert [len(packets) for packets in keys.packets] == [3, 3]  # frames 0, 8 and 16
     first = [clips[0].frame(time) for time in (0, 8, 16)]
-    assert keys.packets[0] == encode_key_frames(first, clips[0].format, keys.crf, KEY_GROUP)
+    assert keys.packets[0] == encode_key_frames(first, clips[0].format, keys.crf, 2)
     assert (coder.within(10**6, 8).crf, coder.within(1, 8).crf) == (1, 63)
 
 

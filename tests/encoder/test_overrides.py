@@ -48,8 +48,8 @@ def test_text_and_toml_values_mean_the_same() -> None:
         ("model.windo", "Did you mean model.window?"),
         ("loss.xyz", "loss.kind"),
         ("fit.stages", "Known"),
-        ("training.lr", "fit., loss., gop. or model."),
-        ("window", "fit., loss., gop. or model."),
+        ("training.lr", "fit., loss., gop., keys. or model."),
+        ("window", "fit., loss., gop., keys. or model."),
     ],
 )
 def test_unknown_keys(key: str, hint: str) -> None:
@@ -73,6 +73,18 @@ def test_values_that_do_not_fit(key: str, value: str, hint: str) -> None:
     with pytest.raises(UsageError, match=value) as caught:
         apply(EncodeConfig(), {key: value})
     assert hint in caught.value.hint
+
+
+def test_groups_of_key_frames() -> None:
+    assert apply(EncodeConfig(), {"keys.group": "8"}, "dnerv").keys.group == 8
+    for value in ("0", "1025", "-3"):
+        with pytest.raises(UsageError, match=f"keys.group must be 1 to 1024, not {value}"):
+            apply(EncodeConfig(), {"keys.group": value}, "dnerv")
+    with pytest.raises(UsageError, match="keys.group cannot be 'all'"):
+        apply(EncodeConfig(), {"keys.group": "all"}, "dnerv")
+    with pytest.raises(UsageError, match="msnerv has no key frames, which keys.group is about") as caught:
+        apply(EncodeConfig(), {"keys.group": "8"})
+    assert "--model dnerv" in caught.value.hint
 
 
 def test_a_loss_nobody_knows() -> None:

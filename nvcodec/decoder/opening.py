@@ -1,0 +1,120 @@
+"""How a bitstream is opened, and which of its streams, layers and devices are asked for. No torch at import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from nvcodec.container import Limits
+from nvcodec.decoder.session import FIELDS_KEPT, Session
+from nvcodec.errors import BitstreamError, DeviceError, InputError, UsageError, naming
+
+_SOURCES = "Give a path, bytes, or a file open in binary mode:  open(path, 'rb')"
+
+
+class BinaryFile(Protocol):
+    """A file open for reading bytes, or something like it."""
+
+    def read(self) -> bytes:
+        """Everything from here to the end."""
+
+
+def read_bitstream(source: str | Path | bytes | BinaryFile) -> bytes:
+    """The bytes of a bitstream file, of one that is open, or the bytes themselves.
+
+    Raises:
+        InputError: The file cannot be read.
+        UsageError: It is open as text, or there is no file at all.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    read = Path(source).read_bytes if isinstance(source, (str, Path)) else getattr(source, "read", None)
+    if read is None:
+        raise UsageError(f"cannot read a bitstream from {type(source).__name__}", _SOURCES)
+    try:
+        data = read()
+    except IsADirectoryError:
+        raise InputError(f"{source} is a folder, not a bitstream") from None
+    except OSError as error:
+        raise InputError(f"cannot read {_name(source) or source}: {error.strerror or error}") from None
+    if not isinstance(data, bytes):
+        raise UsageError(f"{_name(source) or 'the file'} gives {type(data).__name__}, not bytes", _SOURCES)
+    return data
+
+
+def _name(source: object) -> str | None:
+    """What messages call a bitstream; None where it has no name."""
+    name = source if isinstance(source, (str, Path)) else getattr(source, "name", None)
+    return str(name) if isinstance(name, (str, Path)) else None
+
+
+def open_session(
+    source: str | Path | bytes | BinaryFile, limits: Limits | None = None, fields_kept: int = FIELDS_KEPT
+) -> Session:
+    """Open a bitstream, see :class:`Session`; errors name the file.
+
+    Raises:
+        InputError: The file cannot be read.
+        BitstreamError: It is damaged.
+        UnsupportedError: It needs something this version does not have.
+        UsageError: See :func:`read_bitstream`.
+    """
+    data = read_bitstream(source)
+    with naming(_name(source)):
+        return Session(data, limits, fields_kept)
+
+
+def stream_number(stream: int | str, names: Sequence[str]) -> int:
+    """The number of the video that is called so, or has that number, which may be text.
+
+    Raises:
+        UsageError: There is no such stream.
+    """
+    if isinstance(stream, str) and stream in names:
+        return names.index(stream)
+    if str(stream).isdecimal() and int(stream) < len(names):
+        return int(stream)
+    listed = ", ".join(f"{number} {name!r}" if name else str(number) for number, name in enumerate(names[:20]))
+    raise UsageError(f"the file has no stream {stream!r}", f"Streams: {listed}")
+
+
+def check_layers(session: Session, layers: int | None) -> int:
+    """Enhancement layers to draw with: those asked for, or all that can be used.
+
+    Raises:
+        BitstreamError: They are in the file, but cannot be used.
+        UsageError: The file never had so many.
+    """
+    container = session.container
+    if layers is None or 0 <= layers <= container.layers:
+        return container.layers if layers is None else layers
+    usable = f"Draw with what there is:  --layers {container.layers}"
+    if container.layer_problem is not None:
+        raise BitstreamError(f"has no usable layer {layers}: {container.layer_problem}", usable)
+    raise UsageError(f"there is no layer {layers}: the file has {container.layers} above its base", usable)
+
+
+def pick_device(name: str) -> str:
+    """Resolve "auto" and make sure the device exists.
+
+    Raises:
+        UsageError: The name means nothing.
+        DeviceError: There is no such device here.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(name).type
+    except RuntimeError:
+        raise UsageError(f"{name!r} is no device", "Devices: auto, cpu, cuda, cuda:1, mps") from None
+    usable = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (torch.device(name).index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not usable.get(kind, False):
+        raise DeviceError(f"device {name!r} is not available here", "See what there is with: nvc doctor")
+    return name

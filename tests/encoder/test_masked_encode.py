@@ -1,0 +1,172 @@
+"""Encodes with a mask: what it hides is in no file, and what is drawn there is scored apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.encoder.archive import encode_archive
+from nvcodec.encoder.archive_job import ArchiveJob
+from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.config import EncodeConfig
+from nvcodec.encoder.encode import encode
+from nvcodec.encoder.hiding import exempt, hide
+from nvcodec.encoder.job import Job
+from nvcodec.encoder.overrides import apply
+from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.errors import InputError
+from nvcodec.eval.measure import evaluate
+from nvcodec.info import probe
+from nvcodec.io.mask import open_mask
+from nvcodec.io.sink import open_sink
+from nvcodec.io.source import open_source
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
+
+JobMaker = Callable[..., Job]
+Moving = Callable[[VideoFormat, int], list[Planes]]
+SMALL = VideoFormat(64, 48, Fraction(25))
+BOX, SCATTERED = "box:20x16", "scattered:11"
+
+
+def _defaced(path: str, spec: str, frames: int) -> str:
+    """A copy of a video with a checkerboard where a mask will be."""
+    with open_source(path) as source:
+        mask, video = open_mask(spec, source.format, frames), source.format
+        other = Path(path).parent / "defaced" / Path(path).name  # the stream's name takes bytes, too
+        other.parent.mkdir()
+        with open_sink(other, video) as sink:
+            for index, planes in enumerate(source):
+                y, x = np.mgrid[0 : video.height, 0 : video.width]
+                hidden = mask[index]
+                planes[0][hidden] = (255 * ((x + y) % 2)).astype(np.uint8)[hidden]
+                sink.write(planes)
+    return str(other)
+
+
+@pytest.mark.parametrize("spec", [BOX, SCATTERED])
+@pytest.mark.parametrize("domain", ["yuv420", "rgb"])
+def test_what_is_hidden_leaves_no_trace_in_the_file(tiny_job: JobMaker, spec: str, domain: str) -> None:
+    job = replace(tiny_job(epochs=2), mask=spec)
+    if domain == "rgb":  # chroma around the mask is not hidden, but luma in it is
+        from nvcodec.types import Domain
+
+        job = replace(job, config=replace(job.config, domain=Domain.RGB))
+    first = encode(job, work_dir=None)
+    other = replace(job, source=_defaced(job.source, spec, 8), output=f"{job.output}.2")
+    second = encode(other, work_dir=None)
+    ours, theirs = (VideoReader(path).session for path in (job.output, other.output))
+    assert all(
+        a.symbols.tolist() == b.symbols.tolist() for a, b in zip(ours.integers(0), theirs.integers(0), strict=True)
+    )
+    assert first.masked is not None and second.masked is not None
+    assert second.masked.inside < first.masked.inside
+    assert second.masked.outside == pytest.approx(first.masked.outside)
+
+
+def test_key_frames_do_not_show_what_is_hidden(tiny_job: JobMaker, tmp_path: Path) -> None:
+    source = tiny_job(frames=12).source
+    config = apply(EncodeConfig(preset="draft", epochs=2), {}, "dnerv")
+    files = []
+    for index, path in enumerate((source, _defaced(source, SCATTERED, 12))):
+        output = str(tmp_path / f"{index}.nvc")
+        job = ArchiveJob((path,), output, RateTarget(TargetKind.SIZE, 4000), config, mask=SCATTERED)
+        result = encode_archive(job)
+        assert result.streams[0].masked is not None and "inside" in result.to_json()["streams"][0]["masked"]  # type: ignore[index]
+        files.append(VideoReader(output).session.container.key_frames[0].packets)
+    assert files[0] == files[1]
+
+
+def test_both_protocols_are_reported_and_the_file_says_so(tiny_job: JobMaker) -> None:
+    job = replace(tiny_job(epochs=20), mask=BOX)
+    result = encode(job, work_dir=None)
+    assert result.masked is not None and result.masked.share == pytest.approx(20 * 16 / (64 * 48))
+    assert result.masked.outside > result.psnr["yuv_611"] > 15
+    assert result.to_json()["masked"] == {
+        "share": result.masked.share, "inside": result.masked.inside, "outside": result.masked.outside
+    }  # fmt: skip
+    assert probe(job.output).metadata["mask"] == BOX
+    assert evaluate(job.source, job.output, mask=BOX).quality.masked == result.masked
+
+
+def test_the_quality_asked_for_is_that_of_what_can_be_seen(tiny_job: JobMaker) -> None:
+    job = replace(tiny_job(TargetKind.PSNR, 24, epochs=40), mask="box:40x40")
+    result = encode(job, work_dir=None)
+    assert result.masked is not None and result.shortfall is None
+    assert result.masked.outside >= 24
+
+
+def test_resuming_with_another_mask_is_refused(tiny_job: JobMaker, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.y4m"
+
+    def draw(columns: int) -> None:
+        y, u, v = (np.zeros(shape, np.uint8) for shape in SMALL.plane_shapes)
+        y[10:20, 10:columns] = 255
+        with open_sink(mask, SMALL, overwrite=True) as sink:
+            sink.write((y, u, v))
+
+    from nvcodec.errors import InterruptedEncodeError
+
+    draw(30)
+    job, calls = replace(tiny_job(epochs=20), mask=str(mask)), iter(range(1000))
+    with pytest.raises(InterruptedEncodeError):
+        encode(job, work_dir=tmp_path / "work", should_stop=lambda: next(calls) > 5)
+    draw(31)
+    with pytest.raises(InputError, match="has changed since"):
+        encode(job, work_dir=tmp_path / "work")
+    draw(30)
+    assert encode(job, work_dir=tmp_path / "work").masked is not None
+
+
+def _clip(video: VideoFormat, pictures: list[Planes]) -> Clip:
+    return Clip.load(pictures, video, len(pictures))
+
+
+@pytest.mark.parametrize("video", [SMALL, replace(SMALL, bit_depth=10), replace(SMALL, chroma=ChromaFormat.RGB)])
+def test_nothing_but_the_hidden_is_changed(moving: Moving, video: VideoFormat) -> None:
+    for spec in (BOX, SCATTERED):
+        clip = _clip(video, moving(video, 6))
+        mask = open_mask(spec, video, 6)
+        hidden = hide(clip, mask)
+        for frame in range(6):
+            for before, after, where in zip(
+                clip.frame(frame), hidden.frame(frame), mask.planes(frame, video.chroma), strict=True
+            ):
+                assert (before[~where] == after[~where]).all() and (before[where] != after[where]).any()
+
+
+def test_what_moves_behind_a_mask_comes_from_the_nearest_frame() -> None:
+    video = VideoFormat(16, 8)
+    pictures = [tuple(np.full(shape, 10 * frame, np.uint8) for shape in video.plane_shapes) for frame in range(5)]
+    clip = _clip(video, pictures)  # type: ignore[arg-type]
+    mask = open_mask("box:4x4", video, 5)
+    only_third = replace(mask, pictures=tuple(mask[0] if frame in (2, 3) else ~mask[0] & False for frame in range(5)))
+    hidden = hide(clip, only_third)
+    assert set(hidden.planes[0][2][mask[0]].tolist()) == {10}
+    assert set(hidden.planes[0][3][mask[0]].tolist()) == {40}
+
+
+def test_a_hole_in_a_ramp_is_filled_with_the_ramp() -> None:
+    video = VideoFormat(64, 64)
+    ramp = tuple(
+        np.broadcast_to(np.linspace(40, 200, shape[1]).astype(np.uint8), shape) for shape in video.plane_shapes
+    )
+    clip = _clip(video, [ramp])  # type: ignore[list-item]
+    filled = hide(clip, open_mask("box:24x24", video, 1)).frame(0)[0]
+    assert np.abs(filled.astype(int) - ramp[0]).max() <= 16
+
+
+def test_hidden_samples_pull_at_nothing() -> None:
+    drawn = torch.rand(1, 6, 8, requires_grad=True)
+    hidden = torch.zeros(1, 6, 8, dtype=torch.bool)
+    hidden[:, 2:4, 1:5] = True
+    planes = (drawn, drawn * 1, drawn * 1)
+    targets = exempt((torch.zeros(1, 6, 8),) * 3, planes, (hidden,) * 3)
+    sum((p - t).square().sum() for p, t in zip(planes, targets, strict=True)).backward()  # type: ignore[union-attr]
+    assert drawn.grad is not None and (drawn.grad[hidden] == 0).all() and (drawn.grad[~hidden] != 0).all()
