@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from nvcodec.cli._format import about, clock, count, long_clock, rate, size
-from nvcodec.cli._terminal import Terminal
+from nvcodec.cli._terminal import Terminal, printable
 from nvcodec.encoder.events import Event, Forecast, Notice, Step
 
 _LINE_EVERY_S = 30.0
@@ -22,6 +22,7 @@ _LINE_EVERY_SHARE = 0.1
 _LINE_AFTER_S = 3.0
 """Going through frames often takes a moment only, which is not worth a line."""
 _JSON_EVERY_S = 0.5
+_VIDEOS_SHOWN = 4
 _WIDE = 116
 """Columns that the whole line takes."""
 
@@ -166,6 +167,7 @@ class JsonProgress(Progress):
                 "est_bpp": step.estimated_bpp,
                 "it_per_s": step.steps_per_s,
                 "eta_s": step.eta_s,
+                **({"videos": dict(step.videos)} if step.videos else {}),
             }
         )
 
@@ -267,5 +269,15 @@ def plain_line(step: Step | Frames) -> str:
     bpp = "" if step.estimated_bpp is None else f" est_bpp {step.estimated_bpp:.4f}"
     return (
         f"{step.stage} {step.progress:.0%} epoch {_epoch(step)} psnr {step.psnr_db:.2f} "
-        f"best {step.best_psnr_db:.2f}{bpp} it/s {rate(step.steps_per_s)} eta {long_clock(step.eta_s)}"
+        f"best {step.best_psnr_db:.2f}{bpp} it/s {rate(step.steps_per_s)} eta {long_clock(step.eta_s)}{_videos(step)}"
     )
+
+
+def _videos(step: Step) -> str:
+    """How far each video of an archive is; of many, the worst and the best."""
+    if len(step.videos) < 2:
+        return ""
+    shown = list(step.videos)
+    if len(shown) > _VIDEOS_SHOWN:
+        shown = [min(shown, key=lambda video: video[1]), max(shown, key=lambda video: video[1])]
+    return "  " + ", ".join(f"{printable(name)} {psnr_db:.2f}" for name, psnr_db in shown)

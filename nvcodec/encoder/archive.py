@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from nvcodec.encoder.archive_result import ArchiveResult
 from nvcodec.encoder.autosave import Autosave, rescued
 from nvcodec.encoder.checkpoint import Checkpoint, State
 from nvcodec.encoder.draw import Painter
-from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, ignore
+from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, Step, ignore
 from nvcodec.encoder.fit import Fit, StopRequested
 from nvcodec.encoder.goal import Goal
 from nvcodec.encoder.hiding import hide
@@ -127,12 +128,13 @@ class _ArchiveEncode:
         self.on_event, self.should_stop = on_event, should_stop
         if job.target.kind is TargetKind.PSNR:
             raise UsageError("--target-psnr is not for archives", "Give --bpp, --target-size, --bitrate or --crf")
-        self.sources = self.clips = [read_source(source, job) for source in job.sources]
+        self.sources = [read_source(source, job) for source in job.sources]
+        self.clips = [*self.sources]
         self.masks: list[Mask | None] = [None] * len(self.clips)
         if job.mask is not None:
-            masks = [open_mask(job.mask, clip.format, len(clip)) for clip in self.clips]
-            self.clips = [hide(clip, mask) for clip, mask in zip(self.clips, masks, strict=True)]
-            self.masks = [*masks]
+            for index, clip in enumerate(self.sources):
+                mask = open_mask(job.mask, clip.format, len(clip))
+                self.masks[index], self.clips[index] = mask, hide(clip, mask)
         self.names = stream_names(job.sources)
         self.limit = self._limit()
         pixels = sum(clip.pixels for clip in self.clips)
@@ -146,12 +148,12 @@ class _ArchiveEncode:
             "preset": config.preset,
             "seed": config.seed,
             "psnr": _PSNR_TO_COME,
-            **({"mask": mask.spec} if (mask := self.masks[0]) else {}),
+            **({"mask": first.spec} if (first := self.masks[0]) else {}),
         }
         self.file = ArchiveFile(self.names, self.clips, metadata)
         self.checkpoint: Checkpoint | None = None
         if work_dir is not None:
-            self.checkpoint = Checkpoint(work_dir, job, digest_of(self.clips))
+            self.checkpoint = Checkpoint(work_dir, job, digest_of(self.sources, self.masks))
             self.checkpoint.verify()
 
     def run(self, verify: bool) -> ArchiveResult:
@@ -179,9 +181,13 @@ class _ArchiveEncode:
 
     def _run(self, fit: Fit, state: Callable[[], State]) -> None:
         """Fit to the end, with a state on disk that is never old."""
-        autosave = Autosave(self.checkpoint, 0, state, self.on_event)
+        autosave, archive = Autosave(self.checkpoint, 0, state, self.on_event), fit.clip
+        assert isinstance(archive, Archive)
 
         def tick(event: Event) -> None:
+            if isinstance(event, Step):
+                running = archive.psnr_by_video(fit.frame_errors)
+                event = replace(event, videos=tuple((self.names[video], psnr_db) for video, psnr_db in running))
             self.on_event(event)
             autosave.tick()
 
@@ -271,6 +277,8 @@ class _ArchiveEncode:
             digests.append(SegmentDigest(index, digest(finished.tensors), values))
         psnr_db = sum(stream.psnr["yuv_611"] for stream in streams) / len(streams)
         self.file.metadata["psnr"] = round(psnr_db, 3)
+        if self.job.mask is not None:  # a file says nothing that depends on what was hidden from it
+            del self.file.metadata["psnr"]
         direct = [shown.direct for shown in finished.shown]
         data = self.file.to_bytes(finished.keys, finished.network, finished.payload, digests, direct)
         self._save(data, verify, state)

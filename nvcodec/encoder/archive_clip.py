@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
@@ -15,6 +16,7 @@ from nvcodec.decoder.key_groups import stacked
 from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.clip import Clip
 from nvcodec.errors import UsageError
+from nvcodec.io.mask import Mask
 from nvcodec.io.source import open_source
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
 from nvcodec.models.dnerv import DNeRVNetwork
@@ -81,6 +83,14 @@ class Archive:
         """The largest code value of a unit."""
         return self.clips[self.units[unit].video].format.peak
 
+    def psnr_by_video(self, errors: Tensor) -> list[tuple[int, float]]:
+        """Mean PSNR in dB of each video's units, whose errors are float32 [units]; what is not above 0 is unknown."""
+        found: dict[int, list[float]] = {}
+        for unit, error in zip(self.units, errors.tolist(), strict=True):
+            if error > 0:
+                found.setdefault(unit.video, []).append(-10 * math.log10(error))
+        return [(video, sum(each) / len(each)) for video, each in sorted(found.items())]
+
     def frames(self, unit: int) -> range:
         """The frames of its video that a unit shows."""
         first = self.units[unit].clip * self.config.clip
@@ -145,9 +155,10 @@ def _part(span: Span, is_half: bool) -> slice:
     return slice(span.inner.start // 2, -(-span.inner.stop // 2)) if is_half else span.inner
 
 
-def digest_of(clips: Sequence[Clip]) -> str:
-    """SHA-256 over several videos and their order, hexadecimal."""
-    return hashlib.sha256("".join(clip.digest() for clip in clips).encode()).hexdigest()
+def digest_of(clips: Sequence[Clip], masks: Sequence[Mask | None]) -> str:
+    """SHA-256 over several videos, what is masked of them, and their order, hexadecimal."""
+    parts = [clip.digest() + (mask.digest() if mask else "") for clip, mask in zip(clips, masks, strict=True)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def read_source(source: str, job: ArchiveJob) -> Clip:

@@ -32,11 +32,12 @@ class ArchiveJob:
 
     @property
     def origin(self) -> str:
-        """The sources, of which one is meant, as messages call them."""
+        """The sources, of which one is meant, as messages call them, and their mask."""
+        mask = "" if self.mask is None else f", or their mask {self.mask},"
         if len(self.sources) == 1:
-            return self.sources[0]
+            return self.sources[0] + mask
         more = ", ..." if len(self.sources) > _MOST_NAMED else ""
-        return f"one of {len(self.sources)} videos ({', '.join(self.sources[:_MOST_NAMED])}{more})"
+        return f"one of {len(self.sources)} videos ({', '.join(self.sources[:_MOST_NAMED])}{more}){mask}"
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""

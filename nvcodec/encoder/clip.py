@@ -96,8 +96,8 @@ class Clip:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the code values."""
-        return sum(plane.nbytes for plane in self.planes)
+        """Memory of the code values, and of what is hidden of them."""
+        return sum(plane.nbytes for plane in (*self.planes, *(self.hidden or ())))
 
     @property
     def pixels(self) -> int:
@@ -167,7 +167,13 @@ class Clip:
         if self.format.chroma is domain.chroma:
             return self
         target = replace(self.format, chroma=domain.chroma)
-        return Clip.load((yuv_to_rgb(planes, self.format) for planes in self.frames()), target, len(self))
+        clip = Clip.load((yuv_to_rgb(planes, self.format) for planes in self.frames()), target, len(self))
+        if self.hidden is None:
+            return clip
+        luma, chroma, _ = self.hidden  # a sample of colour is hidden with either of the two it is made from
+        wide = chroma.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, : luma.shape[1], : luma.shape[2]]
+        either = luma | wide
+        return replace(clip, hidden=(either, either, either))
 
     def digest(self) -> str:
         """SHA-256 of all code values, hexadecimal."""

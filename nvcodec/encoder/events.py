@@ -40,6 +40,8 @@ class Step:
     """None until the rate is part of the loss."""
     steps_per_s: float
     eta_s: float
+    videos: tuple[tuple[str, float], ...] = ()
+    """Of an archive: name and running PSNR of each video that was drawn."""
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ class Job:
 
     @property
     def origin(self) -> str:
-        """The source, as messages call it."""
-        return str(self.source)
+        """The source, as messages call it, and its mask."""
+        return str(self.source) + ("" if self.mask is None else f", or its mask {self.mask},")
 
     @property
     def path(self) -> str:

@@ -107,7 +107,8 @@ def boost(plane: Tensor, target: Tensor, strength: float) -> Tensor:
     taps = taps / taps.sum()
     blurred = F.conv2d(F.pad(residual, (2, 2, 2, 2), mode="replicate"), taps.view(1, 1, 1, 5))
     blurred = F.conv2d(blurred, taps.view(1, 1, 5, 1))
-    return (target + strength * (residual - blurred).squeeze(1)).clamp(0, 1)
+    boosted = (target + strength * (residual - blurred).squeeze(1)).clamp(0, 1)
+    return torch.where(residual.squeeze(1) > 0, boosted, target)  # what is exact, or hidden, stays
 
 
 def pooled(targets: PlaneTensors, rows: int, columns: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -43,12 +44,14 @@ def measured_result(
         reader: The written file.
         fitted: Its segments.
         elapsed_s: Duration of the encode until now, without what was fitted before it was resumed.
-        note: Puts the PSNR of the coding domain, in dB, into the metadata of the file; returns its final size in bytes.
+        note: Puts the PSNR of the coding domain, in dB, into the metadata of the file, where it is a number; its return
+            is the final size in bytes.
     """
     began = time.monotonic()
     drawn = _Timed(reader.frames())
     quality = measure(source.frames(), source.format, drawn, reader.format, mask=mask)
-    size = note(quality.psnr[domain_key(plan.domain)])
+    # a file says nothing that depends on what was hidden from it
+    size = note(quality.psnr[domain_key(plan.domain)] if quality.masked is None else math.nan)
     video, count = source.format, len(source)
     pixels = video.width * video.height * count
     parameters = sum(part.parameters for part in fitted)

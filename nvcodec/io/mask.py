@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from nvcodec.errors import InputError, UsageError
-from nvcodec.io.source import open_source
+from nvcodec.io.source import VideoSource, open_source
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 Picture = npt.NDArray[np.bool_]
@@ -22,6 +25,10 @@ _BOX = re.compile(r"(\d+)x(\d+)(?:\+(\d+)\+(\d+))?")
 _FIVE = ((1 / 2, 1 / 2), (1 / 4, 1 / 4), (1 / 4, 3 / 4), (3 / 4, 1 / 4), (3 / 4, 3 / 4))
 """Centres of the boxes of HNeRV and Boost, in units of the picture's sides."""
 _HELP = "Give box:120x120 (in the middle), box:64x32+10+20 (at x 10, y 20), boxes:50, scattered:50, or a video's path"
+
+
+_Box = tuple[int, int, int, int]
+"""Left, top, width, height."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +76,14 @@ def open_mask(spec: str, video: VideoFormat, frames: int, seek: int = 0) -> Mask
             masks.
         video: Format of the video that is masked.
         frames: Its frames.
-        seek: Frame of the mask's video that belongs to the first of them.
+        seek: Number of the first of them in the mask's video, or among the squares drawn by lot.
 
     Raises:
         UsageError: The words make no sense, or a box lies outside of the picture, or nothing or everything is masked.
         InputError: The mask's video cannot be read, or has another size, or fewer frames.
     """
-    kind, _, rest = spec.partition(":")
-    if kind in ("box", "boxes", "scattered") and not os.path.exists(spec):
-        shapes = _boxes(spec, rest, video) if kind == "box" else _squares(spec, kind, rest, video, frames)
+    shapes = _shapes(spec, video, range(seek, seek + frames))
+    if shapes is not None:
         mask = Mask(spec, tuple(_filled(boxes, video) for boxes in shapes))
     else:
         mask = Mask(Path(spec).name, _pictures(spec, video, frames, seek))
@@ -88,8 +94,26 @@ def open_mask(spec: str, video: VideoFormat, frames: int, seek: int = 0) -> Mask
     return mask
 
 
-_Box = tuple[int, int, int, int]
-"""Left, top, width, height."""
+def check_mask(spec: object, video: VideoFormat) -> None:
+    """Meet what is wrong with a mask at a glance, before the video it is for is read.
+
+    Raises:
+        UsageError: See :func:`open_mask`.
+        InputError: See :func:`open_mask`.
+    """
+    if not isinstance(spec, str):
+        raise UsageError(f"a mask is no {type(spec).__name__}", "Write it as a .png, or give boxes as in box:120x120")
+    if _shapes(spec, video, range(1)) is None:
+        with _opened(spec, video):
+            pass
+
+
+def _shapes(spec: str, video: VideoFormat, frames: range) -> list[list[_Box]] | None:
+    """Boxes of each frame, or for all; None: the words are a path."""
+    kind, _, rest = spec.partition(":")
+    if kind not in ("box", "boxes", "scattered") or os.path.exists(spec):
+        return None
+    return _boxes(spec, rest, video) if kind == "box" else _squares(spec, kind, rest, video, frames)
 
 
 def _boxes(spec: str, words: str, video: VideoFormat) -> list[list[_Box]]:
@@ -107,7 +131,7 @@ def _boxes(spec: str, words: str, video: VideoFormat) -> list[list[_Box]]:
     return [found]
 
 
-def _squares(spec: str, kind: str, side: str, video: VideoFormat, frames: int) -> list[list[_Box]]:
+def _squares(spec: str, kind: str, side: str, video: VideoFormat, frames: range) -> list[list[_Box]]:
     if not re.fullmatch(r"[1-9]\d{0,4}", side) or int(side) > min(video.width, video.height):
         raise UsageError(f"--mask {spec} has no squares that fit into {video.width}x{video.height}", _HELP)
     size = int(side)
@@ -116,7 +140,7 @@ def _squares(spec: str, kind: str, side: str, video: VideoFormat, frames: int) -
         corners = [(round(x * video.width) - size // 2, round(y * video.height) - size // 2) for x, y in _FIVE]
         return [[(min(max(x, 0), room[0]), min(max(y, 0), room[1]), size, size) for x, y in corners]]
     placed = []
-    for frame in range(frames):
+    for frame in frames:
         random = np.random.default_rng(frame)  # the same squares for every video, model and machine
         lefts, tops = (random.integers(0, side, len(_FIVE), endpoint=True).tolist() for side in room)
         placed.append([(left, top, size, size) for left, top in zip(lefts, tops, strict=True)])
@@ -130,7 +154,8 @@ def _filled(boxes: list[_Box], video: VideoFormat) -> Picture:
     return picture
 
 
-def _pictures(path: str, video: VideoFormat, frames: int, seek: int) -> tuple[Picture, ...]:
+@contextmanager
+def _opened(path: str, video: VideoFormat) -> Iterator[VideoSource]:
     if not os.path.exists(path):
         raise UsageError(f"--mask {path} is neither a file nor a box", _HELP)
     with open_source(path) as source:
@@ -140,19 +165,30 @@ def _pictures(path: str, video: VideoFormat, frames: int, seek: int) -> tuple[Pi
                 f"the mask {path} is {size[0]}x{size[1]}, but the video is {video.width}x{video.height}",
                 "Make them the same size",
             )
+        yield source
+
+
+def _pictures(path: str, video: VideoFormat, frames: int, seek: int) -> tuple[Picture, ...]:
+    with _opened(path, video) as source:
         half = source.format.peak // 2
-        every = [_white(planes, source.format, half) for planes in source]
-    if len(every) == 1:
-        return tuple(every)
-    if len(every) < seek + frames:
+        first, kept, count = None, [], 0
+        for planes in islice(source, seek + frames):
+            picture = _white(planes, source.format, half)
+            first = picture if first is None else first
+            if count >= seek:
+                kept.append(picture)
+            count += 1
+    if count == 1 and first is not None:
+        return (first,)
+    if count < seek + frames:
         raise InputError(
-            f"the mask {path} has {len(every)} frames, but frame {seek + frames - 1} is needed",
+            f"the mask {path} has {count} frames, but frame {seek + frames - 1} is needed",
             "Give one picture for all frames, or one for each",
         )
-    return tuple(every[seek : seek + frames])
+    return tuple(kept)
 
 
 def _white(planes: Planes, video: VideoFormat, half: int) -> Picture:
     shown = planes if video.chroma is ChromaFormat.RGB else planes[:1]
-    white: Picture = np.any([plane > half for plane in shown], axis=0)
+    white: Picture = np.all([plane > half for plane in shown], axis=0)
     return white

@@ -96,9 +96,10 @@ class KeyedVideo(nn.Module):
 
     def share_later(self, clip: int, late: float) -> Tensor:
         """Share of the time ``late`` frames after each frame of a clip, but not behind the last, float32 [T]."""
-        every = range(clip * self.config.clip, (clip + 1) * self.config.clip)
-        times = [min(frame + late, self.geometry.frames - 1) for frame in every]
-        share = [_share(time, self._times, self.config.clip) for time in times]
+        start, end = self._times[clip], self._times[self._ends[clip]]
+        # of this clip's key frames, though what rounding makes of late may lie at the beginning of the next
+        times = [min(start + place + late, end) for place in range(self.config.clip)]
+        share = [(time - start) / max(end - start, 1) for time in times]
         return torch.tensor(share, dtype=torch.float32, device=self.share.device)
 
     def inside(self, planes: PlaneTensors, vertical: Span, horizontal: Span) -> PlaneTensors:
@@ -119,9 +120,9 @@ def time_code(times: list[int], frames: int, levels: int) -> Tensor:
     return torch.tensor([[*map(math.sin, row), *map(math.cos, row)] for row in phases], dtype=torch.float32)
 
 
-def _share(frame: float, keys: list[int], clip: int) -> float:
-    """How far a frame, or a time between frames, is on the way from the key frame before it to the next."""
-    start = int(frame // clip)
+def _share(frame: int, keys: list[int], clip: int) -> float:
+    """How far a frame is on the way from the key frame before it to the next."""
+    start = frame // clip
     end = keys[min(start + 1, len(keys) - 1)]
     return (frame - keys[start]) / (end - keys[start]) if end > keys[start] else 0.0
 

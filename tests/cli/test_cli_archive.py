@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -129,6 +130,8 @@ def test_a_folder_a_list_and_names_that_meet(nvc, videos, tmp_path):
     words = [tmp_path / "more", f"@{tmp_path / 'list.txt'}", "-o", tmp_path / "x.nvc"]
     outcome = nvc("encode", *words, *QUICK, "-n", "2", "--progress", "json")
     assert outcome.code == 0 and '"event": "result"' in outcome.err.splitlines()[-1]
+    last = next(line for line in reversed(outcome.err.splitlines()) if '"event": "step"' in line)
+    assert set(json.loads(last)["videos"]) & {"wide", "wide_2"}
     assert [stream.name for stream in nvcodec.probe(tmp_path / "x.nvc").streams] == ["wide", "wide_2"]
     assert nvc("decode", tmp_path / "x.nvc", "--stream", "wide_2", "-o", tmp_path / "x.y4m").code == 0
     assert _geometry(tmp_path / "x.y4m") == (64, 48, 25, 2)

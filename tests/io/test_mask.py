@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvcodec.errors import InputError, UsageError
-from nvcodec.io.mask import Mask, open_mask
+from nvcodec.io.mask import Mask, check_mask, open_mask
 from nvcodec.io.sink import open_sink
 from nvcodec.types import ChromaFormat, VideoFormat
 
@@ -41,6 +41,8 @@ def test_scattered_squares_move_and_are_the_same_again() -> None:
     assert len({picture.tobytes() for picture in mask.pictures}) == 6
     assert mask.digest() == again.digest() != open_mask("scattered:9", VIDEO, 5).digest()
     assert all(81 <= picture.sum() <= 5 * 81 for picture in mask.pictures)
+    later = open_mask("scattered:9", VIDEO, 2, seek=4)
+    assert [picture.tobytes() for picture in later.pictures] == [picture.tobytes() for picture in mask.pictures[4:]]
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
@@ -89,6 +91,17 @@ def test_words_that_mask_nothing_sensible(spec: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_mask(spec, VIDEO, 4)
     assert caught.value.hint
+
+
+def test_mistakes_are_met_at_a_glance(tmp_path: Path) -> None:
+    small = _written(tmp_path / "small.y4m", VideoFormat(32, 48), 4)
+    for spec in ("box:65x4", "scattered:49", "no_such_file.png", np.zeros((48, 64), bool)):
+        with pytest.raises(UsageError) as caught:
+            check_mask(spec, VIDEO)
+        assert caught.value.hint and "\n" not in caught.value.message
+    with pytest.raises(InputError, match="is 32x48"):
+        check_mask(small, VIDEO)
+    check_mask("box:4x4", VIDEO)
 
 
 def test_masks_of_another_size_or_length(tmp_path: Path) -> None:
