@@ -1,6 +1,6 @@
 """Masked regions: hide them from the fit, and see what the decoder puts there.
 
-    python benchmarks/inpainting.py CLIP... -o results/inpainting --masks box:40x40,scattered:30 --models msnerv,dnerv
+    python benchmarks/inpainting.py CLIP... -o OUT --mask box:40x40 --mask scattered:30 --models msnerv,dnerv
 
 Both protocols of the papers are reported: the PSNR inside the mask (D-NeRV) and over the whole picture (HNeRV, Boost).
 Beside the decoded file stand fills that need no network, made from the uncoded source: the mean colour of what can be
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from nvcodec.encoder.hiding import hide  # noqa: E402
 from nvcodec.io.mask import Mask, open_mask  # noqa: E402
 from nvcodec.io.source import open_source  # noqa: E402
 from nvcodec.metrics.measure import Measurement, measure  # noqa: E402
-from nvcodec.types import ChromaFormat, Planes  # noqa: E402
+from nvcodec.types import Planes, VideoFormat  # noqa: E402
 
 
 def mean_fill(clip: Clip, mask: Mask) -> list[Planes]:
@@ -45,7 +45,8 @@ def row(path: Path, spec: str, model: str, given: argparse.Namespace) -> list[di
     with open_source(str(path)) as source:
         clip = Clip.load(islice(source, given.frames), source.format, None)
     mask = open_mask(spec, clip.format, len(clip))
-    output = given.output / f"{path.stem}_{spec.replace(':', '_')}_{model}.nvc"
+    words = re.sub(r"[^\w+.-]", "_", spec)  # a mask's path has slashes
+    output = given.output / f"{path.stem}_{words}_{model}.nvc"
     how = {
         "bpp": given.bpp, "preset": given.preset, "epochs": given.epochs, "threads": given.threads, "mask": spec,
         "frames": len(clip), "overwrite": True,
@@ -55,16 +56,16 @@ def row(path: Path, spec: str, model: str, given: argparse.Namespace) -> list[di
     else:
         encode(path, output, model=model, **how)
     common = {"clip": path.stem, "mask": spec}
-    video = replace(clip.format, chroma=ChromaFormat.YUV420)
 
-    def against(name: str, pictures: list[Planes]) -> dict[str, object]:
+    def against(name: str, pictures: list[Planes], video: VideoFormat) -> dict[str, object]:
         return {**common, "fill": name, **numbers(measure(clip.frames(), clip.format, pictures, video, mask=mask))}
 
-    decoded = against(model, list(VideoReader(output, device="cpu").frames()))
+    with VideoReader(output, device="cpu") as reader:
+        decoded = against(model, list(reader.frames()), reader.format)
     return [
         {**decoded, "bytes": output.stat().st_size},
-        against("mean colour", mean_fill(clip, mask)),
-        against("nearest frame", list(hide(clip, mask).frames())),
+        against("mean colour", mean_fill(clip, mask), clip.format),
+        against("nearest frame", list(hide(clip, mask).frames()), clip.format),
     ]
 
 
@@ -83,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the results")
-    parser.add_argument("--masks", default="box:40x40,scattered:30")
+    parser.add_argument("--mask", action="append", metavar="MASK", help="may be given several times")
     parser.add_argument("--models", default="msnerv,qsnerv,dnerv")
     parser.add_argument("--bpp", type=float, default=0.2)
     parser.add_argument("--frames", type=int, help="of each clip, at most")
@@ -94,7 +95,7 @@ def main() -> None:
     given.output.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
     for clip in given.clips:
-        for spec in given.masks.split(","):
+        for spec in given.mask or ("box:40x40", "scattered:30"):
             for model in given.models.split(","):
                 rows += [entry for entry in row(clip, spec, model, given) if entry not in rows]
                 print(json.dumps(rows[-1]), flush=True)

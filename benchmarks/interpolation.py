@@ -27,12 +27,14 @@ from nvcodec import VideoReader, encode, encode_archive  # noqa: E402
 from nvcodec.io.sink import open_sink  # noqa: E402
 from nvcodec.io.source import open_source  # noqa: E402
 from nvcodec.metrics.measure import measure  # noqa: E402
-from nvcodec.types import Planes, VideoFormat  # noqa: E402
+from nvcodec.types import ChromaFormat, Planes, VideoFormat  # noqa: E402
 
 
 def pictures(clip: Path, frames: int | None) -> tuple[VideoFormat, list[Planes]]:
     """An odd number of frames: both ends are seen."""
     with open_source(str(clip)) as source:
+        if source.format.chroma is not ChromaFormat.YUV420:
+            sys.exit(f"{clip} is RGB; the numbers of this benchmark are of 4:2:0: convert it with -pix_fmt yuv420p")
         every = list(islice(source, frames))
         return source.format, every if len(every) % 2 else every[:-1]
 

@@ -3,18 +3,22 @@
     python examples/remove_logo.py video.mp4 clean.mkv --mask box:60x20+10+8
     python examples/remove_logo.py video.mp4 clean.mkv --mask dead_pixels.png
 
-Every sample that is not masked stays exactly what it was; only the holes are drawn.
+Only what is masked is drawn. In .mkv, and in .y4m or PNG where the video is of their kind (4:2:0 or 8-bit RGB), every
+other sample is exactly what it was; .mp4 is lossy. Sound is not carried over.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 import nvcodec
+from nvcodec.arguments import check_output
+from nvcodec.errors import NvcError, UsageError
 from nvcodec.io.mask import open_mask
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
@@ -25,38 +29,52 @@ def clean(video: Path, output: Path, mask: str, *, crf: float = 20, epochs: floa
 
     Args:
         video: The video with the logo.
-        output: Where to write; .mkv and .y4m are lossless.
+        output: Where to write; .mkv is lossless. A file, or ``folder/`` for PNG pictures.
         mask: See :func:`nvcodec.io.mask.open_mask`.
         crf: Quality of the fit: the finer, the more the filling follows what is around it.
         epochs: Passes of the fit; None = the preset's.
         model: Representation.
+
+    Raises:
+        NvcError: The video or the mask cannot be read, or the output exists or cannot be written.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    if output.is_dir():
+        if video.exists() and output.samefile(video):
+            raise UsageError(f"{output} is the input itself", "Give the output another name")
+    else:
+        check_output(str(output), overwrite=False, source=str(video))
+    with tempfile.TemporaryDirectory() as folder, open_source(video) as source:
         file = Path(folder, "fitted.nvc")
-        nvcodec.encode(video, file, mask=mask, crf=crf, epochs=epochs, model=model, domain="yuv420")
-        with open_source(video) as source, nvcodec.VideoReader(file) as reader:
-            masked = open_mask(mask, source.format, len(reader))
-            with open_sink(output, source.format, overwrite=True) as sink:
+        # opened before the fit: what cannot be written is better known at once
+        with open_sink(output if output.suffix else f"{output}/", source.format) as sink:
+            nvcodec.encode(video, file, mask=mask, crf=crf, epochs=epochs, model=model, settings={"loss.fill": 0.1})
+            with nvcodec.VideoReader(file) as reader:
+                masked = open_mask(mask, source.format, len(reader))
                 for index, (seen, drawn) in enumerate(zip(source, reader.frames(), strict=True)):
                     covered = masked.planes(index, source.format.chroma)
-                    y, u, v = (np.where(*choice) for choice in zip(covered, drawn, seen, strict=True))
-                    sink.write((y, u, v))
-            return len(reader)
+                    first, second, third = (np.where(*choice) for choice in zip(covered, drawn, seen, strict=True))
+                    sink.write((first, second, third))
+                return len(reader)
 
 
-def main() -> None:
+def main() -> int:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
-    parser.add_argument("output", type=Path)
+    parser.add_argument("output", type=Path, help="a new file: .mkv, .y4m, .mp4, or a folder of PNG pictures")
     parser.add_argument("--mask", required=True, help="box:WxH+X+Y, or a picture or video that is white there")
     parser.add_argument("--crf", type=float, default=20)
     parser.add_argument("--epochs", type=float)
     parser.add_argument("--model", default="msnerv")
     given = parser.parse_args()
-    frames = clean(given.video, given.output, given.mask, crf=given.crf, epochs=given.epochs, model=given.model)
+    try:
+        frames = clean(given.video, given.output, given.mask, crf=given.crf, epochs=given.epochs, model=given.model)
+    except NvcError as error:
+        print(f"error: {error}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)
+        return error.exit_code
     print(f"{given.output}: {frames} frames")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

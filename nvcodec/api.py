@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nvcodec.archiving import ARCHIVE_MODEL, check_sources, encode_archive, run_archive
-from nvcodec.arguments import check_output, check_preset, check_preview, only_target
+from nvcodec.arguments import check_output, check_preset, check_preview, domain_called, frame_rate, only_target
 from nvcodec.decoder.opening import pick_device
 from nvcodec.decoding import DecodeResult, decode
 from nvcodec.decoding_all import StreamOutcome, decode_all
@@ -26,9 +26,9 @@ from nvcodec.encoder.work_folder import check_work_dir, job_in
 from nvcodec.errors import UsageError
 from nvcodec.info import probe
 from nvcodec.io.arrays import as_video, is_array, path_of
+from nvcodec.io.mask import check_mask
 from nvcodec.io.source import open_source
 from nvcodec.models import registry
-from nvcodec.types import Domain
 
 if TYPE_CHECKING:
     from nvcodec.encoder.archive_result import ArchiveResult
@@ -65,7 +65,7 @@ def encode(
     threads: int = 1,
     device: str = "auto",
     size: tuple[int, int] | None = None,
-    fps: Fraction | int | None = None,
+    fps: Fraction | float | None = None,
     pix_fmt: str | None = None,
     seek: int = 0,
     frames: int | None = None,
@@ -119,10 +119,18 @@ def encode(
         DeviceError: The device is missing or out of memory.
         InterruptedEncodeError: ``should_stop`` returned true.
     """
-    if model == ARCHIVE_MODEL or not (isinstance(source, (str, Path)) or is_array(source)):
+    if isinstance(source, (list, tuple)) and any(map(is_array, source)):
+        raise UsageError(
+            f"a {type(source).__name__} of arrays is no video", "Make one array of them:  np.stack(frames)"
+        )
+    if model == ARCHIVE_MODEL or isinstance(source, (list, tuple)):
         raise UsageError(
             f"several videos make an archive, drawn by the model {ARCHIVE_MODEL}",
             "Call encode_archive([...], output), for an archive of one video too",
+        )
+    if not (isinstance(source, (str, Path)) or is_array(source)):
+        raise UsageError(
+            f"a value of type {type(source).__name__} is no video", "Give the path of one, or its frames as an array"
         )
     target = only_target(crf=crf, bpp=bpp, bitrate=bitrate, target_size=target_size, target_psnr=target_psnr)
     check_preset(preset)
@@ -132,7 +140,7 @@ def encode(
     wanted = {**(settings or {}), **({"loss.kind": tune} if tune else {})}
     config = replace(
         overrides.apply(EncodeConfig(), wanted, model),
-        domain=None if domain is None else Domain[domain.upper()],
+        domain=domain_called(domain),
         parameters=parameters,
         segment=segment,
         epochs=epochs,
@@ -151,11 +159,11 @@ def encode(
         model=model,
         preview=preview,
         size=size,
-        fps=None if fps is None else Fraction(fps),
+        fps=frame_rate(fps),
         pix_fmt=pix_fmt,
         seek=seek,
         frames=frames,
-        mask=None if mask is None else str(mask),
+        mask=str(mask) if isinstance(mask, Path) else mask,
         target=target,
         config=config,
     )
@@ -211,7 +219,7 @@ def add_layer(
     threads: int = 1,
     device: str = "auto",
     size: tuple[int, int] | None = None,
-    fps: Fraction | int | None = None,
+    fps: Fraction | float | None = None,
     pix_fmt: str | None = None,
     seek: int = 0,
     overwrite: bool = False,
@@ -258,8 +266,13 @@ def add_layer(
     info = probe(bitstream)
     if info.session.config.has_key_frames:
         raise UsageError(f"{bitstream} is an archive (model {info.model})", "Layers go on files of the other models")
+    if "mask" in info.metadata:
+        raise UsageError(
+            f"{bitstream} was encoded with --mask {info.metadata['mask']}: a layer would show what it hides",
+            "Encode again with more --bpp instead",
+        )
     used = info.metadata.get("preset")
-    _check_source(Job(video, "", size, None if fps is None else Fraction(fps), pix_fmt, seek), on_event)
+    _check_source(Job(video, "", size, frame_rate(fps), pix_fmt, seek), on_event)
     if output is None:
         check_output(os.path.realpath(bitstream), True, path_of(video))
     device = pick_device(device)
@@ -279,7 +292,7 @@ def add_layer(
         target,
         config,
         size,
-        None if fps is None else Fraction(fps),
+        frame_rate(fps),
         pix_fmt,
         seek,
     )
@@ -309,5 +322,7 @@ def _check_source(job: Job, on_event: EventHandler) -> None:
         job.source, size=job.size, fps=job.fps, pix_fmt=job.pix_fmt, seek=job.seek, frames=job.frames
     ) as source:
         choose_domain(source.format, job.config.domain)
+        if job.mask is not None:
+            check_mask(job.mask, source.format)
         job.target.file_bytes(source.format, source.frame_count or 1)
         on_event(Notice(f"{job.source}: {source.origin}"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvcodec.arguments import check_output, check_preset, only_target
+from nvcodec.arguments import check_output, check_preset, frame_rate, only_target
 from nvcodec.decoder.opening import pick_device
 from nvcodec.encoder import overrides
 from nvcodec.encoder.archive_job import ArchiveJob
@@ -16,10 +16,11 @@ from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.events import EventHandler, Notice, ignore
 from nvcodec.encoder.presets import default_preset
 from nvcodec.encoder.work_folder import check_work_dir
-from nvcodec.errors import UsageError
+from nvcodec.errors import NvcError, UsageError
 from nvcodec.io.arrays import is_array
+from nvcodec.io.mask import check_mask
 from nvcodec.io.source import open_source
-from nvcodec.types import ChromaFormat
+from nvcodec.types import ChromaFormat, VideoFormat
 
 if TYPE_CHECKING:
     from nvcodec.encoder.archive_result import ArchiveResult
@@ -44,7 +45,7 @@ def encode_archive(
     seed: int = 0,
     threads: int = 1,
     device: str = "auto",
-    fps: Fraction | int | None = None,
+    fps: Fraction | float | None = None,
     frames: int | None = None,
     mask: str | Path | None = None,
     work_dir: str | Path | None = None,
@@ -88,7 +89,16 @@ def encode_archive(
         DeviceError: The device is missing or out of memory.
         InterruptedEncodeError: ``should_stop`` returned true.
     """
-    if is_array(sources) or any(map(is_array, sources)):
+    if not is_array(sources) and (isinstance(sources, (str, bytes, Path)) or not isinstance(sources, Iterable)):
+        raise UsageError(
+            f"an archive is made of a list of videos, not of one {type(sources).__name__}",
+            "Give a list of videos, of one too:  encode_archive([video], output)",
+        )
+    sources = list(sources)
+    for source in sources:
+        if not (isinstance(source, (str, Path)) or is_array(source)):
+            raise UsageError(f"a value of type {type(source).__name__} is no video", "Give the paths of the videos")
+    if any(map(is_array, sources)):
         raise UsageError("archives are made of 4:2:0 video, and arrays are RGB", "Write the frames to files first")
     target = only_target(crf=crf, bpp=bpp, bitrate=bitrate, target_size=target_size)
     check_preset(preset)
@@ -106,9 +116,9 @@ def encode_archive(
         output=str(output),
         target=target,
         config=config,
-        fps=None if fps is None else Fraction(fps),
+        fps=frame_rate(fps),
         frames=frames,
-        mask=None if mask is None else str(mask),
+        mask=str(mask) if isinstance(mask, Path) else mask,
     )
     check_sources(job, overwrite, on_event)
     device = pick_device(device)
@@ -155,4 +165,14 @@ def check_sources(job: ArchiveJob, overwrite: bool, on_event: EventHandler) -> N
                     f"{source} is RGB; archives hold 4:2:0 video", f"Convert it:  ffmpeg -i {source} -pix_fmt yuv420p"
                 )
             job.target.file_bytes(opened.format, opened.frame_count or 1)
+            if job.mask is not None:
+                _check_mask(job.mask, source, opened.format)
             on_event(Notice(f"{source}: {opened.origin}"))
+
+
+def _check_mask(spec: str, source: str, video: VideoFormat) -> None:
+    try:
+        check_mask(spec, video)
+    except NvcError as error:
+        error.message = f"{source}: {error.message}"
+        raise

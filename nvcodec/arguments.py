@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
+from numbers import Rational
 
 from nvcodec.encoder.presets import PRESETS
 from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.errors import UsageError
+from nvcodec.models import registry
+from nvcodec.types import Domain
 
-_PREVIEWED = ("msnerv", "tenerv")
-"""Heads on earlier blocks of the others come no nearer than 17 to 26 dB to the picture."""
+_MOST = (1 << 32) - 1
+"""Of numerator and denominator of a frame rate in a file."""
+_PLAIN = 1001
+"""Denominators of frame rates are no larger: what a float is a little off is rounded away."""
 
 
 def check_output(path: str, overwrite: bool, source: str = "-") -> None:
@@ -47,15 +53,47 @@ def only_target(**given: float | None) -> RateTarget:
     return RateTarget(TargetKind(name.removeprefix("target_")), value)
 
 
+def frame_rate(fps: Fraction | float | None) -> Fraction | None:
+    """A frame rate as files hold it; of a float, which has no exact thirds, the nearest with a small denominator.
+
+    Raises:
+        UsageError: It is not positive, no number, or has no place in a file.
+    """
+    if fps is None:
+        return None
+    hint = "Give frames per second, as in 30 or Fraction(30000, 1001)"
+    try:
+        exact = Fraction(fps if isinstance(fps, (Rational, str)) else float(fps))
+    except (TypeError, ValueError, OverflowError):  # words, nan and infinity
+        raise UsageError(f"a frame rate of {fps} is impossible", hint) from None
+    rate = exact.limit_denominator(_PLAIN) if not isinstance(fps, Rational) else exact
+    if rate <= 0 or max(rate.numerator, rate.denominator) > _MOST:
+        raise UsageError(f"a frame rate of {fps} is impossible", hint)
+    return rate
+
+
+def domain_called(name: str | None) -> Domain | None:
+    """The coding domain of a name; None stays None.
+
+    Raises:
+        UsageError: There is none.
+    """
+    names = [domain.name.lower() for domain in Domain]
+    if name is not None and name.lower() not in names:
+        raise UsageError(f"no domain is called {name!r}", f"Domains: {', '.join(names)}")
+    return None if name is None else Domain[name.upper()]
+
+
 def check_preview(model: str) -> None:
     """Refuse to store previews of what only its last block turns into pictures.
 
     Raises:
-        UsageError: The model is such a one.
+        UsageError: The model is such a one, or there is none of this name.
     """
-    if model not in _PREVIEWED:
+    if not registry.by_name(model).previewed:
+        able = [other.name for other in registry.MODELS if other.previewed]
         raise UsageError(
-            f"--preview is for the models {' and '.join(_PREVIEWED)}; no earlier part of {model} shows its pictures",
+            f"--preview is for the models {' and '.join(able)}; no earlier part of {model} shows its pictures",
             "Leave it out: nvc decode --scale shrinks whole pictures of any model",
         )
 

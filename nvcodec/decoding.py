@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nvcodec.container import Limits
+from nvcodec.decoder.notices import notices
 from nvcodec.decoder.opening import check_layers, read_bitstream, stream_number
 from nvcodec.decoder.previews import Scale, check_scale
 from nvcodec.decoder.reader import VideoReader
@@ -27,6 +28,8 @@ from nvcodec.types import ChromaFormat, Planes, Time, VideoFormat
 
 MAX_INTERPOLATE = 64
 """From 1 frame per second to 64."""
+UNNAMED = "the file"
+"""What messages call a bitstream that somebody else opened."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def decode(
         check: Verify all segments of the stream against their digests first.
         overwrite: Replace an existing output.
         on_progress: Hears of frames done and frames in all.
-        on_warning: Hears of what is missing from a file that was cut.
+        on_warning: Hears of what is missing from a file that was cut, and what small pictures cost or lack.
 
     Raises:
         InputError: The bitstream cannot be read, or has no such frames.
@@ -112,7 +115,8 @@ def decode(
         names = [header.name for header in container.header.streams]
         number = stream_number(stream, names)
         total = session.frame_count(number)
-        wanted = _times(_frame_range(name, total, seek, frames, step), interpolate)
+        asked = _frame_range(name, total, seek, frames, step)
+        wanted = _times(asked, interpolate)
         check_layers(session, layers)
         drawn = shrunk_format(session.drawn_format(number), check_scale(scale))
         written = drawn if pix_fmt is None else replace(drawn, bit_depth=PIXEL_FORMATS[pix_fmt])
@@ -121,12 +125,14 @@ def decode(
         sink = nullcontext() if output is None else open_sink(output, written, overwrite=overwrite)
         with sink as opened:
             reader = VideoReader(session, device=device, stream=number, layers=layers, scale=scale, batch=batch)
-            if output is not None and (detour := _detour(reader, wanted)):
-                on_warning(f"{name}: {detour}")
+            for notice in notices(reader, asked) if output is not None else ():
+                on_warning(f"{name}: {notice}")
             _set_threads(threads)
             began, entropy_before_s = time.monotonic(), session.entropy_s
             if check:
-                _check_stream(reader)
+                from nvcodec.decoder.check import check_stream
+
+                check_stream(reader)
             if opened is not None:
                 for done, planes in enumerate(reader.frames(wanted), 1):
                     opened.write(_at_depth(planes, drawn, written))
@@ -148,24 +154,11 @@ def decode(
 def _opened(source: str | Path | bytes | Session, limits: Limits | None) -> tuple[str, Session]:
     """What messages call a bitstream, and its session; without torch, so that mistakes are reported at once."""
     if isinstance(source, Session):
-        return "the file", source
+        return UNNAMED, source
     name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
     data = sys.stdin.buffer.read() if source in ("-", Path("-")) else read_bitstream(source)
     with naming(name):
         return name, probe(data, limits=limits).session
-
-
-def _detour(reader: VideoReader, times: Sequence[Time]) -> str | None:
-    """Why small pictures take the time of whole ones; None when they do not."""
-    divisor, session = reader.pictures.divisor, reader.session
-    ordinals = dict.fromkeys(session.locate(time, reader.stream)[0] for time in times)
-    if not (whole := reader.pictures.without_preview(session, ordinals)):
-        return None
-    what = "whole frames are drawn and shrunk"
-    if reader.layers and session.container.previews:
-        return f"previews show the base alone; for --layers {reader.layers} {what}"
-    of = "" if len(whole) == len(ordinals) else f" for {len(whole)} of {len(ordinals)} segments"
-    return f"no preview stored for 1/{divisor}{of}: {what}; encode with --preview (msnerv, tenerv) for speed"
 
 
 def _set_threads(threads: int | None) -> None:
@@ -173,14 +166,6 @@ def _set_threads(threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
-
-
-def _check_stream(reader: VideoReader) -> None:
-    from nvcodec.decoder.check import check_segment
-
-    for ordinal, segment in enumerate(reader.session.container.segments):
-        if segment.stream == reader.stream:
-            check_segment(reader, ordinal)
 
 
 def _frame_range(name: str, total: int, seek: int, frames: int | None, step: int) -> range:
@@ -201,16 +186,25 @@ def _frame_range(name: str, total: int, seek: int, frames: int | None, step: int
     return wanted
 
 
+def check_interpolate(interpolate: int) -> None:
+    """Refuse what is no number of pictures for each frame.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not 1 <= interpolate <= MAX_INTERPOLATE:
+        raise UsageError(f"--interpolate is {interpolate}", f"Give 1 to {MAX_INTERPOLATE}: 2 doubles the frame rate")
+
+
 def _times(frames: range, interpolate: int) -> Sequence[Time]:
     """The frames, and times between each two of them.
 
     Raises:
         UsageError: There is no such number of pictures between frames, or some of the frames are to be left out.
     """
+    check_interpolate(interpolate)
     if interpolate == 1:
         return frames
-    if not 1 <= interpolate <= MAX_INTERPOLATE:
-        raise UsageError(f"--interpolate is {interpolate}", f"Give 1 to {MAX_INTERPOLATE}: 2 doubles the frame rate")
     if frames.step > 1:
         raise UsageError("--step leaves frames out, --interpolate adds some", "Choose one")
     first, last = interpolate * frames[0], interpolate * frames[-1]

@@ -12,7 +12,7 @@ from typing import Any
 from nvcodec.container import Limits
 from nvcodec.decoder.opening import check_layers, pick_device, read_bitstream
 from nvcodec.decoder.previews import Scale, check_scale
-from nvcodec.decoding import DecodeResult, decode
+from nvcodec.decoding import UNNAMED, DecodeResult, check_interpolate, decode
 from nvcodec.errors import BitstreamError, NvcError, UnsupportedError, UsageError, naming
 from nvcodec.info import probe
 
@@ -82,7 +82,7 @@ def decode_all(
         check: Verify all segments against their digests first.
         overwrite: Replace existing videos.
         on_progress: Hears of frames done and frames in all, of all streams together.
-        on_warning: Hears of what is missing from a file that was cut.
+        on_warning: As in :func:`nvcodec.decode`; hears of what is the matter with several streams once.
 
     Returns:
         One outcome for each stream, in the order of the file.
@@ -101,15 +101,23 @@ def decode_all(
         info = probe(data, limits=limits)
         check_layers(info.session, layers)
         check_scale(scale)
+        check_interpolate(interpolate)
     names = [header.name for header in info.streams]
     outputs: list[str | None] = [None] * len(names)
     if folder is not None:
         outputs = [os.path.join(folder, name + suffix) for name in file_names(names)]
         _make_room(Path(folder), outputs, overwrite)
-    for warning in info.warnings:
-        on_warning(f"{file}: {warning}")
-    device = pick_device(device)
     counts = [info.session.frame_count(index) for index in range(len(names))]
+    told: set[str] = set()
+
+    def tell(warning: str) -> None:
+        if warning not in told:
+            told.add(warning)
+            on_warning(f"{file}: {warning}")
+
+    for warning in info.warnings:
+        tell(warning)
+    device = pick_device(device)
     pictures = [max(interpolate * (count - 1) + 1, 0) for count in counts]
     outcomes, before, total = [], 0, sum(pictures)
     for index, (name, output) in enumerate(zip(names, outputs, strict=True)):
@@ -132,6 +140,7 @@ def decode_all(
                     check=check,
                     overwrite=overwrite,
                     on_progress=lambda done, _, before=before: on_progress(before + done, total),  # type: ignore[misc]
+                    on_warning=lambda text: tell(text.removeprefix(f"{UNNAMED}: ")),
                 )
         except (BitstreamError, UnsupportedError, UsageError) as error:
             failure = error

@@ -79,7 +79,7 @@ def test_container_needs_only_the_standard_library_and_numpy_types():
     ("library", "homes"),
     [
         ("constriction", {"nvcodec.entropy.coder"}),
-        ("av", {"nvcodec.io.pyav", "nvcodec.io.packets"}),
+        ("av", {"nvcodec.io.pyav", "nvcodec.io.packets", "nvcodec.io.png_pixels"}),
         ("pytorch_msssim", {"nvcodec.metrics.msssim"}),
     ],
 )

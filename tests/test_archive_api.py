@@ -97,6 +97,19 @@ def test_a_video_without_a_rate_does_not_stop_the_others(two, tmp_path):
     assert os.listdir(tmp_path / "out") == []
 
 
+@pytest.mark.parametrize("interpolate", [0, 65])
+def test_nonsense_is_refused_before_anything_is_made(tmp_path, interpolate):
+    with pytest.raises(UsageError, match=f"--interpolate is {interpolate}"):
+        nvcodec.decode_all(ARCHIVE, tmp_path / "out", interpolate=interpolate, device="cpu")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_all_streams_have_in_common_is_said_once(tmp_path):
+    said = []
+    nvcodec.decode_all(ARCHIVE, tmp_path, suffix=".y4m", scale="1/2", device="cpu", on_warning=said.append)
+    assert said == [f"{ARCHIVE}: no preview stored for 1/2: whole frames are drawn and shrunk"]
+
+
 @given(_NAMES)
 def test_file_names_stay_in_their_folder(names):
     found = file_names(names)

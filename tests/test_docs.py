@@ -148,15 +148,29 @@ def _sections() -> Iterator[tuple[int | None, str]]:
             yield int(code[1]) if code else None, message
 
 
+def _pattern(message: str) -> re.Pattern[str]:
+    """What matches the templates that a message of the tables may come from."""
+    body = re.escape(message.removeprefix("… ")).replace("…", _FIELD)
+    return re.compile((f"(?:{_FIELD} )?" if message.startswith("… ") else "") + body)  # a name is often put in front
+
+
+def test_every_message_of_ours_is_listed() -> None:
+    """Of wrong usage, unreadable input and newer files; damage is listed by kinds, not one by one."""
+    kinds = {"UsageError", "InputError", "UnsupportedError"}
+    ours = {template for template, names in _templates().items() if names & kinds}
+    ours -= {_FIELD}  # what a network's configuration or the command-line parser says
+    patterns = [_pattern(message) for _, message in _sections()]
+    missing = [template for template in ours if not any(pattern.fullmatch(template) for pattern in patterns)]
+    assert not missing, [template.replace(_FIELD, "…") for template in missing]
+
+
 def test_every_message_is_one_of_ours() -> None:
     codes = {name: getattr(kind, "exit_code", None) for name, kind in vars(errors).items()}
     codes |= {"TruncatedError": 4, "LostError": 4, "print_error": None}
     messages = list(_sections())
     assert len(messages) > 100
     for code, message in messages:
-        body = re.escape(message.removeprefix("… ")).replace("…", _FIELD)
-        name = f"(?:{_FIELD} )?" if message.startswith("… ") else ""  # it is often put in front later
-        pattern = re.compile(name + body)
+        pattern = _pattern(message)
         makers = [names for template, names in _templates().items() if pattern.fullmatch(template)]
         assert makers, message
         known = {codes[name] for names in makers for name in names if name in codes} - {None}

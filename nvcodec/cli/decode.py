@@ -57,7 +57,7 @@ _CHECKED = "   all digests match"
     type=options.Whole(1, MAX_INTERPOLATE),
     metavar="N",
     default=1,
-    help="Draw N-1 pictures between frames too, at N times the frame rate.  [default: 1]",
+    help="Draw N-1 pictures between each two frames, none behind the last, at N times the rate.  [default: 1]",
 )
 @option(
     "--stream", group="Streams", metavar="N|NAME", default="0", help="Which video of a multi-video file.  [default: 0]"
@@ -75,14 +75,14 @@ _CHECKED = "   all digests match"
     group="Streams",
     type=options.Whole(0, 255),
     metavar="N",
-    help="Use the base and the first N enhancement layers.  [default: all]",
+    help="Use the base and the first N enhancement layers.  [default: all; none where --scale finds previews]",
 )
 @option(
     "--scale",
-    group="Streams",
+    group="Frames",
     type=options.Choice(["1", *(f"1/{divisor}" for divisor in PREVIEW_DIVISORS)]),
     default="1",
-    help="Draw small pictures; quick if encoded with --preview.  [default: 1]",
+    help="Draw small pictures; quick if encoded with --preview, which shows the base alone.  [default: 1]",
 )
 @options.device_options()
 @option(

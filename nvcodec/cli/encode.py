@@ -60,7 +60,8 @@ _FILES, _MODEL, _RATE, _SPEED = "Files", "Model", "Quality and size (at most one
     "--mask",
     group="Frames",
     metavar="MASK",
-    help="Hide samples from the fit; decoding fills them in: box:WxH, box:WxH+X+Y, or a video or picture, white there.",
+    help="Hide samples from the fit; decoding fills them in: box:WxH, box:WxH+X+Y,..., boxes:N, scattered:N, or a "
+    "video or picture that is white there.",
 )
 @option(
     "-m",

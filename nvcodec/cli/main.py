@@ -21,7 +21,7 @@ COMMANDS = {
     "decode": "Render a bitstream to video.",
     "info": "Show what a bitstream holds, without decoding it.",
     "add-layer": "Fit one more enhancement layer and append it to a bitstream.",
-    "strip": "Take enhancement layers off a bitstream.",
+    "strip": "Take enhancement layers or previews off a bitstream.",
     "extract-layer": "Copy an enhancement layer into a file of its own.",
     "append": "Put an enhancement layer on the bitstream it was made for.",
     "eval": "Measure PSNR, MS-SSIM and bpp of videos against a reference.",

@@ -22,12 +22,12 @@ from nvcodec.errors import UsageError
 @click.argument("bitstream", metavar="BITSTREAM")
 @option(
     "--layers",
-    group="Layers",
+    group="What to take off",
     type=options.Whole(min=0),
     metavar="N",
-    help="Keep the base and the first N enhancement layers; 0 = the base alone.",
+    help="Keep the base and the first N enhancement layers; 0 = the base alone.  [default: all]",
 )
-@option("--drop-previews", group="Layers", is_flag=True, help="Leave out what draws small pictures quickly.")
+@option("--drop-previews", group="What to take off", is_flag=True, help="Leave out what draws small pictures quickly.")
 @option("-o", "--output", group="Files", metavar="FILE", help="Write here.  [default: change BITSTREAM itself]")
 @options.json_option()
 @options.overwrite_option()
@@ -42,16 +42,19 @@ def command(
     as_json: bool,
     overwrite: bool,
 ) -> None:
-    """Take enhancement layers off a bitstream.
+    """Take enhancement layers or previews off a bitstream.
 
-    What is left is, byte for byte, the file from before they were appended; without previews, which no picture needs,
-    only what stands behind them moves.
+    Without its layers the file is, byte for byte, what it was before they were appended. Without its previews it draws
+    the same pictures, small ones more slowly.
     """
     from nvcodec.layering import strip
 
     terminal = ctx.ensure_object(Terminal)
     if layers is None and not drop_previews:
-        raise UsageError("no number of layers given", "Name how many to keep above the base:  --layers 0")
+        raise UsageError(
+            "nothing to take off was named",
+            "Say how many layers to keep:  --layers 0   or leave out previews:  --drop-previews",
+        )
     result = strip(bitstream, layers, output, drop_previews=drop_previews, overwrite=overwrite)
     removed = f"{size(-result.changed_bytes)} removed" if result.changed_bytes else "nothing to remove"
     terminal.note(f"{result.file}  {size(result.bytes)}, {plural(result.layers, 'layer')}; {removed}")

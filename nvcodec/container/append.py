@@ -12,7 +12,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from nvcodec.container import ids
-from nvcodec.container.chunks import ChunkInfo, chunk_bytes, iter_chunks, naming, preamble_bytes, read_preamble
+from nvcodec.container.chunks import (
+    ChunkInfo,
+    announced_type,
+    chunk_bytes,
+    iter_chunks,
+    naming,
+    preamble_bytes,
+    read_preamble,
+)
 from nvcodec.container.container import Container, read_container
 from nvcodec.container.index import IndexEntry, index_bytes, iter_index
 from nvcodec.container.limits import DEFAULT_LIMITS, Limits
@@ -101,7 +109,7 @@ def stripped(data: bytes, layers: int, limits: Limits = DEFAULT_LIMITS) -> bytes
 
 
 def without_previews(data: bytes, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """The file without its previews, damaged ones included; where none is left out, the same bytes.
+    """The file without its previews, damaged and cut ones included; where none is left out, the same bytes.
 
     What stands behind them moves forward, and every index says so. No layer is made for another base by that.
 
@@ -125,7 +133,8 @@ def without_previews(data: bytes, limits: Limits = DEFAULT_LIMITS) -> bytes:
             out += chunk_bytes(ids.INDX, index_bytes(entries))
         else:
             out += data[chunk.offset : chunk.end]
-    return bytes(out) + data[container.chunks[-1].end :]
+    end = container.chunks[-1].end
+    return bytes(out) if announced_type(data, end) == ids.PREV else bytes(out) + data[end:]
 
 
 def layer_bytes(container: Container, size: int) -> list[int]:

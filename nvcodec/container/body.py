@@ -63,6 +63,11 @@ class Body:
         """Why there are packs that cannot be used."""
         return self._layer_damage or self.layers.gap()
 
+    @property
+    def preview_problem(self) -> str | None:
+        """Why there are previews that cannot be used."""
+        return self._preview_damage
+
     def add(self, chunk: ChunkInfo, data: bytes) -> None:
         """Take in the next chunk.
 
@@ -112,8 +117,8 @@ class Body:
             chunk.check(data)
             self.previews.add(chunk.payload(data), len(self.segments))
         except BitstreamError as error:
-            damage = f"has a preview that cannot be used: {chunk.name} {error.message}"
-            self._preview_damage = self._preview_damage or damage
+            if self._preview_damage is None:  # there may be very many
+                self._preview_damage = f"has a preview that cannot be used: {chunk.name} {error.message}"
 
     def _key_frames_of_next(self, chunk: ChunkInfo, data: bytes) -> None:
         """Whatever is wrong with the key frames of one segment, all others can be drawn."""

@@ -132,6 +132,15 @@ def iter_chunks(data: bytes, limits: Limits) -> Iterator[ChunkInfo]:
         offset = chunk.end
 
 
+def announced_type(data: bytes, offset: int) -> str | None:
+    """Type of the chunk that begins there, whole or cut; None where there is no sound header."""
+    header = data[offset : offset + _HEADER.size]
+    if len(header) < _HEADER.size:
+        return None
+    _, raw_type, header_crc = _HEADER.unpack(header)
+    return raw_type.decode("latin-1") if crc32(header[:8]) == header_crc else None
+
+
 @contextmanager
 def naming(chunk: ChunkInfo) -> Iterator[None]:
     """Put the name and place of a chunk in front of errors about its content."""

@@ -51,7 +51,10 @@ class Container:
     layer_problem: str | None
     """Why packs that are in the file cannot be used, one line; None when all can."""
     previews: Mapping[tuple[int, int], PreviewHead]
-    """By position in ``segments`` and divisor; those that cannot be used are absent."""
+    """By position in ``segments`` and divisor; those that cannot be used are absent. Whether the network has what they
+    draw from is the decoder's business."""
+    preview_problem: str | None
+    """Why previews that are in the file cannot be used, one line; None when all can."""
     index: tuple[IndexEntry, ...]
     """Where each segment and each usable pack lies, whether or not the file has an index."""
     chunks: tuple[ChunkInfo, ...]
@@ -142,6 +145,7 @@ def read_container(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
         layer_ids=tuple(map(tuple, body.layers.ids)),
         layer_problem=body.layer_problem,
         previews=body.previews.heads,
+        preview_problem=body.preview_problem,
         index=tuple(entry for entry in body.entries if entry.kind == ids.IndexKind.BASE or entry.layer > 0),
         chunks=tuple(body.chunks),
         warnings=(*warnings, *body.what_is_missing()),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nvcodec.container import SegmentDigest
+from nvcodec.container import PREVIEW_DIVISORS, SegmentDigest
+from nvcodec.decoder.previews import head_integers
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.render import render
 from nvcodec.errors import BitstreamError
@@ -14,6 +15,7 @@ from nvcodec.types import Planes, VideoFormat
 SAMPLED_FRAMES = 8
 SAMPLES_PER_PLANE = 4
 TOLERANCE = 1
+_WITHOUT_PREVIEWS = "Pictures do not need it; leave previews out with:  nvc strip FILE --drop-previews"
 
 
 def sampled_frames(frames: int) -> list[int]:
@@ -40,14 +42,28 @@ def sample(drawn: Callable[[int], Planes], video: VideoFormat, frames: int) -> t
     return tuple(values)
 
 
-def check_segment(reader: VideoReader, ordinal: int) -> None:
-    """Compare a segment with its digests: integers and pictures of its base, integers of the layers drawn.
+def check_stream(reader: VideoReader) -> None:
+    """Compare all segments of a stream with their digests, see :func:`check_segment`; no preview may be damaged either.
 
-    Key frames, which the pictures of a digest may have left out, have to be whole too.
+    Raises:
+        BitstreamError: They differ, or a preview cannot be used.
+    """
+    for ordinal, segment in enumerate(reader.session.container.segments):
+        if segment.stream == reader.stream:
+            check_segment(reader, ordinal)
+    if (problem := reader.session.container.preview_problem) is not None:
+        raise BitstreamError(problem, _WITHOUT_PREVIEWS)
+
+
+def check_segment(reader: VideoReader, ordinal: int) -> None:
+    """Compare a segment with its digests: integers and pictures of its base, integers of the layers asked for.
+
+    Key frames, which the pictures of a digest may have left out, have to be whole too, and previews have to make sense.
 
     Raises:
         BitstreamError: There is no digest, the integers differ, a picture is more than one code value off, or a key
-            frame is damaged.
+            frame or a preview is damaged.
+        UnsupportedError: A layer or a preview is above a limit, or this version does not have the layer's network.
     """
     session, video = reader.session, reader.session.drawn_format(reader.stream)
     expected: SegmentDigest | None = session.container.digests.get(ordinal)
@@ -75,5 +91,11 @@ def check_segment(reader: VideoReader, ordinal: int) -> None:
             "This must not happen in float32 arithmetic: please report it with the file and the output of nvc doctor",
         )
     session.check_key_frames(ordinal)
-    for layer in range(1, reader.layers + 1):
+    for layer in range(1, reader.layers + reader.pictures.layers_left_out + 1):
         session.check_pack(session.container.pack(ordinal, layer))
+    for divisor in PREVIEW_DIVISORS:
+        if (head := session.container.previews.get((ordinal, divisor))) is not None:
+            try:
+                head_integers(session, head)
+            except BitstreamError as error:
+                raise BitstreamError(error.message, _WITHOUT_PREVIEWS) from error

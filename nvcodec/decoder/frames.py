@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FrameBatch:
-    """Several frames; ``len``, indices and iteration give single ones."""
+    """Several frames; ``len``, indices and iteration give single ones, slices give some of them."""
 
     data: Tensor
     """RGB, full-range code values [N, 3, height, width] in CPU memory: uint8, or uint16 (0..1023) of 10 bit video."""
@@ -45,12 +45,22 @@ class FrameBatch:
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: SupportsIndex) -> Frame:
-        """A frame of the batch; shares memory.
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Frame: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> FrameBatch: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Frame | FrameBatch:
+        """A frame of the batch, or some of them; shares memory, but for slices that go backwards.
 
         Raises:
             IndexError: There is none.
         """
+        if isinstance(index, slice):
+            # torch has no steps backwards
+            rows: slice | list[int] = index if (index.step or 1) > 0 else list(range(len(self))[index])
+            return FrameBatch(self.data[rows], *(None if seconds is None else seconds[rows] for seconds in self._times))
         times = (None if seconds is None else float(seconds[index]) for seconds in self._times)
         return Frame(self.data[index], *times)
 

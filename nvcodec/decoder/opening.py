@@ -12,6 +12,9 @@ from nvcodec.errors import BitstreamError, DeviceError, InputError, UsageError, 
 
 _SOURCES = "Give a path, bytes, or a file open in binary mode:  open(path, 'rb')"
 
+_MOST_DIGITS = 18
+"""Of the number of a stream; Python itself refuses thousands."""
+
 
 class BinaryFile(Protocol):
     """A file open for reading bytes, or something like it."""
@@ -24,7 +27,7 @@ def read_bitstream(source: str | Path | bytes | BinaryFile) -> bytes:
     """The bytes of a bitstream file, of one that is open, or the bytes themselves.
 
     Raises:
-        InputError: The file cannot be read.
+        InputError: The file cannot be read, or was closed.
         UsageError: It is open as text, or there is no file at all.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -33,11 +36,15 @@ def read_bitstream(source: str | Path | bytes | BinaryFile) -> bytes:
     if read is None:
         raise UsageError(f"cannot read a bitstream from {type(source).__name__}", _SOURCES)
     try:
-        data = read()
+        data: object = read()
+    except UnicodeDecodeError:
+        data = ""
     except IsADirectoryError:
         raise InputError(f"{source} is a folder, not a bitstream") from None
     except OSError as error:
         raise InputError(f"cannot read {_name(source) or source}: {error.strerror or error}") from None
+    except ValueError as error:  # of a closed file, or a name that no file can have
+        raise InputError(f"cannot read {str(_name(source) or source)!r}: {error}") from None
     if not isinstance(data, bytes):
         raise UsageError(f"{_name(source) or 'the file'} gives {type(data).__name__}, not bytes", _SOURCES)
     return data
@@ -73,10 +80,10 @@ def stream_number(stream: int | str, names: Sequence[str]) -> int:
     """
     if isinstance(stream, str) and stream in names:
         return names.index(stream)
-    if str(stream).isdecimal() and int(stream) < len(names):
+    if str(stream).isdecimal() and len(str(stream)) <= _MOST_DIGITS and int(stream) < len(names):
         return int(stream)
     listed = ", ".join(f"{number} {name!r}" if name else str(number) for number, name in enumerate(names[:20]))
-    raise UsageError(f"the file has no stream {stream!r}", f"Streams: {listed}")
+    raise UsageError(f"the file has no stream {stream!r:.80}", f"Streams: {listed}")
 
 
 def check_layers(session: Session, layers: int | None) -> int:

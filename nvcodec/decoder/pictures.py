@@ -8,33 +8,34 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nvcodec.container import PREVIEW_DIVISORS, PreviewHead
 from nvcodec.decoder.kept import Kept
-from nvcodec.decoder.previews import head_integers, preview_field
-from nvcodec.decoder.session import Session
+from nvcodec.decoder.previews import head_integers, head_shape, preview_field
+from nvcodec.decoder.session import FIELDS_KEPT, Session
 from nvcodec.decoder.shrink import shrunk, shrunk_format
 from nvcodec.errors import BitstreamError, UnsupportedError
-from nvcodec.quant.tensors import IntegerTensor
+from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.types import Planes, Time, VideoFormat
 
 if TYPE_CHECKING:
     from nvcodec.models.base import VideoField
+    from nvcodec.models.preview import Preview
 
-_HEADS_KEPT = 16
-"""Heads are small: a few thousand numbers."""
+_CLIP_BYTES = 1 << 29
+"""Memory for the pictures of a clip that wait for their turn, however many are asked for between its frames."""
 
 
-class _Head(NamedTuple):
+class _Small(NamedTuple):
     head: PreviewHead
-    tensors: list[IntegerTensor]
+    field: Preview
 
 
 class Pictures:
-    """Pictures of one stream at one size. It holds no part of the file but a few heads of previews.
+    """Pictures of one stream at one size. It holds no part of the file but the previews that drew last.
 
     Args:
         session: The open file.
         stream: Which video of it.
         divisor: What width and height are divided by; 1 = whole pictures.
-        layers: Enhancement layers to draw with; None = all, but the base alone where previews of it are stored.
+        layers: Enhancement layers to draw with; None = all, but the base alone where previews of it can be used.
         device: Where to draw.
     """
 
@@ -42,53 +43,88 @@ class Pictures:
         self.divisor, self.device = divisor, device
         self.whole: VideoFormat = session.drawn_format(stream)
         self.format = shrunk_format(self.whole, divisor)
+        self.layers_left_out = 0
+        """Layers that nobody refused, and that are not drawn because previews show the base alone."""
         if layers is None:
-            stored = {segment for segment, size in session.container.previews if divisor % size == 0}
-            ordinals = {n for n, segment in enumerate(session.container.segments) if segment.stream == stream}
-            layers = 0 if stored & ordinals else session.container.layers
+            layers, segments = session.container.layers, enumerate(session.container.segments)
+            ordinals = (n for n, segment in segments if segment.stream == stream)
+            if divisor > 1 and any(self.usable_heads(session, n) for n in ordinals):
+                layers, self.layers_left_out = 0, layers
         self.layers = layers
-        self._heads: Kept[_Head | None] = Kept(_HEADS_KEPT)
+        self._small: Kept[_Small | None] = Kept(FIELDS_KEPT)
+
+    def forget(self) -> None:
+        """Let go of what was decoded."""
+        self._small = Kept(FIELDS_KEPT)
+
+    def usable_heads(self, session: Session, ordinal: int) -> list[PreviewHead]:
+        """Previews of a segment that lead to pictures of this size, those by the shortest way first."""
+        usable = []
+        for divisor in (size for size in PREVIEW_DIVISORS[::-1] if self.divisor % size == 0):
+            if (head := session.container.previews.get((ordinal, divisor))) is not None:
+                with suppress(BitstreamError, UnsupportedError):  # a gift: without it, there is the longer way
+                    head_shape(session, head)
+                    usable.append(head)
+        return usable
 
     def without_preview(self, session: Session, ordinals: Iterable[int]) -> list[int]:
         """Those of some segments whose pictures have to be drawn whole and shrunk."""
-        return [n for n in ordinals if self.divisor > 1 and self._head(session, n) is None]
+        if self.divisor == 1:
+            return []
+        return [n for n in ordinals if self.layers > 0 or not self.usable_heads(session, n)]
 
-    def drawing_bytes(self, session: Session, ordinal: int) -> int:
+    def at_once(self, session: Session, ordinal: int, batch: int | None) -> int:
+        """How many pictures of a segment to ask for at once, so that memory is bounded.
+
+        Args:
+            session: The open file.
+            ordinal: Which segment.
+            batch: How many to draw at once; None = what fits memory. Clips are drawn whole all the same.
+        """
+        from nvcodec.decoder.render import default_batch
+
+        if isinstance(session.config, DNeRVConfig):
+            return max(session.config.clip, _CLIP_BYTES // self.whole.frame_bytes)
+        return batch or default_batch(self._drawing_bytes(session, ordinal))
+
+    def draw(self, session: Session, ordinal: int, times: Sequence[Time]) -> list[Planes]:
+        """Draw frames of a segment, or what lies between them, in the order given: all at once, but clip by clip."""
+        from nvcodec.decoder.render import render, render_clip
+
+        small = self._drawn_by(session, ordinal)
+        field: VideoField
+        if small is not None:
+            field, divisor = small.field, small.head.divisor
+        else:
+            field, divisor = session.field(ordinal, self.device, self.layers), 1
+        video = shrunk_format(self.whole, divisor)
+        if session.config.has_key_frames:
+            pictures = render_clip(field, times, video)
+        else:
+            pictures = render(field, times, video, len(times))
+        if divisor == self.divisor:
+            return list(pictures)
+        return [shrunk(planes, video, self.divisor // divisor) for planes in pictures]
+
+    def _drawing_bytes(self, session: Session, ordinal: int) -> int:
         """Memory that drawing one picture of a segment takes at its peak, roughly."""
-        whole, found = session.drawing_bytes(ordinal, self.layers), self._head(session, ordinal)
-        if found is None:
+        whole, small = session.drawing_bytes(ordinal, self.layers), self._drawn_by(session, ordinal)
+        if small is None:
             return whole
         levels = session.config.pyramid(session.geometry(session.container.segments[ordinal])).levels
-        used, finest = levels[found.head.level], levels[-1]
+        used, finest = levels[small.head.level], levels[-1]
         share = used.rows * used.columns * used.channels / (finest.rows * finest.columns * finest.channels)
         return max(1, int(whole * share))
 
-    def draw(self, session: Session, ordinal: int, times: Sequence[Time], batch: int) -> list[Planes]:
-        """Draw frames of a segment, or what lies between them, in the order given."""
-        from nvcodec.decoder.render import render
-
-        found = self._head(session, ordinal)
-        field: VideoField
-        if found is not None:
-            field, drawn = preview_field(session, found.head, found.tensors, self.device), found.head.divisor
-        else:
-            field, drawn = session.field(ordinal, self.device, self.layers), 1
-        video = shrunk_format(self.whole, drawn)
-        pictures = render(field, times, video, batch)
-        if drawn == self.divisor:
-            return list(pictures)
-        return [shrunk(planes, video, self.divisor // drawn) for planes in pictures]
-
-    def _head(self, session: Session, ordinal: int) -> _Head | None:
-        """The head that leads to the pictures asked for by the shortest way; None: there is none."""
+    def _drawn_by(self, session: Session, ordinal: int) -> _Small | None:
+        """The preview that leads to the pictures asked for by the shortest way; None: there is none."""
         if self.layers > 0:
             return None
 
-        def best() -> _Head | None:
-            for divisor in (size for size in PREVIEW_DIVISORS[::-1] if self.divisor % size == 0):
-                if (head := session.container.previews.get((ordinal, divisor))) is not None:
-                    with suppress(BitstreamError, UnsupportedError):  # a gift: without it, there is the longer way
-                        return _Head(head, head_integers(session, head))
+        def best() -> _Small | None:
+            for head in self.usable_heads(session, ordinal):
+                with suppress(BitstreamError, UnsupportedError):
+                    return _Small(head, preview_field(session, head, head_integers(session, head), self.device))
             return None
 
-        return self._heads.get(ordinal, best)
+        return self._small.get(ordinal, best)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Scale = str | float | Fraction
 """Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so."""
+_MOST_PER_PARAMETER = 4
+"""A head is a small part of its segment; only in a tiny one may it be the larger part."""
 
 
 def check_scale(scale: Scale) -> int:
@@ -30,22 +32,24 @@ def check_scale(scale: Scale) -> int:
         UsageError: There are no pictures of that size.
     """
     try:
-        share = Fraction(scale)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        share = Fraction(0)
-    if share.numerator != 1 or share.denominator not in (1, *PREVIEW_DIVISORS):
-        raise UsageError(f"pictures cannot be drawn at scale {scale}", "Possible are 1, 1/2, 1/4 and 1/8")
-    return share.denominator
+        share, _, whole = str(scale).partition("/")
+        for divisor in (1, *PREVIEW_DIVISORS):
+            if float(share) / float(whole or 1) == 1 / divisor:
+                return divisor
+    except (ValueError, ZeroDivisionError):
+        pass
+    raise UsageError(f"pictures cannot be drawn at scale {scale}", "Possible are 1, 1/2, 1/4 and 1/8")
 
 
 def head_shape(session: Session, head: PreviewHead) -> PreviewShape:
     """The head of a preview.
 
     Raises:
-        BitstreamError: The network has no such features.
-        UnsupportedError: It has more parameters than the limits allow.
+        BitstreamError: The network has no such features, or is small beside it.
+        UnsupportedError: Together with the network it has more parameters than the limits allow.
     """
-    geometry = session.geometry(session.container.segments[head.segment])
+    segment = session.container.segments[head.segment]
+    geometry, base = session.geometry(segment), sum(spec.size for spec in session.specs(segment))
     with _naming(head):
         if session.config.has_key_frames:
             raise BitstreamError(f"is for {session.model.name}, which has no feature pyramid")
@@ -53,7 +57,9 @@ def head_shape(session: Session, head: PreviewHead) -> PreviewShape:
             shape = preview_shape(session.config.pyramid(geometry), geometry, head.divisor, head.level, head.rank)
         except ValueError as error:
             raise BitstreamError(f"cannot be drawn: {error}") from None
-        session.limits.check("max_parameters", shape.parameters, "announces {} parameters")
+        if shape.parameters > _MOST_PER_PARAMETER * base:
+            raise BitstreamError(f"announces {shape.parameters:,} parameters on top of {base:,}")
+        session.limits.check("max_parameters", base + shape.parameters, "announces {} parameters with its segment")
     return shape
 
 
@@ -61,8 +67,8 @@ def head_integers(session: Session, head: PreviewHead) -> list[IntegerTensor]:
     """The decoded integers of a preview; the same on every machine.
 
     Raises:
-        BitstreamError: The network has no such features, or the coded parameters make no sense.
-        UnsupportedError: It has more parameters than the limits allow.
+        BitstreamError: As in :func:`head_shape`, or the coded parameters make no sense.
+        UnsupportedError: As in :func:`head_shape`.
     """
     specs = head_shape(session, head).specs
     started = time.perf_counter()

@@ -13,6 +13,7 @@ from nvcodec.decoder.frames import Frame, FrameBatch, rgb_tensor
 from nvcodec.decoder.metadata import VideoMetadata
 from nvcodec.decoder.opening import BinaryFile, check_layers, open_session, pick_device, stream_number
 from nvcodec.decoder.pictures import Pictures
+from nvcodec.decoder.places import no_frame
 from nvcodec.decoder.previews import Scale, check_scale
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.timeline import Timeline
@@ -40,7 +41,8 @@ class VideoReader:
     Frame(data=uint8 [3, 180, 320], pts_seconds=1.48, duration_seconds=0.04)
 
     Frames are the same however they are asked for, up to the rounding of a code value. Threads may share a reader, and
-    readers may share a session: they draw one after another. Nothing is read ahead.
+    readers may share a session: they draw one after another. Nothing is read ahead. Readers cannot be pickled: workers
+    of a ``DataLoader`` want a :class:`nvcodec.VideoDataset`.
 
     Args:
         source: Path of an .nvc file, or its bytes, or a binary file that is open, or what :func:`open_session` made of
@@ -50,14 +52,14 @@ class VideoReader:
         layers: Enhancement layers to draw with; None = all that can be used, but none where previews are drawn.
         scale: Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so. Stored previews show
             the base and are quick; without one, whole pictures are drawn and each square of samples becomes its mean.
-        batch: Frames per forward pass; None = what fits memory.
+        batch: Frames per forward pass, at least 1; None = what fits memory. Archives are drawn by clips all the same.
         limits: What to refuse before allocating; an open session has its own.
 
     Raises:
         InputError: The file cannot be read.
         BitstreamError: It is damaged.
         UnsupportedError: It needs something this version does not have.
-        UsageError: There is no such stream or scale, or there are fewer layers.
+        UsageError: There is no such stream, scale or batch, or there are fewer layers.
         DeviceError: The device does not exist.
     """
 
@@ -75,6 +77,8 @@ class VideoReader:
         self._session: Session | None = source if isinstance(source, Session) else open_session(source, limits)
         self.stream = stream_number(stream, [header.name for header in self.session.container.header.streams])
         divisor, wanted = check_scale(scale), None if layers is None else check_layers(self.session, layers)
+        if batch is not None and batch < 1:
+            raise UsageError(f"there are no batches of {batch} frames", "Give 1 or more; None = what fits memory")
         self.device = pick_device(device)
         self.pictures = Pictures(self.session, self.stream, divisor, wanted, self.device)
         self.layers, self.format = self.pictures.layers, self.pictures.format
@@ -132,6 +136,7 @@ class VideoReader:
     def close(self) -> None:
         """Let go of the file and of what was decoded; may be called again. Who reads on meets a ``ValueError``."""
         self._session = None
+        self.pictures.forget()
 
     def __getitem__(self, key: SupportsIndex | slice) -> Tensor:
         """A frame [3, height, width] or a slice of them [N, 3, height, width]; indices and slices as those of a list.
@@ -230,8 +235,8 @@ class VideoReader:
             IndexError: There is no such frame.
         """
         index = frame + len(self) if frame < 0 else frame
-        if not 0 <= index <= len(self) - 1:
-            raise IndexError(f"frame {frame} is not in 0..{len(self) - 1}")
+        if index < 0:
+            raise no_frame(frame, len(self))
         return next(self.frames([index]))
 
     def frames(self, times: Sequence[Time] | None = None) -> Iterator[Planes]:
@@ -240,16 +245,17 @@ class VideoReader:
         Args:
             times: Indices. Fractions lie between frames: what a network stores for single frames is interpolated, and
                 what it draws from it is neither of the two. Between segments the last frame of the first is drawn.
-        """
-        from nvcodec.decoder.render import default_batch
 
+        Raises:
+            IndexError: There is no such frame; behind the last one there is nothing.
+        """
         wanted = [self.session.locate(time, self.stream) for time in (times if times is not None else range(len(self)))]
         for (ordinal, _), group in groupby(wanted, key=lambda place: (place[0], self.session.company(*place))):
             frames = [local for _, local in group]
-            # what is drawn as one whole is not drawn in parts
-            whole = len(frames) if self.session.config.has_key_frames else None
-            batch = whole or self._batch or default_batch(self.pictures.drawing_bytes(self.session, ordinal))
+            with self.session.lock:
+                batch = self.pictures.at_once(self.session, ordinal, self._batch)
             for start in range(0, len(frames), batch):
                 with self.session.lock:  # not while the caller looks at the pictures
-                    drawn = self.pictures.draw(self.session, ordinal, frames[start : start + batch], batch)
+                    drawn = self.pictures.draw(self.session, ordinal, frames[start : start + batch])
                 yield from drawn
+                del drawn  # before there are the next ones

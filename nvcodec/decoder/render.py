@@ -47,6 +47,23 @@ def render(field: VideoField, frames: Sequence[Time], video: VideoFormat, batch:
             yield planes[0][index], planes[1][index], planes[2][index]
 
 
+def render_clip(field: VideoField, frames: Sequence[Time], video: VideoFormat) -> Iterator[Planes]:
+    """Draw what lies within one clip, in the order given; see :func:`render`.
+
+    A clip is drawn whole, whichever of its frames are asked for, and once more for each lateness (what is left of a
+    time behind its frame): these come one after another, and wait for their turn as code values.
+    """
+    passes: dict[Time, list[Time]] = {}
+    for time in sorted(set(frames)):
+        passes.setdefault(time % 1, []).append(time)
+    drawn: dict[Time, Planes] = {}
+    for times in passes.values():
+        drawn.update(zip(times, render(field, times, video, len(times)), strict=True))
+    for time in frames:
+        first, second, third = (plane.copy() for plane in drawn[time])  # nobody's picture is another's
+        yield first, second, third
+
+
 def _draw(field: VideoField, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     with full_float32():
         planes: tuple[Tensor, Tensor, Tensor] = field(frames).planes

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nvcodec.container import BaseSegment, Container, Limits, PackSegment, StreamHeader, read_container
 from nvcodec.decoder.kept import Kept
 from nvcodec.decoder.key_groups import KeyGroups, naming_stream
+from nvcodec.decoder.places import places_of
 from nvcodec.entropy.payload import decode_tensors
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.models import pack_registry, registry
@@ -57,6 +58,7 @@ class Session:
             raise BitstreamError(
                 f"chunk 'HEAD' has the coding domain {header.domain.name.lower()}; its key frames are 4:2:0"
             )
+        self._places = places_of(self.container.segments, len(header.streams))
         self.entropy_s = 0.0
         """Seconds spent in entropy decoding so far."""
         self.lock = RLock()
@@ -75,7 +77,7 @@ class Session:
 
     def frame_count(self, stream: int = 0) -> int:
         """Frames that can be decoded; fewer than announced when the file was cut."""
-        return sum(segment.frames for segment in self.container.segments if segment.stream == stream)
+        return self._places[stream].frames
 
     @property
     def bpp(self) -> float:
@@ -110,11 +112,11 @@ class Session:
         """Segment that holds a frame, or a time between two, and the time within it.
 
         Segments know nothing of each other: between the last frame of one and the first of the next is the last one.
+
+        Raises:
+            IndexError: There is no such frame; behind the last one there is nothing.
         """
-        for ordinal, segment in enumerate(self.container.segments):
-            if segment.stream == stream and 0 <= time - segment.first_frame < segment.frames:
-                return ordinal, min(time - segment.first_frame, segment.frames - 1)
-        raise IndexError(f"frame {time} is not in 0..{self.frame_count(stream) - 1}")
+        return self._places[stream].locate(time)
 
     def company(self, ordinal: int, time: Time) -> int:
         """Number of the frames of a segment that a picture is best drawn with: its clip, or its group of pictures."""

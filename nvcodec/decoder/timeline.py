@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import SupportsFloat, SupportsIndex
 
+from nvcodec.decoder.places import no_frame
 from nvcodec.errors import UsageError
 
 
@@ -33,7 +34,7 @@ class Timeline:
             raise TypeError(f"a frame has an integer number, not {kind}; get_frames_at takes several") from None
         found = asked + self.frames if asked < 0 else asked
         if not 0 <= found < self.frames:
-            raise IndexError(f"frame {asked} is not in 0..{self.frames - 1}")
+            raise no_frame(asked, self.frames)
         return found
 
     def start(self, index: int) -> float | None:
@@ -62,9 +63,12 @@ class Timeline:
         """
         if self.fps is None:
             raise UsageError("the video has no frame rate: its frames have no times", "Ask by number:  get_frame_at")
-        time = seconds if isinstance(seconds, Fraction) else float(seconds)
+        try:
+            time = seconds if isinstance(seconds, Fraction) else float(seconds)
+        except OverflowError:  # of an integer
+            time = math.inf
         if 0 <= time < math.inf:
-            index = math.floor(Fraction(time) * self.fps)
+            index = min(math.floor(Fraction(time) * self.fps), self.frames)
             # 0.12 is a little less than 3/25 in binary, and yet when frame 3 of 25 a second appears
             index += float((index + 1) / self.fps) <= time
             if index < self.frames:

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import torch
 
-from nvcodec import __version__
-from nvcodec.container import MetadataValue, SegmentDigest
+from nvcodec.container import SegmentDigest
 from nvcodec.decoder.check import check_segment, sample
 from nvcodec.decoder.key_frames import decode_key_frames
 from nvcodec.decoder.opening import open_session, pick_device
@@ -35,6 +34,7 @@ from nvcodec.encoder.fit import Fit, StopRequested
 from nvcodec.encoder.goal import Goal
 from nvcodec.encoder.hiding import hide
 from nvcodec.encoder.memory import fit_bytes
+from nvcodec.encoder.new_metadata import new_metadata
 from nvcodec.encoder.parameters import FlatField
 from nvcodec.encoder.presets import bpp_for_crf
 from nvcodec.encoder.report import versions
@@ -56,7 +56,6 @@ _TRIAL, _LEAST_TRIAL_STEPS = 0.06, 40
 _MOST_BITS = 4
 """Bits that a parameter has use for; a narrow network leaves what is beyond to the key frames."""
 _PROBE_STEPS = 2
-_PSNR_TO_COME = 98.765
 
 
 class _Finished(NamedTuple):
@@ -142,15 +141,7 @@ class _ArchiveEncode:
         self.size = self.limit if self.limit is not None else round(bpp_for_crf(self.crf) * pixels / 8)
         self.coder = KeyFrameCoder(self.clips, job.config.keys.group)
         self.preset = presets_of(job.model)[job.config.preset]
-        config = job.config
-        metadata: dict[str, MetadataValue] = {
-            "creator": f"nvc {__version__}",
-            "preset": config.preset,
-            "seed": config.seed,
-            "psnr": _PSNR_TO_COME,
-            **({"mask": first.spec} if (first := self.masks[0]) else {}),
-        }
-        self.file = ArchiveFile(self.names, self.clips, metadata)
+        self.file = ArchiveFile(self.names, self.clips, new_metadata(job.config, self.masks[0]))
         self.checkpoint: Checkpoint | None = None
         if work_dir is not None:
             self.checkpoint = Checkpoint(work_dir, job, digest_of(self.sources, self.masks))
@@ -246,7 +237,7 @@ class _ArchiveEncode:
             reserve = 1.0 + 0.02 * config.max_time_s + self._drawing_s(archive, flat)
             left = config.max_time_s - (time.monotonic() - self.started) - reserve
             budget = Budget(None, max(part * left, 1.0))
-        painter = Painter(flat, [], self.on_event)
+        painter = Painter(flat, [], self.on_event, config.loss.fill)
         return Fit(painter, archive, config.fit, config.loss, self._goal(keys, network).weight(), budget)
 
     def _drawing_s(self, archive: Archive, flat: FlatField) -> float:

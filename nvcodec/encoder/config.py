@@ -100,8 +100,13 @@ class LossConfig:
     """Add the high-passed error to the target (section 3.2.2, equation 5)."""
     auxiliary_until: float = 0.5
     """Progress at which the two terms above have faded to nothing, so that the end optimises the metric alone."""
+    fill: float = 0.0
+    """What masked samples are pulled with, 0 to 1, towards what stands in for them: their place in the nearest frame
+    that shows it, or a continuation of what is around. 0: nothing is asked of them."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.fill <= 1:
+            raise ValueError(f"loss.fill must be 0 to 1, not {self.fill}")
         if self.kind not in ("psnr", "adaptive", "hinerv", "ssim"):
             raise ValueError(f"loss.kind must be psnr, adaptive, hinerv or ssim, not {self.kind!r}")
 

@@ -27,10 +27,11 @@ class Painter:
         flat: The field.
         tiles: Windows to train on one at a time; empty = whole frames.
         on_event: Hears of fallbacks.
+        fill: See :func:`nvcodec.encoder.hiding.exempt`; for steps, not for errors.
     """
 
-    def __init__(self, flat: FlatField, tiles: list[CellWindow], on_event: EventHandler) -> None:
-        self.flat, self.tiles, self.on_event = flat, tiles, on_event
+    def __init__(self, flat: FlatField, tiles: list[CellWindow], on_event: EventHandler, fill: float = 0) -> None:
+        self.flat, self.tiles, self.on_event, self.fill = flat, tiles, on_event, fill
         self.on_cuda = flat.vector.device.type == "cuda"
         self._call: Callable[..., Drawing] = self._eager
         if self.on_cuda and not tiles:
@@ -42,13 +43,13 @@ class Painter:
         if not self.tiles:
             with self._autocast():
                 drawing = _as_float(self._call(vector, frames, None))
-            return drawing, exempt(targets, drawing.planes, hidden)
+            return drawing, exempt(targets, drawing.planes, hidden, self.fill)
         tile = self.tiles[int(torch.randint(len(self.tiles), ()))]
         with self._autocast():
             drawing = self._call(vector, frames, tile)
         inside = region(self.flat.field.geometry, self.flat.field.scale, tile)
         drawing = _as_float(Drawing(drawing.planes, []))
-        return drawing, exempt(_cut(targets, inside), drawing.planes, hidden and _cut(hidden, inside))
+        return drawing, exempt(_cut(targets, inside), drawing.planes, hidden and _cut(hidden, inside), self.fill)
 
     @torch.no_grad()
     def errors(self, vector: Tensor, clip: Footage, frames: Iterable[int]) -> Tensor:

@@ -14,10 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nvcodec import __version__
 from nvcodec.container import (
     BaseSegment,
-    MetadataValue,
     ModelId,
     PreviewHead,
     SegmentDigest,
@@ -35,14 +33,15 @@ from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, ignore
 from nvcodec.encoder.fit import StopRequested
 from nvcodec.encoder.hiding import hide
 from nvcodec.encoder.job import Job
+from nvcodec.encoder.new_metadata import new_metadata
 from nvcodec.encoder.plan import Plan, make_plan
-from nvcodec.encoder.preview import MOST_FRAMES, make_previews, planned_previews, room_bytes
+from nvcodec.encoder.preview import MOST_FRAMES, make_previews, planned_previews, room_bytes, size_bytes
 from nvcodec.encoder.report import measured_result
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.encoder.segment import FittedSegment, SegmentFit
 from nvcodec.encoder.stream_names import stream_name
 from nvcodec.errors import DeviceError, UsageError
-from nvcodec.io.mask import Mask, open_mask
+from nvcodec.io.mask import open_mask
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import measure
 from nvcodec.models import registry
@@ -51,10 +50,10 @@ from nvcodec.quant.tensors import digest
 
 _WELL_USED = 0.97
 """Share of the size asked for that a file is expected to fill."""
-_PSNR_TO_COME = 98.765
-"""Keeps room in the metadata for the number that is only known when the file is there."""
 _COMPRESSED_DIGITS = 5
-"""Bytes that other digits may take more than those."""
+"""Bytes that the digits of other numbers may take more."""
+_HEADS_VARY = 1.02
+"""Heads of the network as it is rounded in the end take about what they took before, but not to the byte."""
 _PACK_S_PER_PARAMETER = 3e-6
 """Time of the search for the final integers, kept back when an encode must end on time."""
 
@@ -117,13 +116,13 @@ class _Encode:
         self.job, self.source, self.device, self.started = job, source, torch.device(device), started
         self.on_event, self.should_stop = on_event, should_stop
         self.plan: Plan = make_plan(source.format, len(source), job.target, job.config, job.model)
-        self.clip = source.converted(self.plan.domain)
-        self.mask: Mask | None = None
-        if job.mask is not None:
-            self.mask = open_mask(job.mask, source.format, len(source), job.seek)
-            self.clip = hide(self.clip, self.mask)
+        self.mask = None if job.mask is None else open_mask(job.mask, source.format, len(source), job.seek)
+        # hidden before it is converted, which mixes samples
+        seen = source if self.mask is None else hide(source, self.mask)
+        self.clip = seen.converted(self.plan.domain)
         self.shapes = planned_previews(self.plan, self.clip.format) if job.preview else []
         self.previews: list[PreviewHead] = []
+        self.left_out: list[str] = []
         self.checkpoint: Checkpoint | None = None
         if work_dir is not None:
             self.checkpoint = Checkpoint(work_dir, job, source.digest() + (self.mask.digest() if self.mask else ""))
@@ -134,13 +133,7 @@ class _Encode:
             streams=(StreamHeader(source.format, len(source), stream_name(job.path)),),
             model_config=self.plan.network.to_bytes(),
         )
-        self.metadata: dict[str, MetadataValue] = {
-            "creator": f"nvc {__version__}",
-            "preset": job.config.preset,
-            "seed": job.config.seed,
-            "psnr": _PSNR_TO_COME,
-            **({"mask": self.mask.spec} if self.mask else {}),
-        }
+        self.metadata = new_metadata(job.config, self.mask)
 
     def run(self, verify: bool) -> EncodeResult:
         """Fit, write, decode, measure."""
@@ -150,9 +143,8 @@ class _Encode:
         room = None if limit is None else max(limit - overhead, 1)
         fitted: list[FittedSegment] = []
         for index in range(len(self.plan.segments)):
-            used = sum(len(part.payload) for part in fitted)
+            used = sum(len(part.payload) for part in fitted) + size_bytes(self.previews)
             fitted.append(self._fit(index, None if room is None else max(room - used, 1)))
-        self.previews = self._previews(fitted)
         # the file takes its name when it has been decoded, so that a failure harms nothing
         temporary = f"{self.job.output}.part"
         try:
@@ -206,8 +198,13 @@ class _Encode:
         torch.manual_seed(self.job.config.seed + index)
         first, frames = self.plan.segments[index]
         clip = self.clip.part(first, frames).to(self.device)
-        share = None if room is None else max(1, room * frames // (len(self.clip) - first))
+        heads = sum(map(room_bytes, self.shapes))
+        share = None
+        if room is not None:
+            pictures = room - heads * (len(self.plan.segments) - index)
+            share = max(1, pictures * frames // (len(self.clip) - first))
         fit = SegmentFit(self.job, self.plan, index, clip, share, self.on_event)
+        both = None if share is None else share + heads
         step_s = fit.probe()  # also compiles, where there is a compiler, before the clock starts
         seconds = self._seconds(index, fit.parameters)
         fit.end_after(seconds)
@@ -215,7 +212,7 @@ class _Encode:
             self._forecast(fit, step_s, seconds)
         if self.checkpoint is not None:
             if (done := self.checkpoint.load_segment(index)) is not None:
-                return fit.finished(done)
+                return self._shown(index, fit.finished(done), both)
             if (state := self.checkpoint.load_state(index)) is not None:
                 fit.load(state)
         autosave = Autosave(self.checkpoint, index, fit.state, self.on_event)
@@ -228,9 +225,30 @@ class _Encode:
             result = fit.run(tick, self.should_stop)
         except StopRequested:
             raise autosave.stopped(fit.steps_done, resumable=self.job.path != "-") from None
+        if both is not None and self.shapes:  # now that heads can be found, it shows how much they leave to the rest
+            found, _ = self._heads(index, result, both)
+            result = fit.landed(max(1, both - math.ceil(_HEADS_VARY * size_bytes(found))))
         if self.checkpoint is not None and len(self.plan.segments) > 1:
             self.checkpoint.save_segment(index, self._segment(index, result.payload, result.gops))
-        return result
+        return self._shown(index, result, both)
+
+    def _shown(self, index: int, part: FittedSegment, room: int | None) -> FittedSegment:
+        """Keep the previews of a segment; ``room`` is for both, in bytes."""
+        heads, left_out = self._heads(index, part, room)
+        if self.job.preview and not self.shapes:
+            left_out = ["no preview: this network draws its pictures in its last block"]
+        for problem in left_out:
+            if problem not in self.left_out:
+                self.left_out.append(problem)
+                self.on_event(Notice(problem))
+        self.previews += heads
+        return part
+
+    def _heads(self, index: int, part: FittedSegment, room: int | None) -> tuple[list[PreviewHead], list[str]]:
+        """The previews of a segment, and why others are left out."""
+        assert isinstance(part.field, PyramidField)
+        left = None if room is None else room - len(part.payload)
+        return make_previews(part.field, self.shapes, self.clip.format, index, left)
 
     def _forecast(self, fit: SegmentFit, step_s: float, seconds: float | None) -> None:
         steps = None if seconds is not None else sum(self.plan.steps)
@@ -260,7 +278,8 @@ class _Encode:
             per_frame = 2 * (time.monotonic() - began)  # drawing costs about as much as measuring
         frames = len(self.source)
         if self.shapes:
-            frames += sum(min(MOST_FRAMES, count) for _, count in self.plan.segments)
+            frames += 2 * sum(min(MOST_FRAMES, count) for _, count in self.plan.segments)
+            parameters *= 2
         reserve = 0.5 + per_frame * frames + _PACK_S_PER_PARAMETER * parameters + 0.02 * limit
         left = limit - (time.monotonic() - self.started) - reserve
         frames_left = sum(frames for _, frames in self.plan.segments[index:])
@@ -278,22 +297,7 @@ class _Encode:
         boundaries = sum(len(segment.gops) - 1 for segment in segments)  # which may lie further apart, in a byte more
         # with their payloads in front of them, segments lie further out and take up to three bytes more in the index
         further = boundaries + 3 * (len(segments) - 1)
-        further += len(segments) * sum(map(room_bytes, self.shapes))
         return len(write_container(self.header, segments, digests, self.metadata)) + further + _COMPRESSED_DIGITS
-
-    def _previews(self, fitted: list[FittedSegment]) -> list[PreviewHead]:
-        """The previews of all segments."""
-        heads, left_out = [], dict[str, None]()
-        for index, part in enumerate(fitted):
-            assert isinstance(part.field, PyramidField)
-            found, problems = make_previews(part.field, self.shapes, self.clip.format, index)
-            heads += found
-            left_out.update(dict.fromkeys(problems))
-        if self.job.preview and not self.shapes:
-            left_out["no preview: this network draws its pictures in its last block"] = None
-        for problem in left_out:
-            self.on_event(Notice(problem))
-        return heads
 
     def _segment(self, index: int, payload: bytes, gops: tuple[int, ...]) -> BaseSegment:
         first, frames = self.plan.segments[index]

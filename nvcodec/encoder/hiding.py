@@ -35,18 +35,19 @@ def hide(clip: Clip, mask: Mask) -> Clip:
     return replace(clip, planes=(planes[0], planes[1], planes[2]), hidden=(hidden[0], hidden[1], hidden[2]))
 
 
-def exempt(targets: PlaneTensors, drawn: PlaneTensors, hidden: PlaneTensors | None) -> PlaneTensors:
+def exempt(targets: PlaneTensors, drawn: PlaneTensors, hidden: PlaneTensors | None, fill: float = 0) -> PlaneTensors:
     """Targets of a step that ask for nothing where samples are hidden: there, what is drawn is right.
 
     Args:
         targets: float32 [B, rows, columns] each.
         drawn: The same shapes.
         hidden: bool, the same shapes; None: nothing is.
+        fill: Ask for so much, 0..1, of the way from what is drawn to what stands in for what is hidden.
     """
     if hidden is None:
         return targets
     first, second, third = (
-        torch.where(covered, plane.detach(), target)
+        torch.where(covered, torch.lerp(plane.detach(), target, fill), target)
         for target, plane, covered in zip(targets, drawn, hidden, strict=True)
     )
     return first, second, third

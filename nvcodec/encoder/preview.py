@@ -5,6 +5,7 @@ No source is needed: a preview is a small version of what the base draws, whatev
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import ceil
 
 import numpy as np
@@ -70,16 +71,17 @@ def planned_previews(plan: Plan, video: VideoFormat) -> list[PreviewShape]:
 
 
 def room_bytes(shape: PreviewShape) -> int:
-    """What a file keeps free for the chunk of a preview: six bits for each number, and a little."""
-    return CHUNK_OVERHEAD_BYTES + _HEAD_BYTES + _payload_room(shape)
+    """The most that the chunk of a preview takes: six bits for each number, and a little."""
+    return CHUNK_OVERHEAD_BYTES + _HEAD_BYTES + _PAYLOAD_BYTES + 3 * shape.parameters // 4
 
 
-def _payload_room(shape: PreviewShape) -> int:
-    return _PAYLOAD_BYTES + 3 * shape.parameters // 4
+def size_bytes(heads: Iterable[PreviewHead]) -> int:
+    """What the chunks of previews take in a file."""
+    return sum(CHUNK_OVERHEAD_BYTES + len(head.to_bytes()) for head in heads)
 
 
 def make_previews(
-    field: PyramidField, shapes: list[PreviewShape], video: VideoFormat, segment: int
+    field: PyramidField, shapes: list[PreviewShape], video: VideoFormat, segment: int, room: int | None
 ) -> tuple[list[PreviewHead], list[str]]:
     """The previews of a segment.
 
@@ -88,6 +90,7 @@ def make_previews(
         shapes: Heads to find.
         video: Format of the planes drawn.
         segment: Its ordinal.
+        room: Bytes that the chunks of all heads together may take; None = no matter.
 
     Returns:
         Heads whose chunks take at most :func:`room_bytes` each; and why others are left out, one line each.
@@ -104,13 +107,18 @@ def make_previews(
             x, y = _paired(places, planes, video, preview.shape)
             step = ceil(len(x) * len(chosen) / _MOST_PLACES)
             moments.add(x[index % step :: step], y[index % step :: step])
-    heads, left_out = [], []
+    heads: list[PreviewHead] = []
+    left_out: list[str] = []
     for shape, moments in zip(shapes, found, strict=True):
         head = Head(moments, shape, video.peak)
         if head.psnr_db < _LEAST_DB:
             left_out.append(f"no preview 1/{shape.divisor}: it would be {head.psnr_db:.1f} dB from the picture")
             continue
-        payload = head.payload(_payload_room(shape))
+        most = room_bytes(shape) if room is None else min(room_bytes(shape), room - size_bytes(heads))
+        payload = head.payload(most - CHUNK_OVERHEAD_BYTES - _HEAD_BYTES, _LEAST_DB)
+        if payload is None:
+            left_out.append(f"no preview 1/{shape.divisor}: its head does not fit into what is left of the file")
+            continue
         heads.append(PreviewHead(segment, shape.divisor, shape.level, shape.rank, payload))
     return heads, left_out
 

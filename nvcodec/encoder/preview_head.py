@@ -89,22 +89,29 @@ class Head:
     @property
     def psnr_db(self) -> float:
         """Of the first plane, against the shrunk picture."""
-        return float(-10 * np.log10(self._planes(self._errors)[0]))
+        return self._psnr_db(self._errors)
 
-    def payload(self, room: int) -> bytes:
+    def payload(self, room: int, least_db: float) -> bytes | None:
         """The coded head with the coarsest steps that lose next to nothing.
 
         Args:
             room: Largest payload in bytes; steps are coarser where they have to be.
+            least_db: How near to the shrunk picture it must come then.
+
+        Returns:
+            None where none of that size comes so near.
         """
         shift, coarsest = _FINEST, _COARSEST
         while coarsest - shift > 1:
             middle = (shift + coarsest) // 2
             shift, coarsest = (middle, coarsest) if self._loss_db(middle) <= _LOSS_DB else (shift, middle)
         payload = encode_tensors(self._rounded(shift).tensors)
-        while len(payload) > room and shift < MAX_STEP_CODE - MIN_STEP_CODE:
-            shift += 4
-            payload = encode_tensors(self._rounded(shift).tensors)
+        while len(payload) > room:
+            shift += 2
+            rounded = self._rounded(shift)
+            if shift > MAX_STEP_CODE - MIN_STEP_CODE or self._psnr_db(rounded.errors) < least_db:
+                return None
+            payload = encode_tensors(rounded.tensors)
         return payload
 
     def _loss_db(self, shift: int) -> float:
@@ -137,6 +144,10 @@ class Head:
         luma = self.shape.shuffle**2
         chroma = (self.shape.outputs - luma) // 2
         return luma, chroma, chroma
+
+    def _psnr_db(self, errors: _Matrix) -> float:
+        """Of the first plane."""
+        return float(-10 * np.log10(self._planes(errors)[0]))
 
     def _planes(self, errors: _Matrix) -> _Matrix:
         """Mean squared error of each plane."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nvcodec.container import BaseSegment
 from nvcodec.decoder.check import sample
@@ -95,7 +95,7 @@ class SegmentFit:
         self.flat = FlatField(self.field)
         free = available_bytes(str(clip.planes[0].device)) // job.config.fit.batch
         cells = tile_cells(plan.network, geometry, TILE_MARGIN_CELLS, free)
-        painter = Painter(self.flat, tiles(cells, plan.network.base_size(geometry)), on_event)
+        painter = Painter(self.flat, tiles(cells, plan.network.base_size(geometry)), on_event, job.config.loss.fill)
         self.memory_bytes = fit_bytes(plan.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
         self.parameters = self.flat.vector.numel()
         budget = Budget(plan.steps[index])
@@ -136,6 +136,10 @@ class SegmentFit:
         """
         self.fit.run(on_event, should_stop)
         return self._fitted(self.goal.land(self.fit))
+
+    def landed(self, room: int) -> FittedSegment:
+        """The segment with a payload of at most ``room`` bytes, from where the fit ended."""
+        return self._fitted(replace(self.goal, room=room).land(self.fit))
 
     def finished(self, segment: BaseSegment) -> FittedSegment:
         """The segment as an earlier run left it."""

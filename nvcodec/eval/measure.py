@@ -89,7 +89,7 @@ def evaluate(
     test_seek: int | None = None,
     frames: int | None = None,
     stream: int | str = 0,
-    mask: str | None = None,
+    mask: str | Path | None = None,
     ms_ssim: bool = True,
     vmaf: bool = False,
     device: str = "auto",
@@ -147,7 +147,7 @@ def evaluate(
             length = drawn.frames if source.frames is None else source.frames
             if length is None:
                 raise UsageError("the videos do not say how long they are, which --mask needs", "Give -n N")
-            masked = MaskedMeasurement(open_mask(mask, source.format, length, seek), drawn.format)
+            masked = MaskedMeasurement(open_mask(str(mask), source.format, length, seek), drawn.format)
         # pictures are drawn once: PSNR is measured as pairs pass by, on their way to VMAF or to nowhere
         pairs = _measured(str(reference), source, str(test), drawn, quality, masked, ms_ssim, on_progress)
         scores = None

@@ -1,4 +1,4 @@
-"""PNG pictures, one or a folder of them: 8-bit RGB, the habit of those who train neural representations."""
+"""PNG pictures, one or a folder of them, the habit of those who train neural representations. All become 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import final
 
 from nvcodec.errors import InputError, UsageError
 from nvcodec.io.geometry import checked_size, describe
-from nvcodec.io.pyav import decode_png, encode_png
+from nvcodec.io.png_pixels import DEPTHS, decode_png
+from nvcodec.io.pyav import encode_png
 from nvcodec.types import SRGB, ChromaFormat, Planes, VideoFormat
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_TRUE_COLOUR = 2
 
 
 @final
@@ -22,7 +22,7 @@ class PngReader:
     """Pictures of one file, or of a folder in the natural order of their names (``f2.png`` before ``f10.png``).
 
     Raises:
-        InputError: The folder holds no .png, or a file is not 8-bit RGB of the same size as the first.
+        InputError: The folder holds no .png, or a file is no PNG of at most 8 bits and of the size of the first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,7 +92,7 @@ class PngWriter:
 def _folder_pictures(folder: Path) -> list[Path]:
     paths = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
     if not paths:
-        raise InputError(f"{folder} holds no .png pictures", "Give a folder of 8-bit RGB PNG files, or a video file.")
+        raise InputError(f"{folder} holds no .png pictures", "Give a folder of 8-bit PNG files, or a video file.")
     return sorted(paths, key=_natural_order)
 
 
@@ -102,15 +102,15 @@ def _natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
 
 
 def _read_size(path: Path) -> tuple[int, int]:
-    """Read width and height from the first chunk of a PNG file, which must be 8-bit RGB."""
+    """Read width and height from the first chunk of a PNG file, which must be of a kind that can be decoded."""
     with path.open("rb") as stream:
         header = stream.read(26)
     if len(header) < 26 or header[:8] != _SIGNATURE or header[12:16] != b"IHDR":
         raise InputError(f"{path} is not a PNG file", "Take it out of the folder, or convert it with ffmpeg.")
     width, height, bit_depth, colour_type = struct.unpack(">IIBB", header[16:26])
-    if (bit_depth, colour_type) != (8, _TRUE_COLOUR):
+    if bit_depth not in DEPTHS.get(colour_type, ()):
         raise InputError(
-            f"{path} is not 8-bit RGB (bit depth {bit_depth}, colour type {colour_type})",
+            f"{path} has bit depth {bit_depth} and colour type {colour_type}; PNG of up to 8 bits can be read",
             f"Convert it:  ffmpeg -i {path.name} -pix_fmt rgb24 OUTPUT.png",
         )
     return checked_size(width, height, str(path))

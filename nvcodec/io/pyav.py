@@ -1,4 +1,4 @@
-"""Compressed video and PNG through FFmpeg's libraries; beside ``io.packets`` the only file that imports ``av``.
+"""Compressed video through FFmpeg's libraries; beside ``io.packets`` and ``io.png_pixels`` all that imports ``av``.
 
 Planes are copied sample by sample as the decoder left them, by line size: no scaler ever touches a code value.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -46,9 +46,12 @@ _FULL_RANGE = 2
 
 _ENCODERS = {
     ".mp4": ("libx264", {"crf": "12", "preset": "medium"}, {"movflags": "+faststart"}),
-    # Version 3 with a CRC for each slice, every frame a key frame: what archives ask of FFV1.
-    ".mkv": ("ffv1", {"level": "3", "slices": "4", "slicecrc": "1", "g": "1"}, {}),
+    # Version 3 with a CRC for each slice, every frame a key frame: what archives ask of FFV1. How many slices, it knows
+    # best: of a number given, most small sizes have no division.
+    ".mkv": ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, {}),
 }
+_THIN, _SHORT = 16, 288
+"""FFV1 would divide a picture that is so thin into more slices than it has samples for; only short ones may be one."""
 # FFV1 has no planar 8-bit RGB.
 _STORED_AS = {
     (ChromaFormat.YUV420, 8): "yuv420p",
@@ -210,7 +213,8 @@ class PyavWriter:
     """Writes .mp4 (H.264 at CRF 12: plays everywhere, but lossy) or .mkv (FFV1: lossless, colour tags and range kept).
 
     Raises:
-        UsageError: The format has no frame rate, or an odd size, which H.264 4:2:0 cannot have here.
+        UsageError: The format has no frame rate, or a size that the codec cannot have: odd in H.264, or a line in FFV1.
+        OSError: The file cannot be written.
     """
 
     def __init__(self, path: Path, format: VideoFormat) -> None:
@@ -225,6 +229,9 @@ class PyavWriter:
                 f"{path.name}: H.264 cannot hold {format.width}x{format.height} pictures, the size must be even",
                 "Write .mkv or .y4m instead.",
             )
+        thin, long = sorted((format.width, format.height))
+        if codec == "ffv1" and thin < _THIN and long <= _SHORT:
+            options = {**options, "slices": "1"}
         self._time_base = 1 / format.fps
         self._written = 0
         with _os_errors():
@@ -237,6 +244,14 @@ class PyavWriter:
         context, colour = stream.codec_context, format.colour
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
         context.colorspace, context.color_range = colour.matrix, 2 if colour.full_range else 1
+        try:
+            context.open()
+        except av.FFmpegError as error:
+            self._container.close()
+            raise UsageError(
+                f"{path.name}: {codec} cannot hold {format.width}x{format.height} pictures",
+                "Write .y4m instead.",
+            ) from error
 
     def write(self, planes: Planes) -> None:
         """Encode one picture.
@@ -270,24 +285,6 @@ def _os_errors() -> Iterator[None]:
         yield
     except av.FFmpegError as error:
         raise OSError(error.errno, error.strerror) from error
-
-
-def decode_png(data: bytes, name: str) -> Planes:
-    """Decode an 8-bit RGB PNG file: three uint8 planes [height, width], code values 0..255.
-
-    Raises:
-        InputError: The data is damaged, or has transparency.
-    """
-    decoder = av.CodecContext.create("png", "r")
-    frames: list[av.VideoFrame] = []
-    with suppress(av.FFmpegError):
-        frames = [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
-    if not frames or frames[0].is_corrupt:
-        raise InputError(f"{name} cannot be decoded", "The file is damaged: take it again.")
-    if frames[0].format.name != "rgb24":
-        raise InputError(f"{name} is not 8-bit RGB", f"Convert it:  ffmpeg -i {name} -pix_fmt rgb24 OUTPUT.png")
-    red, green, blue = (view.copy() for view in _component_views(frames[0], name))
-    return red, green, blue
 
 
 def encode_png(planes: Planes) -> bytes:

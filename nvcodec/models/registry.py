@@ -31,6 +31,9 @@ class Model:
     """Header bytes to configuration; ValueError when they make no sense."""
     field: str
     """``module:class`` of the network."""
+    previewed: bool = False
+    """Whether its earlier blocks show the picture well enough for heads of previews: those of others come no nearer
+    than 17 to 26 dB to it."""
 
     def config(self, data: bytes) -> FieldConfig:
         """The configuration in a header.
@@ -52,8 +55,8 @@ class Model:
 
 # TeNeRV is MSNeRV's network with other switches: the decoder draws both alike, the number says what an encoder meant
 MODELS = (
-    Model(1, "msnerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV"),
-    Model(2, "tenerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV"),
+    Model(1, "msnerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV", previewed=True),
+    Model(2, "tenerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV", previewed=True),
     Model(3, "qsnerv", QSNeRVConfig, QSNeRVConfig.from_bytes, "nvcodec.models.qsnerv:QSNeRV"),
     Model(4, "dnerv", DNeRVConfig, DNeRVConfig.from_bytes, "nvcodec.models.dnerv:DNeRV"),
 )

@@ -207,7 +207,7 @@ def test_wrong_kinds_of_files(nvc, layered, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        ("strip clip.nvc", 2, "no number of layers given"),
+        ("strip clip.nvc", 2, "nothing to take off was named"),
         ("strip clip.nvc --layers 3", 2, "clip.nvc has 2 enhancement layers; 3 cannot be kept"),
         ("strip clip.nvc --layers 0 -o taken", 2, "taken exists; add -y to replace it"),
         ("strip no.nvc --layers 0", 3, "cannot read no.nvc"),

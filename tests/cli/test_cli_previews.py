@@ -78,6 +78,9 @@ def test_damage_is_reported_and_costs_nothing_else(nvc, seen: Path, tmp_path: Pa
     damaged = tmp_path / "damaged.nvc"
     damaged.write_bytes(data)
     assert nvc("info", damaged, "--check").code == 4
+    for scale in ("1", "1/2"):
+        checked = nvc("decode", damaged, "--check", "--scale", scale)
+        assert checked.code == 4 and "all digests match" not in checked.err and "--drop-previews" in checked.err
     whole, sound, small = (tmp_path / f"{name}.y4m" for name in ("whole", "sound", "small"))
     done = nvc("decode", damaged, "-o", whole)
     assert done.code == 0 and "preview that cannot be used" in done.err
@@ -93,6 +96,9 @@ def test_taken_away(nvc, seen: Path, tmp_path: Path) -> None:
     assert done.code == 0 and done.json["changed_bytes"] == bare.stat().st_size - seen.stat().st_size < 0
     assert seen.read_bytes().startswith(bare.read_bytes())
     assert nvc("info", bare, "--check").code == 0
+    cut = tmp_path / "cut.nvc"
+    cut.write_bytes(seen.read_bytes()[:-3])
+    assert nvc("strip", cut, "--drop-previews").code == 0 and cut.read_bytes() == bare.read_bytes()
     again = nvc("strip", bare, "--drop-previews")
     assert again.code == 0 and "nothing to remove" in again.err
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nvcodec import decode
+from nvcodec.decoder import pictures
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import UsageError
 from nvcodec.io.source import open_source
@@ -60,6 +61,29 @@ def test_clips_of_an_archive_may_be_mixed(close: Close) -> None:
     assert close(together, [reader.planes(time) for time in times])
 
 
+def test_a_clip_is_drawn_once_for_each_lateness() -> None:
+    """However many pictures are asked for, a pass draws no more than the frames of a clip."""
+    reader, passes = VideoReader(STREAMS / "archive.nvc", device="cpu"), []
+    field = reader.session.field(0, "cpu")
+    field.register_forward_pre_hook(lambda _, given: passes.append(given[0].tolist()))
+    times: list[Time] = [Fraction(tick, 16) for tick in range(8 * 16)]
+    drawn = list(reader.frames([*times, *times]))
+    assert len(drawn) == 256 and all(np.array_equal(a, b) for a, b in zip(drawn[5], drawn[133], strict=True))
+    assert sorted(time for one in passes for time in one) == times
+    assert len(passes) == 16 and max(map(len, passes)) == 8
+    drawn[0][0][:] = 0
+    assert drawn[128][0].any(), "nobody's picture is another's"
+
+
+def test_clips_are_bounded_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = VideoReader(STREAMS / "archive.nvc", device="cpu")
+    monkeypatch.setattr(pictures, "_CLIP_BYTES", 20 * reader.format.frame_bytes)
+    drawn = reader.pictures.draw
+    sizes: list[int] = []
+    monkeypatch.setattr(reader.pictures, "draw", lambda *given: sizes.append(len(given[2])) or drawn(*given))
+    assert len(list(reader.frames([3] * 50))) == 50 and sizes == [20, 20, 10]
+
+
 def test_between_segments_the_last_frame_stays(coded: Coded, close: Close) -> None:
     reader = VideoReader(coded(frames=(3, 3)), device="cpu")
     last, between, first = reader.frames([2, Fraction(5, 2), 3])
@@ -68,8 +92,10 @@ def test_between_segments_the_last_frame_stays(coded: Coded, close: Close) -> No
 
 @pytest.mark.parametrize("time", [Fraction(15, 2), Fraction(-17, 2), 8])
 def test_there_is_nothing_behind_the_last_frame(coded: Coded, time: Time) -> None:
-    with pytest.raises(IndexError, match=r"is not in 0\.\.7"):
-        VideoReader(coded(frames=(8,))).planes(time)
+    reader = VideoReader(coded(frames=(8,)))
+    for ask in (reader.planes, lambda time: list(reader.frames([time]))):
+        with pytest.raises(IndexError, match=r"is not in 0\.\.7"):
+            ask(time)
 
 
 def test_decode_multiplies_the_frame_rate(coded: Coded, close: Close, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,19 +13,22 @@ import torch
 import torch.nn.functional as F
 
 from nvcodec.container import Limits, PreviewHead, chunk_bytes, without_previews
-from nvcodec.decoder.check import check_segment
-from nvcodec.decoder.previews import head_integers
+from nvcodec.decoder import pictures, previews
+from nvcodec.decoder.check import check_segment, check_stream
+from nvcodec.decoder.notices import notices
+from nvcodec.decoder.previews import Scale, check_scale, head_integers, head_shape
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk, shrunk_format
 from nvcodec.entropy.payload import encode_tensors
-from nvcodec.errors import BitstreamError, UsageError
+from nvcodec.errors import BitstreamError, UnsupportedError, UsageError
 from nvcodec.models.base import PyramidField
 from nvcodec.models.previews import PreviewShape, choose_level, preview_shape
 from nvcodec.quant.steps import dequantise
 from nvcodec.quant.tensors import IntegerTensor
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
+CONFORMANCE = Path(__file__).parents[1] / "conformance"
 Coded = Callable[..., bytes]
 Layered = Callable[..., bytes]
 Close = Callable[[list[Planes], list[Planes]], bool]
@@ -187,10 +191,99 @@ def test_previews_show_the_base(coded: Coded, layered: Layered, close: Close) ->
     assert plain.layers == 1 and close(list(plain.frames()), wanted)
 
 
-@pytest.mark.parametrize("scale", ["1/3", "2", "0", 0.3, -1, "", "half", "1/0", float("inf"), float("nan"), "1/16"])
+def test_one_that_cannot_be_used_takes_no_layer_away(coded: Coded, layered: Layered, close: Close) -> None:
+    base = coded(frames=(2,))
+    data = layered(_with(base, replace(_head(base, 2), rank=2**63)))
+    reader = VideoReader(data, scale="1/2")
+    assert reader.layers == 1 and reader.pictures.layers_left_out == 0
+    assert close(list(reader.frames()), list(VideoReader(layered(base), scale="1/2").frames()))
+
+
+def test_a_head_is_read_once(coded: Coded, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, calls = coded(frames=(4,)), []
+    monkeypatch.setattr(pictures, "head_integers", lambda *given: calls.append(given) or head_integers(*given))
+    reader = VideoReader(_with(data, _head(data, 2)), scale="1/2", batch=1)
+    assert notices(reader, range(4)) == [] and calls == []
+    assert len(list(reader.frames())) == 4 and reader[2].shape == (3, 24, 32)
+    assert len(calls) == 1
+    reader.close()
+    assert len(reader.pictures._small) == 0
+
+
+def test_what_is_said_of_small_pictures(coded: Coded, layered: Layered) -> None:
+    base = coded(frames=(3, 2))
+    detour = "whole frames are drawn and shrunk"
+    none = f"no preview stored for 1/2: {detour}; encode with --preview for speed"
+    heads = [_head(base, 2), _head(base, 2, 1)]
+    spoilt = bytearray(_with(base, heads[0]))
+    spoilt[-1] ^= 1
+    unfit = _with(base, heads[0], replace(heads[1], level=99))
+    both, eighth = layered(_with(base, *heads)), layered(_with(base, replace(heads[0], divisor=8)))
+
+    def said(data: bytes, frames: range = range(5), **options: object) -> list[str]:
+        return notices(VideoReader(data, device="cpu", **options), frames)  # type: ignore[arg-type]
+
+    assert said(base) == said(both, layers=1) == said(_with(base, *heads), scale="1/4") == []
+    assert said(base, scale="1/2") == [none]
+    assert said(_with(base, heads[0]), scale="1/2") == [none.replace("shrunk", "shrunk for 1 of 2 segments")]
+    assert said(_with(base, heads[0]), range(3), scale="1/2") == []
+    assert said(bytes(spoilt), scale="1/2") == [f"no preview for 1/2 that can be used; {detour}"]
+    assert said(unfit, scale="1/2") == [
+        f"preview 1/2 of segment 1 cannot be drawn: level 99 is not in 0..2; {detour} for 1 of 2 segments"
+    ]
+    assert said(both, scale="1/2") == [f"previews show the base alone, its layer is left out; for --layers 1 {detour}"]
+    assert said(both, scale="1/2", layers=0) == []
+    assert said(both, scale="1/2", layers=1) == [f"previews show the base alone; for --layers 1 {detour}"]
+    assert said(eighth, scale="1/2", layers=1) == [f"no preview stored for 1/2: {detour}"]
+    for name in ("qsnerv", "archive"):
+        (sentence,) = said((CONFORMANCE / f"{name}.nvc").read_bytes(), scale="1/2")
+        assert sentence == f"no preview stored for 1/2: {detour}"
+
+
+def test_a_check_of_small_pictures_leaves_nothing_out(coded: Coded, layered: Layered) -> None:
+    base = coded(frames=(2,))
+    head = _head(base, 2)
+    check_stream(VideoReader(layered(_with(base, head)), scale="1/2"))
+    wrong = layered(_with(base, head), change=lambda pack: replace(pack, integers=bytes(16)))
+    with pytest.raises(BitstreamError, match="layer 1 of segment 0 does not decode to the integers"):
+        check_stream(VideoReader(wrong, scale="1/2"))
+    check_stream(VideoReader(wrong, scale="1/2", layers=0))
+    spoilt = bytearray(_with(base, head))
+    spoilt[-1] ^= 1
+    for data in (_with(base, replace(head, payload=b"")), _with(base, replace(head, level=99)), bytes(spoilt)):
+        for scale in (1, "1/2"):
+            with pytest.raises(BitstreamError, match="preview") as caught:
+                check_stream(VideoReader(data, scale=scale))
+            assert "--drop-previews" in caught.value.hint
+
+
+def test_a_head_is_small_beside_its_segment(coded: Coded, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = coded(frames=(2,))
+    session = Session(_with(data, _head(data, 2)))
+    head, shape = session.container.previews[0, 2], _shape(session, 2)
+    both = shape.parameters + sum(spec.size for spec in session.specs(session.container.segments[0]))
+    session.limits = Limits(max_parameters=both)
+    assert head_shape(session, head) == shape
+    session.limits = Limits(max_parameters=both - 1)
+    with pytest.raises(UnsupportedError, match=f"announces {both:,} parameters with its segment"):
+        head_shape(session, head)
+    monkeypatch.setattr(previews, "_MOST_PER_PARAMETER", 0)
+    with pytest.raises(BitstreamError, match=f"announces {shape.parameters:,} parameters on top of"):
+        head_shape(session, head)
+
+
+NOT_THERE = ["1/3", "2", "0", 0.3, -1, "", "half", "1/0", float("inf"), float("nan"), "1/16", None, "1e-999999999", [1]]
+
+
+@pytest.mark.parametrize("scale", NOT_THERE)
 def test_scales_that_are_not_there(coded: Coded, scale: str | float) -> None:
     with pytest.raises(UsageError, match="cannot be drawn at scale"):
         VideoReader(coded(), scale=scale)
+
+
+@pytest.mark.parametrize("scale", ["1/2", "0.5", 0.5, Fraction(1, 2), np.float32(0.5), np.float64(0.5), "5e-1"])
+def test_ways_to_say_a_half(scale: Scale) -> None:
+    assert check_scale(scale) == 2 and check_scale(1) == check_scale(np.int64(1)) == check_scale("1") == 1
 
 
 def test_small_formats() -> None:

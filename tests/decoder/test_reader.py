@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nvcodec.container import Limits
+from nvcodec.container import BaseSegment, Limits
 from nvcodec.decoder.check import check_segment, sampled_frames
 from nvcodec.decoder.opening import pick_device, read_bitstream
+from nvcodec.decoder.places import places_of
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import BitstreamError, DeviceError, InputError, UnsupportedError, UsageError
 from nvcodec.quant.tensors import digest
@@ -78,6 +81,44 @@ def test_frames_that_are_not_there(coded: Coded, frame: int) -> None:
         reader.planes(frame)
     with pytest.raises(IndexError):
         list(reader.frames([0, frame]))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), max_size=20), st.data())
+def test_a_time_lies_in_the_segment_that_began_last(parts: list[tuple[int, int]], data: st.DataObject) -> None:
+    segments, held = [], [0, 0, 0]
+    for stream, frames in parts:
+        segments.append(BaseSegment(stream, held[stream], frames, b""))
+        held[stream] += frames
+    stream = data.draw(st.integers(0, 2))
+    time = data.draw(st.fractions(-1, 60, max_denominator=4) | st.integers(-1, 60))
+    places = places_of(segments, 3)[stream]
+    assert places.frames == held[stream]
+    if not 0 <= time <= held[stream] - 1:
+        with pytest.raises(IndexError, match=rf"frame {time} is not"):
+            places.locate(time)
+        return
+    ordinal, local = places.locate(time)
+    found = segments[ordinal]
+    assert found.stream == stream and 0 <= time - found.first_frame < found.frames
+    assert local == min(time - found.first_frame, found.frames - 1)
+
+
+def test_a_stream_that_was_cut_away_says_so() -> None:
+    data = (Path(__file__).parents[1] / "conformance" / "archive.nvc").read_bytes()
+    whole = VideoReader(data, device="cpu")
+    second = [chunk.offset for chunk in whole.session.container.chunks if chunk.type == "KEYF"][1]
+    reader = VideoReader(data[:second], device="cpu", stream=1)
+    assert len(reader) == 0 and list(reader.frames()) == []
+    for ask in (reader.planes, reader.__getitem__, lambda frame: list(reader.frames([frame]))):
+        for frame in (0, -1):
+            with pytest.raises(IndexError, match="the file was cut before the first frame"):
+                ask(frame)
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_batches_that_are_none(coded: Coded, batch: int) -> None:
+    with pytest.raises(UsageError, match=f"no batches of {batch} frames"):
+        VideoReader(coded(), batch=batch)
 
 
 def test_streams_that_are_not_there(coded: Coded) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 import nvcodec
 from nvcodec.color import to_rgb
+from nvcodec.decoder.frames import FrameBatch
 from nvcodec.decoder.opening import open_session
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import BitstreamError, InputError, UsageError
@@ -179,6 +180,7 @@ def test_videos_without_a_rate_have_no_times(coded: Coded) -> None:
     frame, batch = reader.get_frame_at(1), reader.get_frames_at([1, 0])
     assert frame.pts_seconds is frame.duration_seconds is batch.pts_seconds is batch.duration_seconds is None
     assert "pts_seconds=None" in repr(frame) and "pts_seconds=None" in repr(batch)
+    assert batch[:1].pts_seconds is None and len(batch[:1]) == 1 and torch.equal(batch[:1].data[0], frame.data)
     for ask in (reader.get_frame_played_at, lambda time: reader.get_frames_played_at([time])):
         with pytest.raises(UsageError, match="no frame rate"):
             ask(0.0)
@@ -196,6 +198,13 @@ def test_they_say_what_they_are(coded: Coded) -> None:
     assert torch.equal(batch[-1].data.to(torch.int32), batch.data[1].to(torch.int32))
     with pytest.raises(IndexError):
         batch[2]
+    for part in (slice(1, None), slice(None), slice(None, None, -1), slice(5, 9)):
+        some = batch[part]
+        assert isinstance(some, FrameBatch) and len(some) == len(range(2)[part])
+        assert batch.pts_seconds is not None and some.pts_seconds is not None and some.duration_seconds is not None
+        assert some.pts_seconds.tolist() == batch.pts_seconds.tolist()[part]
+        assert [frame.pts_seconds for frame in some] == [frame.pts_seconds for frame in batch][part]
+        assert len(some.duration_seconds) == len(some)
     with pytest.raises(FrozenInstanceError):
         batch.data = batch.data  # type: ignore[misc]
 
@@ -222,10 +231,10 @@ def test_streams_by_name() -> None:
     for stream in (names[1], 1, "1", np.int64(1)):
         reader = VideoReader(CONFORMANCE / "archive.nvc", device="cpu", stream=stream)  # type: ignore[arg-type]
         assert reader.stream == 1 and reader.metadata.stream_name == names[1]
-    for wrong in ("nothing", 2, -1, "\N{SUPERSCRIPT ONE}", True):
+    for wrong in ("nothing", 2, -1, "\N{SUPERSCRIPT ONE}", True, "1" * 5000):
         with pytest.raises(UsageError, match="the file has no stream") as caught:
             VideoReader(CONFORMANCE / "archive.nvc", device="cpu", stream=wrong)
-        assert repr(names[1]) in caught.value.hint
+        assert repr(names[1]) in caught.value.hint and len(caught.value.message) < 120
 
 
 def test_sources(tmp_path: Path) -> None:
@@ -253,6 +262,15 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
         VideoReader(file, device="cpu")
     with pytest.raises(BitstreamError):
         VideoReader(BytesIO(b"no bitstream"), device="cpu")
+    text = (CONFORMANCE / "msnerv.nvc").open(encoding="utf-8")
+    with text, pytest.raises(UsageError, match=r"msnerv\.nvc gives str, not bytes"):
+        VideoReader(text, device="cpu")  # type: ignore[arg-type]
+    for closed in (text, "a\0b", BytesIO()):
+        if isinstance(closed, BytesIO):
+            closed.close()
+        with pytest.raises(InputError, match="cannot read ") as caught_too:
+            VideoReader(closed, device="cpu")  # type: ignore[arg-type]
+        assert caught_too.value.message.isprintable()
 
 
 def test_frames_that_are_not_there() -> None:

@@ -184,3 +184,12 @@ def test_hidden_samples_pull_at_nothing() -> None:
     targets = exempt((torch.zeros(1, 6, 8),) * 3, planes, (hidden,) * 3)
     sum((p - t).square().sum() for p, t in zip(planes, targets, strict=True)).backward()  # type: ignore[union-attr]
     assert drawn.grad is not None and (drawn.grad[hidden] == 0).all() and (drawn.grad[~hidden] != 0).all()
+
+
+def test_a_fill_asks_for_part_of_the_way() -> None:
+    drawn = torch.full((1, 2, 4), 0.8, requires_grad=True)
+    hidden = torch.zeros(1, 2, 4, dtype=torch.bool)
+    hidden[..., 1:3] = True
+    stand_in = torch.full((1, 2, 4), 0.3)
+    targets = exempt((stand_in,) * 3, (drawn,) * 3, (hidden,) * 3, fill=0.2)
+    assert torch.allclose(targets[0][hidden], torch.tensor(0.7)) and torch.equal(targets[0][~hidden], stand_in[~hidden])

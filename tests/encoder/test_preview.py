@@ -63,7 +63,7 @@ def test_previews_are_close_and_paid_for(tiny_job: JobMaker, video: VideoFormat,
 def test_the_file_is_as_full_as_without(tiny_job: JobMaker) -> None:
     job = replace(tiny_job(value=4000, video=VIDEO, epochs=10), preview=True)
     result = encode(job, work_dir=None)
-    assert 0.93 * 4000 <= result.bytes <= 4000
+    assert 0.98 * 4000 <= result.bytes <= 4000
     assert result.to_json()["preview_bytes"] == result.preview_bytes
 
 
@@ -86,10 +86,21 @@ def test_constant_quality_spends_the_same_on_pictures(tiny_job: JobMaker) -> Non
 def test_a_preview_that_shows_something_else_is_left_out(tiny_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview_module, "_LEAST_DB", 99.0)
     said: list[Event] = []
-    job = replace(tiny_job(value=4000, video=VIDEO), preview=True)
+    job = replace(tiny_job(value=4000, video=VIDEO, epochs=10), preview=True)
     result = encode(job, work_dir=None, on_event=said.append)
     assert result.preview_bytes == 0
-    assert any("no preview 1/2: it would be" in event.message for event in said if isinstance(event, Notice))
+    assert 0.98 * 4000 <= result.bytes <= 4000, "what was kept for it goes to the pictures"
+    (notice,) = [event.message for event in said if isinstance(event, Notice)]  # and nothing about --params
+    assert "no preview 1/2: it would be" in notice
+
+
+def test_a_head_that_does_not_fit_is_left_out(tiny_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview_module, "_LEAST_DB", 0.0)
+    said: list[Event] = []
+    job = replace(tiny_job(value=500, video=VIDEO), preview=True)
+    result = encode(job, work_dir=None, on_event=said.append)
+    assert result.preview_bytes == 0
+    assert any("does not fit" in event.message for event in said if isinstance(event, Notice))
 
 
 def test_a_network_of_one_block_has_nothing_to_show_early(tiny_job: JobMaker) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nvcodec.color import yuv_to_rgb
 from nvcodec.errors import InputError, UnsupportedError, UsageError
@@ -85,18 +87,61 @@ def test_bad_folders(tmp_path: Path, noise, save) -> None:
         open_source(tmp_path)
 
 
-def png(bit_depth: int, colour_type: int, data: bytes, size: tuple[int, int] = (2, 2)) -> bytes:
+def png(bit_depth: int, colour_type: int, data: bytes, size: tuple[int, int] = (2, 2), palette: bytes = b"") -> bytes:
     def chunk(kind: bytes, payload: bytes) -> bytes:
         return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
 
     header = struct.pack(">IIBBBBB", *size, bit_depth, colour_type, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    colours = chunk(b"PLTE", palette) if palette else b""
+    pixels = chunk(b"IDAT", zlib.compress(data))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + colours + pixels + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize(("bit_depth", "colour_type"), [(8, 0), (8, 6), (16, 2), (8, 3)])
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""Colour type -> numbers of a sample: grey, RGB, palette, grey and RGB with transparency."""
+
+
+@given(
+    kind=st.sampled_from([(0, 1), (0, 2), (0, 4), (0, 8), (2, 8), (3, 1), (3, 2), (3, 4), (3, 8), (4, 8), (6, 8)]),
+    size=st.tuples(st.integers(1, 19), st.integers(1, 5)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_every_kind_of_eight_bits_or_fewer_is_read(
+    kind: tuple[int, int], size: tuple[int, int], seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (colour_type, depth), (width, height) = kind, size
+    random = np.random.default_rng(seed)
+    samples = random.integers(0, 2**depth, (height, width, _CHANNELS[colour_type]), dtype=np.uint8)
+    bits = np.unpackbits(samples.reshape(height, -1, 1), axis=2)[..., 8 - depth :].reshape(height, -1)
+    lines = b"".join(b"\0" + line.tobytes() for line in np.packbits(bits, axis=1))
+    palette = random.integers(0, 256, (2**depth, 3), dtype=np.uint8)
+    path = tmp_path_factory.mktemp("png") / "a.png"
+    path.write_bytes(png(depth, colour_type, lines, size, palette.tobytes() if colour_type == 3 else b""))
+    with open_source(path) as source:
+        (planes,) = source
+    if colour_type == 3:
+        expected = palette[samples[..., 0]]
+    elif colour_type in (0, 4):  # black is 0 and white 255, whatever is between
+        expected = np.repeat(samples[..., :1] * (255 // (2**depth - 1)), 3, axis=2)
+    else:
+        expected = samples[..., :3]
+    assert np.array_equal(np.stack(planes, -1), expected)
+    assert all(plane.flags.writeable and plane.dtype == np.uint8 for plane in planes)
+
+
+def test_a_folder_may_mix_kinds(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(png(8, 0, bytes([0, 1, 2] * 2)))
+    (tmp_path / "2.png").write_bytes(png(8, 2, bytes([0, 1, 2, 3, 4, 5, 6] * 2)))
+    with open_source(tmp_path) as source:
+        grey, coloured = source
+    assert [plane[0].tolist() for plane in grey] == [[1, 2]] * 3
+    assert [plane[0].tolist() for plane in coloured] == [[1, 4], [2, 5], [3, 6]]
+
+
+@pytest.mark.parametrize(("bit_depth", "colour_type"), [(16, 0), (16, 6), (16, 2), (4, 2), (8, 1)])
 def test_other_kinds_of_png(tmp_path: Path, bit_depth: int, colour_type: int) -> None:
     (tmp_path / "a.png").write_bytes(png(bit_depth, colour_type, bytes(40)))
-    with pytest.raises(InputError, match=f"bit depth {bit_depth}, colour type {colour_type}") as caught:
+    with pytest.raises(InputError, match=f"bit depth {bit_depth} and colour type {colour_type}") as caught:
         open_source(tmp_path / "a.png")
     assert "-pix_fmt rgb24" in caught.value.hint
 

@@ -282,6 +282,26 @@ def test_mp4_of_odd_size_points_to_mkv(tmp_path: Path) -> None:
     assert ".mkv" in caught.value.hint and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("chroma", ChromaFormat)
+@pytest.mark.parametrize(
+    "size",
+    [(240, 135), (93, 67), (47, 34), (40, 23), (16, 16), (15, 40), (1, 1), (1, 100), (3, 3), (5, 1000), (300, 1)],
+)
+def test_mkv_holds_small_pictures(
+    tmp_path: Path, noise, save, load, same, size: tuple[int, int], chroma: ChromaFormat
+) -> None:
+    format = VideoFormat(*size, Fraction(25), chroma=chroma)
+    clip = noise(format, 2)
+    save(tmp_path / "a.mkv", format, clip)
+    assert same(load(tmp_path / "a.mkv"), clip)
+
+
+def test_a_line_too_long_for_mkv_is_no_matter_of_space(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="ffv1 cannot hold 1x1000 pictures") as caught:
+        open_sink(tmp_path / "a.mkv", VideoFormat(1, 1000, Fraction(25)))
+    assert ".y4m" in caught.value.hint and not list(tmp_path.iterdir())
+
+
 def test_without_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise, save, load) -> None:
     format = VideoFormat(16, 16, Fraction(25))
     save(tmp_path / "a.mkv", format, noise(format, 1))
