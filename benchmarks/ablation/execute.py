@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from benchmarks.ablation.held_out import score, write_seen
 from benchmarks.ablation.runs import Place, Run
 from benchmarks.ablation.store import Store
 from nvcodec import api, archiving
@@ -34,21 +36,29 @@ def execute(
     Raises:
         NvcError: As :func:`nvcodec.encode` and :func:`nvcodec.encode_archive`.
     """
-    watch = _Watch(log, str(place.source))
+    clip = run.clip
+    fitted = place
+    if clip.is_held_out:
+        fitted = replace(place, source=store.path(run, ".seen.y4m"))
+        write_seen(place.source, clip.frames, fitted.source)
+    watch = _Watch(log, str(fitted.source))
     how: dict[str, Any] = {"overwrite": True, "on_event": watch, "should_stop": should_stop}
-    job, work_dir = store.begin(run, place), store.path(run, ".work")
+    job, work_dir = store.begin(run, fitted), store.path(run, ".work")
+    output = store.path(run, ".nvc")
     result: EncodeResult | ArchiveResult
     if job is not None:
         log("  goes on where it was stopped")
         result = api.resume(work_dir, **how)
     else:
-        output = store.path(run, ".nvc")
         how |= {**run.arguments(), "work_dir": work_dir, "device": place.device, "threads": place.threads}
         if run.configuration.is_archive:
-            result = archiving.encode_archive([place.source], output, **how)
+            result = archiving.encode_archive([fitted.source], output, **how)
         else:
-            result = api.encode(place.source, output, **how)
+            result = api.encode(fitted.source, output, **how)
     plain = _plain(result)
+    if clip.is_held_out:
+        plain["psnr"] |= score(place.source, clip.frames, output)
+        fitted.source.unlink()
     step_s = 1 / watch.steps_per_s if watch.steps_per_s else result.encode_s / result.fit_steps
     timing = {"encode_s": result.encode_s, "fit_steps": result.fit_steps, "step_s": step_s}
     store.finish(run, place, plain, timing)
@@ -56,11 +66,12 @@ def execute(
 
 
 def _plain(result: EncodeResult | ArchiveResult) -> dict[str, Any]:
-    """A result as JSON, with the quality of an archive's one video where that of other results is."""
-    if isinstance(result, EncodeResult):
-        return result.to_json()
-    (video,) = result.streams
-    return {**result.to_json(), "psnr": video.psnr, "ms_ssim_y": video.ms_ssim_y}
+    """A result as JSON, with all that is known of its quality, or of an archive's one video, in one place."""
+    measured = result if isinstance(result, EncodeResult) else result.streams[0]
+    psnr = dict(measured.psnr)
+    if measured.masked is not None:
+        psnr |= {"inside": measured.masked.inside, "outside": measured.masked.outside}
+    return {**result.to_json(), "psnr": psnr, "ms_ssim_y": measured.ms_ssim_y}
 
 
 class _Watch:

@@ -77,14 +77,14 @@ class Run:
         options, scale = self.clip.options, self.configuration.scale
         arguments: dict[str, Any] = {
             "settings": self.configuration.settings,
-            "frames": self.clip.frames,
+            "frames": self.clip.fitted_frames,
             "seed": self.seed,
         }
         if self.configuration.is_archive:
             options = {key: value for key, value in options.items() if key != "domain"}  # they have one only
         else:
             arguments["model"] = self.configuration.model
-        for key in ("preset", "domain", "segment", "seek", "max_time_s", *TARGETS):
+        for key in ("preset", "domain", "segment", "seek", "mask", "max_time_s", *TARGETS):
             if key in options:
                 arguments[key] = options[key] * scale if key in SIZES else options[key]
         if "params" in options:
@@ -97,8 +97,14 @@ class Run:
         """Everything that shapes the file and that the study says, flat, as JSON gives it back."""
         arguments = self.arguments()
         settings = arguments.pop("settings")
-        names = {"configuration": self.configuration.name, "clip": self.clip.name, "file": self.clip.file}
+        names: dict[str, Any] = {
+            "configuration": self.configuration.name,
+            "clip": self.clip.name,
+            "file": self.clip.file,
+        }
         names["model"] = self.configuration.model
+        if self.clip.is_held_out:
+            names["held_out"] = True
         flat = {**names, **arguments, **{f"set {key}": value for key, value in settings.items()}}
         plain: dict[str, Any] = json.loads(json.dumps(flat, default=str))
         return plain
@@ -108,7 +114,7 @@ class Run:
         if "epochs" in options:
             return float(options["epochs"])
         batch = int(str(self.configuration.settings.get("fit.batch", 1)))
-        return float(options["steps"] * batch / self.clip.frames)
+        return float(options["steps"] * batch / self.clip.fitted_frames)
 
 
 def find_clip(file: str, folders: list[Path]) -> Path:

@@ -32,12 +32,22 @@ METRICS = {
     "u": "U PSNR in dB",
     "v": "V PSNR in dB",
     "ms_ssim_y": "MS-SSIM of Y",
+    "between": "6:1:1 PSNR in dB of held-out frames, drawn from the file",
+    "repeated": "6:1:1 PSNR in dB of held-out frames, the decoded frame before in their place",
+    "averaged": "6:1:1 PSNR in dB of held-out frames, the mean of the decoded frames around in their place",
+    "inside": "PSNR in dB inside the mask",
+    "outside": "PSNR in dB outside of the mask",
 }
 """What can be compared, and what the table calls it."""
+_NEEDED = {
+    **dict.fromkeys(("between", "repeated", "averaged"), "held_out"), **dict.fromkeys(("inside", "outside"), "mask")
+}  # fmt: skip
+"""Options of clips without which there are no such numbers."""
 
 _NUMBER = (int, float)
 _OPTIONS = {
-    "preset": str, "domain": str, "params": int, "segment": int, "seek": int, "steps": int,
+    "preset": str, "domain": str, "params": int, "segment": int, "seek": int, "steps": int, "mask": str,
+    "held_out": bool,
     **dict.fromkeys((*TARGETS, "epochs", "max_time_s"), _NUMBER),
 }  # fmt: skip
 _NOT_FOR_ARCHIVES = ("segment", "seek", "target_psnr")
@@ -62,6 +72,16 @@ class Clip:
     frames: int
     options: dict[str, Any]
     """What an encode of it is told, the study's own options included."""
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether every second frame is kept from the fit, to be drawn from the file."""
+        return bool(self.options.get("held_out"))
+
+    @property
+    def fitted_frames(self) -> int:
+        """Frames that the fit sees."""
+        return (self.frames + 1) // 2 if self.is_held_out else self.frames
 
 
 @dataclass(frozen=True)
@@ -151,10 +171,17 @@ def _study(path: Path, content: dict[str, Any]) -> Study:
     for metric in study.metrics:
         if not isinstance(metric, str) or metric not in METRICS:
             raise UsageError(f"no metric is called {metric!r}", f"Metrics: {', '.join(METRICS)}")
+        lacking = [clip.name for clip in study.clips if metric in _NEEDED and not clip.options.get(_NEEDED[metric])]
+        if lacking:
+            raise UsageError(f"the metric {metric} needs {_NEEDED[metric]}, which clip {lacking[0]} does not have")
     if not all(isinstance(seed, int) and seed >= 0 for seed in study.seeds) or not study.seeds:
         raise UsageError(f"seeds must be whole numbers, not {list(study.seeds)}")
     if study.equal_time and any("max_time_s" in clip.options for clip in clips):
         raise UsageError("equal_time and max_time_s are two ways to the same end; choose one")
+    for clip in study.clips:
+        if clip.is_held_out and (study.equal_time or "seek" in clip.options):
+            other = "equal_time" if study.equal_time else "seek"
+            raise UsageError(f"clip {clip.name} has held_out, which does not go with {other}", "Leave one of them out")
     if any(row.is_archive and row.not_built is None for row in study.configurations):
         _check_archives(study)
     return study

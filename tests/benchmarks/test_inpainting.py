@@ -1,20 +1,18 @@
-"""The two studies of what a network draws without having seen it, on clips of a moment."""
+"""What fills a mask, on a clip of a moment."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import inpainting, interpolation
+from benchmarks import inpainting
 from nvcodec.io.sink import open_sink
-from nvcodec.types import SRGB, ChromaFormat, Planes, VideoFormat
+from nvcodec.types import SRGB, ChromaFormat, VideoFormat
 
 torch.set_num_threads(1)
 
@@ -48,20 +46,3 @@ def test_masks_of_rgb_by_boxes_and_by_path(pictures: Path, tmp_path: Path, monke
     assert all(5 < entry["inside"] < 30 for entry in rows)
     assert all(entry["outside"] > 90 for entry in rows if entry["fill"] != "msnerv")  # what can be seen is the source
     assert len(list((tmp_path / "out").glob("*.nvc"))) == 2
-
-
-def test_interpolation_is_of_420(
-    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moving: Callable[[VideoFormat, int], list[Planes]]
-) -> None:
-    words = ["-o", str(tmp_path / "out"), "--models", "msnerv", "--epochs", "1"]
-    monkeypatch.setattr(sys, "argv", ["interpolation.py", str(pictures), *words])
-    with pytest.raises(SystemExit, match="is RGB"):
-        interpolation.main()
-    video = VideoFormat(64, 48, Fraction(25))
-    with open_sink(tmp_path / "clip.y4m", video) as sink:
-        for planes in moving(video, 6):
-            sink.write(planes)
-    monkeypatch.setattr(sys, "argv", ["interpolation.py", str(tmp_path / "clip.y4m"), *words])
-    interpolation.main()
-    (row,) = json.loads((tmp_path / "out" / "interpolation.json").read_text())
-    assert row["frames"] == 5 and all(row[way] > 5 for way in ("network", "repeat", "average"))

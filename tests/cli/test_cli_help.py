@@ -25,7 +25,7 @@ GROUPS = {
         "Files", "Raw .yuv input (else read from header or file name)", "Frames",
         "Quality and size (at most one of --bpp, --target-psnr)", "Speed", "Compute", "Output", "General", "Examples",
     ],
-    "strip": ["Layers", "Files", "Output", "General", "Examples"],
+    "strip": ["What to take off", "Files", "Output", "General", "Examples"],
     "extract-layer": ["Layers", "Files", "Output", "General", "Examples"],
     "append": ["Files", "Output", "General", "Examples"],
     "eval": [
