@@ -36,7 +36,7 @@ _MOST_RANK = 8
 """From there on, heads get larger and hardly better."""
 _SHARE, _SMALL = 16, 512
 """A head may have a sixteenth of the numbers of its field, or so many."""
-_LEAST_DB = 30.0
+_LEAST_DB = 24.0
 """What differs more from the picture is no preview of it."""
 _HEAD_BYTES = 12
 """Of a chunk's payload in front of the coded parameters."""
