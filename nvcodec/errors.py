@@ -7,7 +7,7 @@ Programmer errors are plain assertions and end with exit code 1.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 
@@ -73,11 +73,15 @@ class InterruptedEncodeError(NvcError):
 
 
 @contextmanager
-def naming(file: str | Path | None) -> Iterator[None]:
-    """Put the name of a bitstream in front of what is wrong with its bytes; None where it has no name."""
+def saying_of(subject: str) -> Iterator[None]:
+    """Begin what is said of damage, or of what is not supported, with what it is about."""
     try:
         yield
     except (BitstreamError, UnsupportedError) as error:
-        if file is not None:
-            error.message = f"{file}: {error.message}"
+        error.message = f"{subject} {error.message}"
         raise
+
+
+def naming(file: str | Path | None) -> AbstractContextManager[None]:
+    """Put the name of a bitstream in front of what is wrong with its bytes; None where it has no name."""
+    return nullcontext() if file is None else saying_of(f"{file}:")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from nvcodec.container import PREVIEW_DIVISORS, PreviewHead
-from nvcodec.decoder.session import Session
-from nvcodec.entropy.payload import decode_tensors
-from nvcodec.errors import BitstreamError, UnsupportedError, UsageError
+from nvcodec.decoder.session import Session, finished
+from nvcodec.errors import BitstreamError, UsageError, saying_of
 from nvcodec.models.previews import PreviewShape, preview_shape
-from nvcodec.quant.steps import dequantise
 from nvcodec.quant.tensors import IntegerTensor
 
 if TYPE_CHECKING:
@@ -50,7 +46,7 @@ def head_shape(session: Session, head: PreviewHead) -> PreviewShape:
     """
     segment = session.container.segments[head.segment]
     geometry, base = session.geometry(segment), sum(spec.size for spec in session.specs(segment))
-    with _naming(head):
+    with _saying_of(head):
         if session.config.has_key_frames:
             raise BitstreamError(f"is for {session.model.name}, which has no feature pyramid")
         try:
@@ -71,11 +67,8 @@ def head_integers(session: Session, head: PreviewHead) -> list[IntegerTensor]:
         UnsupportedError: As in :func:`head_shape`.
     """
     specs = head_shape(session, head).specs
-    started = time.perf_counter()
-    with _naming(head):
-        tensors = decode_tensors(head.payload, specs)
-    session.entropy_s += time.perf_counter() - started
-    return tensors
+    with _saying_of(head):
+        return session.decoded(head.payload, specs)
 
 
 def preview_field(session: Session, head: PreviewHead, tensors: list[IntegerTensor], device: str) -> Preview:
@@ -87,33 +80,15 @@ def preview_field(session: Session, head: PreviewHead, tensors: list[IntegerTens
         tensors: Its integers.
         device: Where.
     """
-    import torch
-
     from nvcodec.models.base import PyramidField
     from nvcodec.models.preview import Preview
 
     base = session.field(head.segment, device)
     assert isinstance(base, PyramidField)
     field = Preview(base, head_shape(session, head))
-    load_head(field, tensors)
-    field.requires_grad_(False).eval()
-    return field.to(torch.device(device))
+    finished(field, tensors, device)
+    return field
 
 
-def load_head(field: Preview, tensors: list[IntegerTensor]) -> None:
-    """Give a preview its parameters."""
-    import torch
-
-    with torch.no_grad():
-        for parameter, tensor in zip((field.kernel, field.mixing, field.bias), tensors, strict=True):
-            parameter.copy_(torch.from_numpy(dequantise(tensor)))
-
-
-@contextmanager
-def _naming(head: PreviewHead) -> Iterator[None]:
-    """Say which preview an error is about."""
-    try:
-        yield
-    except (BitstreamError, UnsupportedError) as error:
-        error.message = f"preview 1/{head.divisor} of segment {head.segment} {error.message}"
-        raise
+def _saying_of(head: PreviewHead) -> AbstractContextManager[None]:
+    return saying_of(f"preview 1/{head.divisor} of segment {head.segment}")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from nvcodec.decoder.kept import Kept
 from nvcodec.decoder.key_groups import KeyGroups, naming_stream
 from nvcodec.decoder.places import places_of
 from nvcodec.entropy.payload import decode_tensors
-from nvcodec.errors import BitstreamError, UnsupportedError
+from nvcodec.errors import BitstreamError, UnsupportedError, saying_of
 from nvcodec.models import pack_registry, registry
 from nvcodec.models.dnerv_config import DNeRVConfig, key_times
 from nvcodec.models.een_config import EENConfig
@@ -227,7 +226,7 @@ class Session:
         if self.config.has_key_frames:
             field = self._keyed(ordinal, tensors, device)
         else:
-            field = _finished(self.model.build(self.config, geometry), tensors, device)
+            field = finished(self.model.build(self.config, geometry), tensors, device)
         if layers == 0:
             return field
         from nvcodec.decoder.layers import FinishedLayers
@@ -236,7 +235,7 @@ class Session:
         for layer, (pack, specs) in enumerate(zip(packs, pack_specs, strict=True), 1):
             tensors = self._pack_integers(pack, specs)
             network = pack_registry.build(self.pack_config(pack), geometry, self.config.pyramid(geometry), below)
-            field = _finished(network, tensors, device)
+            field = finished(network, tensors, device)
             if layer < layers:
                 below.add(network)
         return field
@@ -249,7 +248,7 @@ class Session:
         geometry = self.geometry(self.container.segments[ordinal])
 
         def network() -> DNeRVNetwork:
-            first = _finished(self.model.build(self.config, geometry), tensors, device)
+            first = finished(self.model.build(self.config, geometry), tensors, device)
             assert isinstance(first, DNeRV)
             return first.network
 
@@ -285,35 +284,34 @@ class Session:
         payload = self.container.segments[owner].payload
         try:
             if shared:
-                return list(self._shared_integers.get(owner, lambda: self._decoded(payload, specs)))
-            return self._decoded(payload, specs)
+                return list(self._shared_integers.get(owner, lambda: self.decoded(payload, specs)))
+            return self.decoded(payload, specs)
         except BitstreamError as error:
             raise BitstreamError(f"chunk 'BASE' of segment {owner}: {error.message}", error.hint) from None
 
     def _pack_integers(self, pack: PackSegment, specs: list[TensorSpec]) -> list[IntegerTensor]:
         with naming_pack(pack):
-            return self._decoded(pack.payload, specs)
+            return self.decoded(pack.payload, specs)
 
-    def _decoded(self, payload: bytes, specs: list[TensorSpec]) -> list[IntegerTensor]:
-        """The coded parameters of a payload; the time is counted."""
+    def decoded(self, payload: bytes, specs: list[TensorSpec]) -> list[IntegerTensor]:
+        """The coded parameters of a payload; the time is counted.
+
+        Raises:
+            BitstreamError: They make no sense.
+        """
         started = time.perf_counter()
         tensors = decode_tensors(payload, specs)
         self.entropy_s += time.perf_counter() - started
         return tensors
 
 
-@contextmanager
-def naming_pack(pack: PackSegment) -> Iterator[None]:
+def naming_pack(pack: PackSegment) -> AbstractContextManager[None]:
     """Say which pack an error is about."""
-    try:
-        yield
-    except (BitstreamError, UnsupportedError) as error:
-        error.message = f"layer {pack.layer} of segment {pack.segment} {error.message}"
-        raise
+    return saying_of(f"layer {pack.layer} of segment {pack.segment}")
 
 
-def _finished(field: VideoField, tensors: list[IntegerTensor], device: str) -> VideoField:
-    """Give a network its decoded parameters."""
+def finished(field: VideoField, tensors: list[IntegerTensor], device: str) -> VideoField:
+    """Give a network its decoded parameters, for drawing on ``device``."""
     import torch
 
     named = dict(field.named_parameters())
