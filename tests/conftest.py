@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -45,6 +47,28 @@ def _moving(video: VideoFormat, frames: int) -> list[Planes]:
 def moving() -> Callable[[VideoFormat, int], list[Planes]]:
     """Pictures of smooth waves that travel."""
     return _moving
+
+
+@pytest.fixture(scope="session")
+def traced() -> Callable[[Callable[[int], None], int], tuple[int, int]]:
+    """Bytes that many readings leave behind, and the most that they take, once the first ones are over."""
+
+    def measure(read: Callable[[int], None], count: int) -> tuple[int, int]:
+        read(10)
+        gc.collect()
+        gc.disable()  # nothing may wait for it
+        tracemalloc.start()
+        try:
+            read(10)
+            before, _ = tracemalloc.get_traced_memory()
+            read(count)
+            after, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+        return after - before, peak
+
+    return measure
 
 
 @pytest.fixture

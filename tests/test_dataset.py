@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import pickle
 import random
 import threading
-import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -43,6 +41,7 @@ SAME_SIZE = ["waves_a", "deep", "short"]
 
 Moving = Callable[[VideoFormat, int], list[Planes]]
 Pictures = dict[str, Tensor]
+Traced = Callable[[Callable[[int], None], int], tuple[int, int]]
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +189,7 @@ def test_threads_may_share_it(archive: Path, played: Pictures) -> None:
     assert wrong == []
 
 
-def test_memory_stays_flat(archive: Path) -> None:
+def test_memory_stays_flat(archive: Path, traced: Traced) -> None:
     dataset, choose = VideoDataset(archive, clip_length=2, streams_kept=2), random.Random(0)
     session = dataset._session(0)
 
@@ -199,20 +198,9 @@ def test_memory_stays_flat(archive: Path) -> None:
             dataset[choose.randrange(len(dataset))]
             assert session.fields_held <= 2
 
-    read(10)
-    gc.collect()
-    gc.disable()  # nothing may wait for it
-    tracemalloc.start()
-    try:
-        read(10)
-        before, _ = tracemalloc.get_traced_memory()
-        read(300)
-        after, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-        gc.enable()
+    growth, peak = traced(read, 300)
     # numpy's arrays are traced: one clip is 18 kB of RGB, one video's key frames about as much
-    assert after - before < 100_000 and peak < 3_000_000
+    assert growth < 100_000 and peak < 3_000_000
 
 
 def test_files_are_closed_that_are_not_asked_for(archive: Path) -> None:
