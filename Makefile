@@ -9,7 +9,7 @@ SAMPLE = samples/bunny_320x180_25.mkv
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint samples clean
+.PHONY: demo test lint same-bytes samples clean
 
 demo: $(STAMP)
 	@mkdir -p demo
@@ -26,6 +26,12 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What earlier commits wrote, on this machine: for changes that must not change a byte (tools/same_bytes.py)
+SAME_BYTES ?= $(HOME)/.cache/nvc-same-bytes
+
+same-bytes: $(STAMP)
+	$(BIN)/python tools/same_bytes.py $(SAME_BYTES)
 
 samples: $(STAMP)
 	sh samples/make.sh

@@ -16,22 +16,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+import nvcodec
 from nvcodec.container import chunk_bytes
 from nvcodec.decoder.opening import open_session
 from nvcodec.decoder.previews import head_integers
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.add_layer import add_layer
-from nvcodec.encoder.archive import encode_archive
-from nvcodec.encoder.archive_job import ArchiveJob
-from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.encode import encode
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.layer_job import LayerJob
-from nvcodec.encoder.overrides import apply
-from nvcodec.encoder.target import RateTarget, TargetKind
 from nvcodec.entropy.payload import payload_costs
 from nvcodec.io.sink import open_sink
 from nvcodec.quant.tensors import digest
@@ -76,8 +69,8 @@ class Stream:
     """How its pictures are grouped."""
     cuts: tuple[int, ...] = ()
     """Frames at which the content jumps."""
-    settings: dict[str, object] = field(default_factory=dict)
-    """Fields of the encode's configuration."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Further options of the encode."""
     target_bytes: int = 1200
     representation: str = "msnerv"
     layers: int = 0
@@ -90,7 +83,7 @@ STREAMS = (
     Stream("yuv420_8bit", "8-bit 4:2:0"),
     Stream("yuv420_10bit", "10-bit 4:2:0", VideoFormat(64, 48, Fraction(50), 10)),
     Stream("odd_size", "a size that nothing divides, unknown frame rate", VideoFormat(53, 37)),
-    Stream("rgb_from_yuv", "coding domain rgb of a 4:2:0 source", settings={"domain": "rgb"}),
+    Stream("rgb_from_yuv", "coding domain rgb of a 4:2:0 source", options={"domain": "rgb"}),
     Stream("rgb_source", "an RGB source", VideoFormat(48, 32, chroma=ChromaFormat.RGB)),
     Stream("hinerv", "all switches of MSNeRV off", model=HINERV, target_bytes=2000),
     Stream("msnerv", "all switches of MSNeRV on", model=MSNERV, target_bytes=2500,
@@ -107,13 +100,17 @@ STREAMS = (
     Stream("preview", "previews, from which small pictures are drawn", VideoFormat(93, 67, Fraction(25)),
            model={**DRAFT, "strides": "1,2,2", "channels": "8,8,6", "depths": "1,1,1", "expansions": "2,2,2"},
            gop=TWO_GOPS, target_bytes=5000, preview=True),
-    Stream("two_segments", "two independent segments", settings={"segment": 4}, target_bytes=2000),
+    Stream("two_segments", "two independent segments", options={"segment": 4}, target_bytes=2000),
 )  # fmt: skip
 
 
 ARCHIVE = {"first": (QUARTER, 19), "second": (VideoFormat(53, 37, bit_depth=10), 10)}
 """Videos of the stream that holds several, and their frames: whole and short clips of eight."""
 ARCHIVE_BYTES = 4000
+ARCHIVE_SETTINGS = {
+    **{f"model.{name}": value for name, value in DNERV.items()},
+    "fit.fixed_bits": 5,  # what little a target leaves to the network would be zeros, nearly all
+}
 
 
 def moving(video: VideoFormat, frames: int, cuts: tuple[int, ...] = ()) -> Iterator[Planes]:
@@ -133,37 +130,53 @@ def encoded(stream: Stream, frames: int, epochs: float) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         rgb = stream.video.chroma is ChromaFormat.RGB
         source, output = f"{folder}/{'waves/' if rgb else 'waves.y4m'}", f"{folder}/out.nvc"
-        with open_sink(source, stream.video) as sink:
-            for planes in moving(stream.video, frames, stream.cuts):
-                sink.write(planes)
-        groups = ("model", stream.model), ("gop", stream.gop)
-        settings = {f"{group}.{name}": value for group, values in groups for name, value in values.items()}
-        config = apply(EncodeConfig(preset="draft", epochs=epochs), settings, stream.representation)
-        target = RateTarget(TargetKind.SIZE, stream.target_bytes)
-        plain = Job(source, output, target=target, config=config, model=stream.representation).to_dict()
-        plain["preview"] = stream.preview
-        plain["config"] = {**plain["config"], **stream.settings}  # type: ignore[dict-item]
-        encode(Job.from_dict(plain), work_dir=None)
-        for _ in range(stream.layers):
-            layer = EncodeConfig(preset="draft", epochs=epochs, parameters=1500)
-            add_layer(LayerJob(output, source, output, config=layer))
+        write_waves(source, stream.video, frames, stream.cuts)
+        encode(stream, source, output, epochs)
         return Path(output).read_bytes()
+
+
+def encode(stream: Stream, source: str, output: str, epochs: float) -> list[dict[str, object]]:
+    """Encode a stream and its layers; what is said of each step."""
+    groups = ("model", stream.model), ("gop", stream.gop)
+    settings = {f"{group}.{name}": value for group, values in groups for name, value in values.items()}
+    effort: dict[str, Any] = {"preset": "draft", "epochs": epochs, "device": "cpu"}
+    result = nvcodec.encode(
+        source,
+        output,
+        model=stream.representation,
+        target_size=stream.target_bytes,
+        settings=settings,
+        preview=stream.preview,
+        **stream.options,
+        **effort,
+    )
+    layers = [nvcodec.add_layer(output, source, parameters=1500, **effort) for _ in range(stream.layers)]
+    return [result.to_json(), *(layer.to_json() for layer in layers)]
 
 
 def encoded_archive(epochs: float) -> bytes:
     """The bitstream of several videos."""
     with tempfile.TemporaryDirectory() as folder:
-        sources, output = [], f"{folder}/out.nvc"
-        for name, (video, frames) in ARCHIVE.items():
-            sources.append(f"{folder}/{name}.y4m")
-            with open_sink(sources[-1], video) as sink:
-                for planes in moving(video, frames):
-                    sink.write(planes)
-        settings = {f"model.{name}": value for name, value in DNERV.items()}
-        settings["fit.fixed_bits"] = 5  # what little a target leaves to the network would be zeros, nearly all
-        config = apply(EncodeConfig(preset="draft", epochs=epochs), settings, "dnerv")
-        encode_archive(ArchiveJob(tuple(sources), output, RateTarget(TargetKind.SIZE, ARCHIVE_BYTES), config))
+        sources, output = [f"{folder}/{name}.y4m" for name in ARCHIVE], f"{folder}/out.nvc"
+        for source, (video, frames) in zip(sources, ARCHIVE.values(), strict=True):
+            write_waves(source, video, frames)
+        nvcodec.encode_archive(
+            sources,
+            output,
+            target_size=ARCHIVE_BYTES,
+            settings=ARCHIVE_SETTINGS,
+            preset="draft",
+            epochs=epochs,
+            device="cpu",
+        )
         return Path(output).read_bytes()
+
+
+def write_waves(path: str, video: VideoFormat, frames: int, cuts: tuple[int, ...] = ()) -> None:
+    """A video of :func:`moving` waves."""
+    with open_sink(path, video) as sink:
+        for planes in moving(video, frames, cuts):
+            sink.write(planes)
 
 
 def expected(data: bytes) -> dict[str, object]:
