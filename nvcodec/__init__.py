@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from nvcodec.version import __version__
+
 if TYPE_CHECKING:
     from nvcodec.api import add_layer, decode, decode_all, encode, encode_archive, resume
     from nvcodec.dataset import VideoClip, VideoDataset
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from nvcodec.decoder.reader import VideoReader
     from nvcodec.info import probe
 
-__version__ = "0.1.0"
 __all__ = [
     "Frame", "FrameBatch", "VideoClip", "VideoDataset", "VideoMetadata", "VideoReader", "__version__", "add_layer",
     "decode", "decode_all", "encode", "encode_archive", "probe", "resume",

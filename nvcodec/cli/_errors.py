@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import click
 
-from nvcodec import __version__
 from nvcodec.cli._terminal import Terminal, print_error
 from nvcodec.errors import DeviceError, InterruptedEncodeError, NvcError, UsageError
+from nvcodec.version import __version__
 
 EXIT_CODES = {
     0: "done",

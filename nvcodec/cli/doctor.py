@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from nvcodec import __version__
 from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._terminal import print_json
+from nvcodec.version import __version__
 
 _PACKAGES = ("torch", "numpy", "av", "constriction", "pytorch-msssim", "click", "rich")
 

@@ -10,11 +10,11 @@ from typing import NoReturn
 
 import click
 
-from nvcodec import __version__
 from nvcodec.cli import _errors
 from nvcodec.cli._options import MAX_WIDTH
 from nvcodec.cli._terminal import Terminal, use_utf8
 from nvcodec.errors import UsageError
+from nvcodec.version import __version__
 
 COMMANDS = {
     "encode": "Fit a neural representation to a video and write it as a bitstream.",

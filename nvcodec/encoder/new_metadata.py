@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nvcodec import __version__
 from nvcodec.container import MetadataValue
 from nvcodec.encoder.config import EncodeConfig
 from nvcodec.io.mask import Mask
+from nvcodec.version import __version__
 
 _PSNR_TO_COME = 98.765
 """Keeps room for the number that is only known when the file is there."""

@@ -11,7 +11,6 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from nvcodec import __version__
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.clip import Clip
 from nvcodec.encoder.job import Job
@@ -22,6 +21,7 @@ from nvcodec.encoder.target import TargetKind
 from nvcodec.io.mask import Mask
 from nvcodec.metrics.measure import Measurement, domain_key, measure
 from nvcodec.types import Planes
+from nvcodec.version import __version__
 
 
 def measured_result(
