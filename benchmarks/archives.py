@@ -17,12 +17,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout's codec, installed or not
 
+from nvcodec.config.archive_job import ArchiveJob  # noqa: E402
+from nvcodec.config.fit import EncodeConfig  # noqa: E402
+from nvcodec.config.settings import apply  # noqa: E402
+from nvcodec.config.target import RateTarget, TargetKind  # noqa: E402
 from nvcodec.encoder.archive import encode_archive  # noqa: E402
-from nvcodec.encoder.archive_job import ArchiveJob  # noqa: E402
 from nvcodec.encoder.archive_result import ArchiveResult  # noqa: E402
-from nvcodec.encoder.config import EncodeConfig  # noqa: E402
-from nvcodec.encoder.overrides import apply  # noqa: E402
-from nvcodec.encoder.target import RateTarget, TargetKind  # noqa: E402
 
 _PARTS = {
     "no flow": {"model.flow": "off"},

@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout's codec, installed or not
 
 from nvcodec import VideoReader, encode, encode_archive  # noqa: E402
-from nvcodec.encoder.clip import Clip  # noqa: E402
-from nvcodec.encoder.hiding import hide  # noqa: E402
+from nvcodec.encoder.footage.clip import Clip  # noqa: E402
+from nvcodec.encoder.footage.hiding import hide  # noqa: E402
 from nvcodec.io.mask import Mask, open_mask  # noqa: E402
 from nvcodec.io.source import open_source  # noqa: E402
 from nvcodec.metrics.measure import Measurement, measure  # noqa: E402

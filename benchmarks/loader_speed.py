@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from nvcodec import __version__  # noqa: E402
-from nvcodec.dataset import VideoClip, VideoDataset  # noqa: E402
+from nvcodec.api.dataset import VideoClip, VideoDataset  # noqa: E402
 from nvcodec.decoder.reader import VideoReader  # noqa: E402
 from nvcodec.io.source import open_source  # noqa: E402
 from nvcodec.types import ChromaFormat, Planes  # noqa: E402

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import nvcodec
-from nvcodec.arguments import check_output
+from nvcodec.api.checks import check_output
 from nvcodec.errors import NvcError, UsageError
 from nvcodec.io.mask import open_mask
 from nvcodec.io.sink import open_sink

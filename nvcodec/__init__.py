@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from nvcodec.version import __version__
 
 if TYPE_CHECKING:
-    from nvcodec.api import add_layer, decode, decode_all, encode, encode_archive, resume
-    from nvcodec.dataset import VideoClip, VideoDataset
+    from nvcodec.api.archiving import encode_archive
+    from nvcodec.api.dataset import VideoClip, VideoDataset
+    from nvcodec.api.decode import decode
+    from nvcodec.api.decode_all import decode_all
+    from nvcodec.api.encode import add_layer, encode, resume
+    from nvcodec.api.info import probe
     from nvcodec.decoder.frames import Frame, FrameBatch
     from nvcodec.decoder.metadata import VideoMetadata
     from nvcodec.decoder.reader import VideoReader
-    from nvcodec.info import probe
 
 __all__ = [
     "Frame", "FrameBatch", "VideoClip", "VideoDataset", "VideoMetadata", "VideoReader", "__version__", "add_layer",
@@ -23,17 +26,17 @@ __all__ = [
 _HOMES = {
     "Frame": "nvcodec.decoder.frames",
     "FrameBatch": "nvcodec.decoder.frames",
-    "VideoClip": "nvcodec.dataset",
-    "VideoDataset": "nvcodec.dataset",
+    "VideoClip": "nvcodec.api.dataset",
+    "VideoDataset": "nvcodec.api.dataset",
     "VideoMetadata": "nvcodec.decoder.metadata",
     "VideoReader": "nvcodec.decoder.reader",
-    "add_layer": "nvcodec.api",
-    "decode": "nvcodec.api",
-    "decode_all": "nvcodec.api",
-    "encode": "nvcodec.api",
-    "encode_archive": "nvcodec.api",
-    "probe": "nvcodec.info",
-    "resume": "nvcodec.api",
+    "add_layer": "nvcodec.api.encode",
+    "decode": "nvcodec.api.decode",
+    "decode_all": "nvcodec.api.decode_all",
+    "encode": "nvcodec.api.encode",
+    "encode_archive": "nvcodec.api.archiving",
+    "probe": "nvcodec.api.info",
+    "resume": "nvcodec.api.encode",
 }
 
 

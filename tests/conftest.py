@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.overrides import apply
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.job import Job
+from nvcodec.config.settings import apply
+from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.io.sink import open_sink
 from nvcodec.types import Planes, VideoFormat
 

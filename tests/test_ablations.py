@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from nvcodec.cli._config import tomllib
-from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.overrides import apply, flatten
-from nvcodec.encoder.plan import make_plan
-from nvcodec.encoder.target import RateTarget
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.settings import apply, flatten
+from nvcodec.config.target import RateTarget
+from nvcodec.encoder.plan.plan import make_plan
 from nvcodec.models.msnerv_config import HINERV_SWITCHES
 from nvcodec.types import VideoFormat
 

@@ -178,7 +178,7 @@ def small_file(tmp_path_factory):
         StreamHeader,
         write_container,
     )
-    from nvcodec.encoder.presets import PRESETS, plan_network
+    from nvcodec.encoder.plan.presets import PRESETS, plan_network
     from nvcodec.entropy.payload import encode_tensors
     from nvcodec.models.geometry import FieldGeometry
     from nvcodec.quant.tensors import IntegerTensor

@@ -18,7 +18,7 @@ import pytest
 
 from nvcodec import errors
 from nvcodec.cli.main import COMMANDS
-from nvcodec.encoder import presets, size_dnerv, sizing
+from nvcodec.encoder.plan import presets, size_dnerv, sizing
 
 ROOT = Path(__file__).parents[1]
 DOCS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nvcodec.cli.main import main
-from nvcodec.encoder import presets, sizing
+from nvcodec.encoder.plan import presets, sizing
 from nvcodec.io.sink import open_sink
 from nvcodec.types import VideoFormat
 

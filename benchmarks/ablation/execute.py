@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import nvcodec
 from benchmarks.ablation.held_out import score, write_seen
 from benchmarks.ablation.runs import Place, Run
 from benchmarks.ablation.store import Store
-from nvcodec import api, archiving
 from nvcodec.encoder.archive_result import ArchiveResult
-from nvcodec.encoder.events import Event, Notice, Step
+from nvcodec.encoder.fit.events import Event, Notice, Step
 from nvcodec.encoder.result import EncodeResult
 
 _LINE_EVERY_S = 30.0
@@ -48,13 +48,13 @@ def execute(
     result: EncodeResult | ArchiveResult
     if job is not None:
         log("  goes on where it was stopped")
-        result = api.resume(work_dir, **how)
+        result = nvcodec.resume(work_dir, **how)
     else:
         how |= {**run.arguments(), "work_dir": work_dir, "device": place.device, "threads": place.threads}
         if run.configuration.is_archive:
-            result = archiving.encode_archive([fitted.source], output, **how)
+            result = nvcodec.encode_archive([fitted.source], output, **how)
         else:
-            result = api.encode(fitted.source, output, **how)
+            result = nvcodec.encode(fitted.source, output, **how)
     plain = _plain(result)
     if clip.is_held_out:
         plain["psnr"] |= score(place.source, clip.frames, output)

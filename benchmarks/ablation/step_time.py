@@ -12,16 +12,16 @@ import torch
 
 from benchmarks.ablation.runs import Place, Run
 from benchmarks.ablation.study import TARGETS, Clip
-from nvcodec.encoder.clip import Clip as Frames
-from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.events import ignore
-from nvcodec.encoder.fit import StopRequested
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.overrides import apply
-from nvcodec.encoder.plan import make_plan
-from nvcodec.encoder.presets import default_preset
-from nvcodec.encoder.segment import SegmentFit
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.job import Job
+from nvcodec.config.settings import apply
+from nvcodec.config.target import RateTarget, TargetKind
+from nvcodec.encoder.fit.events import ignore
+from nvcodec.encoder.fit.fit import StopRequested
+from nvcodec.encoder.footage.clip import Clip as Frames
+from nvcodec.encoder.parts.segment import SegmentFit
+from nvcodec.encoder.plan.plan import make_plan
+from nvcodec.encoder.plan.presets import default_preset
 from nvcodec.errors import InterruptedEncodeError
 from nvcodec.io.source import open_source
 from nvcodec.types import Domain

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ablation.runs import PLACE_KEYS, Place, Run, code_digest
-from nvcodec.encoder.archive_job import ArchiveJob
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.work_folder import job_in
+from nvcodec.config.archive_job import ArchiveJob
+from nvcodec.config.job import Job
+from nvcodec.encoder.resume.work_folder import job_in
 from nvcodec.errors import InputError, UsageError
 
 

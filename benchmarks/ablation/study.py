@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nvcodec.encoder.archive_job import ArchiveJob
-from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.overrides import apply, flatten
-from nvcodec.encoder.presets import PRESETS
+from nvcodec.config.archive_job import ArchiveJob
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.settings import apply, flatten
+from nvcodec.encoder.plan.presets import PRESETS
 from nvcodec.errors import InputError, UsageError
 from nvcodec.models.registry import MODELS
 

@@ -14,7 +14,7 @@ from benchmarks.gpu.bench import DONE, Bench, Record, Task
 from nvcodec.container import BaseSegment, Domain, ModelId, SequenceHeader, StreamHeader, write_container
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.render import default_batch
-from nvcodec.encoder.presets import PRESETS, plan_network
+from nvcodec.encoder.plan.presets import PRESETS, plan_network
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.tensors import IntegerTensor

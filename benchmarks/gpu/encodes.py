@@ -15,16 +15,16 @@ import torch
 
 from benchmarks.gpu.bench import DONE, UNFINISHED, Bench, Record, Task
 from benchmarks.gpu.clips import Footage, find, source
-from nvcodec.encoder.checkpoint import Checkpoint
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.config import EncodeConfig
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.job import Job
+from nvcodec.config.settings import apply, flatten
+from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.events import Event, Notice, Step, ignore
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.overrides import apply, flatten
-from nvcodec.encoder.plan import make_plan
-from nvcodec.encoder.segment import SegmentFit
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.encoder.fit.events import Event, Notice, Step, ignore
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.parts.segment import SegmentFit
+from nvcodec.encoder.plan.plan import make_plan
+from nvcodec.encoder.resume.checkpoint import Checkpoint
 from nvcodec.errors import InterruptedEncodeError
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import measure

@@ -13,17 +13,17 @@ from torch import Tensor
 from torch.func import functional_call
 
 from benchmarks.gpu.bench import DONE, Bench, Record, Task
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.config import FitConfig, LossConfig, Rounding, Stage
-from nvcodec.encoder.draw import Painter
-from nvcodec.encoder.events import Event, Notice
-from nvcodec.encoder.fit import Fit, StopRequested
-from nvcodec.encoder.loss import PlaneTensors, picture_error
-from nvcodec.encoder.parameters import FlatField
-from nvcodec.encoder.presets import PRESETS, plan_network
-from nvcodec.encoder.quantiser import Quantiser
-from nvcodec.encoder.rate import TargetWeight
-from nvcodec.encoder.schedule import Budget
+from nvcodec.config.fit import FitConfig, LossConfig, Rounding, Stage
+from nvcodec.encoder.fit.draw import Painter
+from nvcodec.encoder.fit.events import Event, Notice
+from nvcodec.encoder.fit.fit import Fit, StopRequested
+from nvcodec.encoder.fit.loss import PlaneTensors, picture_error
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.quantiser import Quantiser
+from nvcodec.encoder.fit.rate import TargetWeight
+from nvcodec.encoder.fit.schedule import Budget
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.plan.presets import PRESETS, plan_network
 from nvcodec.models import registry
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import Domain, VideoFormat

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvcodec.cli._format import clock, count, masked_line, plural, rate, size, table
-from nvcodec.encoder.archive_job import ArchiveJob
-from nvcodec.encoder.work_folder import job_in
+from nvcodec.config.archive_job import ArchiveJob
+from nvcodec.encoder.resume.work_folder import job_in
 from nvcodec.errors import UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from nvcodec.cli._options import option
-from nvcodec.encoder.overrides import flatten
+from nvcodec.config.settings import flatten
 from nvcodec.errors import InputError, UsageError
 
 if sys.version_info >= (3, 11):

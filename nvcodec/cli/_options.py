@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from nvcodec.cli._terminal import Terminal
-from nvcodec.encoder.presets import PRESETS
+from nvcodec.encoder.plan.presets import PRESETS
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MAX_WIDTH = 100

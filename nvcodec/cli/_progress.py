@@ -15,7 +15,7 @@ import click
 
 from nvcodec.cli._format import about, clock, count, long_clock, rate, size
 from nvcodec.cli._terminal import Terminal, printable
-from nvcodec.encoder.events import Event, Forecast, Notice, Step
+from nvcodec.encoder.fit.events import Event, Forecast, Notice, Step
 
 _LINE_EVERY_S = 30.0
 _LINE_EVERY_SHARE = 0.1

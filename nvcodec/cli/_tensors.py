@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from nvcodec.api.info import Info
 from nvcodec.cli._format import table
 from nvcodec.entropy.payload import TensorCost
-from nvcodec.info import Info
 
 
 def part_table(costs: Iterable[TensorCost]) -> list[str]:

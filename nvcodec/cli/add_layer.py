@@ -79,11 +79,11 @@ def command(ctx: click.Context, /, bitstream: str, as_json: bool, progress: str,
 
     The bytes already in the file are not changed, and 'nvc decode --layers' still shows every lower layer.
     """
-    from nvcodec import api
+    import nvcodec
 
     terminal = ctx.ensure_object(Terminal)
     with make_progress(progress, terminal) as shown, stop_on_interrupt(terminal) as should_stop:
-        result = api.add_layer(bitstream, on_event=shown.on_event, should_stop=should_stop, **wanted)
+        result = nvcodec.add_layer(bitstream, on_event=shown.on_event, should_stop=should_stop, **wanted)
     terminal.note("\n".join(summary(result)))
     if as_json:
         print_json(result.to_json())

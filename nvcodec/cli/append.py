@@ -26,7 +26,7 @@ def command(ctx: click.Context, bitstream: str, layer: str, output: str | None, 
 
     LAYER is a file from 'nvc extract-layer'. The old bytes stay as they are.
     """
-    from nvcodec.layering import append
+    from nvcodec.api.layers import append
 
     terminal = ctx.ensure_object(Terminal)
     result = append(bitstream, layer, output, overwrite=overwrite)

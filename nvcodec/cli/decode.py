@@ -10,14 +10,14 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from nvcodec.api.decode import MAX_INTERPOLATE, DecodeResult
+from nvcodec.api.decode_all import StreamOutcome
 from nvcodec.cli import _options as options
 from nvcodec.cli._format import clock, plural, rate
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_error, print_json
 from nvcodec.container import PREVIEW_DIVISORS, Limits
-from nvcodec.decoding import MAX_INTERPOLATE, DecodeResult
-from nvcodec.decoding_all import StreamOutcome
 from nvcodec.errors import BitstreamError, UsageError
 from nvcodec.io.sink import SUFFIXES
 
@@ -139,7 +139,7 @@ def command(
 
     INPUT is an .nvc file or '-' for stdin. Of a file of several videos, -o takes the first, --all takes each.
     """
-    from nvcodec import api
+    import nvcodec
 
     terminal = ctx.ensure_object(Terminal)
     if every:
@@ -159,9 +159,9 @@ def command(
             "on_progress": shown.frame_counter("decode"), "on_warning": terminal.warn,
         }  # fmt: skip
         if every:
-            outcomes = api.decode_all(bitstream, output, suffix=f".{kind or 'mkv'}", **how)
+            outcomes = nvcodec.decode_all(bitstream, output, suffix=f".{kind or 'mkv'}", **how)
         else:
-            result = api.decode(bitstream, output, seek=seek, frames=frames, step=step, stream=stream, **how)
+            result = nvcodec.decode(bitstream, output, seek=seek, frames=frames, step=step, stream=stream, **how)
     if every:
         _report_all(terminal, bitstream, outcomes, check, as_json)
         return

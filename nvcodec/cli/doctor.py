@@ -106,7 +106,7 @@ def _test_drawing() -> str | None:
     """A small network draws a picture of the right size."""
     import torch
 
-    from nvcodec.encoder.presets import PRESETS, plan_network
+    from nvcodec.encoder.plan.presets import PRESETS, plan_network
     from nvcodec.models import registry
     from nvcodec.models.geometry import FieldGeometry
     from nvcodec.types import Domain

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nvcodec.archiving import ARCHIVE_MODEL
+from nvcodec.api.archiving import ARCHIVE_MODEL
+from nvcodec.api.checks import check_output
+from nvcodec.api.info import probe
 from nvcodec.cli import _archive
 from nvcodec.cli import _options as options
 from nvcodec.cli._config import config_option, drop_overruled, pairs
@@ -23,10 +25,9 @@ from nvcodec.cli._options import Choice, Command, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._tensors import all_costs, part_table
 from nvcodec.cli._terminal import Terminal, print_json
+from nvcodec.config.settings import flatten
 from nvcodec.encoder.archive_result import ArchiveResult
-from nvcodec.encoder.overrides import flatten
 from nvcodec.errors import InterruptedEncodeError, TargetNotReachedError, UsageError
-from nvcodec.info import probe
 from nvcodec.io.geometry import describe
 from nvcodec.models.registry import MODELS
 
@@ -160,7 +161,7 @@ def command(
     With --model dnerv all INPUTs go into one archive; then a folder stands for the videos in it, by name, and @LIST for
     the paths in a text file, one a line, seen from its folder. Targets are for all of them together.
     """
-    from nvcodec import api
+    import nvcodec
 
     terminal = ctx.ensure_object(Terminal)
     archived = resume is None and wanted["model"] == ARCHIVE_MODEL
@@ -174,7 +175,7 @@ def command(
     if archived:
         wanted = _archive.check(inputs + inputs_again, ARCHIVE_MODEL, {**wanted, "recon": recon})
     if recon is not None:
-        api.check_output(recon, overwrite, *(inputs + inputs_again)[:1])
+        check_output(recon, overwrite, *(inputs + inputs_again)[:1])
         _check_recon(recon)
     with (
         tempfile.TemporaryDirectory(prefix="nvc-") as scratch,
@@ -186,7 +187,7 @@ def command(
         }  # fmt: skip
         try:
             if resume is not None:
-                result: EncodeResult | ArchiveResult = api.resume(resume, **how)
+                result: EncodeResult | ArchiveResult = nvcodec.resume(resume, **how)
             else:
                 source = (inputs + inputs_again)[0]
                 destination = os.path.join(scratch, "stdout.nvc") if output == "-" else str(output)
@@ -194,16 +195,16 @@ def command(
                 wanted["settings"] = {**settings, **pairs(sets)}
                 wanted["work_dir"] = folder
                 if archived:
-                    result = api.encode_archive(expand(inputs + inputs_again), destination, **wanted, **how)
+                    result = nvcodec.encode_archive(expand(inputs + inputs_again), destination, **wanted, **how)
                 else:
-                    result = api.encode(source, destination, **wanted, **how)
+                    result = nvcodec.encode(source, destination, **wanted, **how)
         except InterruptedEncodeError as error:
             if overwrite and "--resume" in error.hint:
                 error.hint += " -y"
             raise
         if recon is not None:
             counter = shown.frame_counter("recon")
-            api.decode(result.file, recon, device=result.device, overwrite=overwrite, on_progress=counter)
+            nvcodec.decode(result.file, recon, device=result.device, overwrite=overwrite, on_progress=counter)
         shown.close()
         if output == "-":
             sys.stdout.buffer.write(Path(result.file).read_bytes())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nvcodec.api.checks import check_output
 from nvcodec.cli import _format
 from nvcodec.cli import _options as options
 from nvcodec.cli._format import plural
@@ -90,7 +91,6 @@ def command(
 
     A TEST is an .nvc file or any video. --seek and --frames count in both.
     """
-    from nvcodec import api
     from nvcodec.eval.measure import evaluate
 
     terminal = ctx.ensure_object(Terminal)
@@ -100,7 +100,7 @@ def command(
     if per_frame is not None:
         if len(tests) > 1:
             raise UsageError("--per-frame takes one TEST", "Measure the files one by one")
-        api.check_output(per_frame, overwrite)
+        check_output(per_frame, overwrite)
     results = []
     with make_progress(progress, terminal) as shown:
         for test in tests:

@@ -32,7 +32,7 @@ def command(
 
     It can be sent later than its base, and put on it with 'nvc append'.
     """
-    from nvcodec.layering import extract_layer
+    from nvcodec.api.layers import extract_layer
 
     terminal = ctx.ensure_object(Terminal)
     if layer is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
+from nvcodec.api.info import Info, probe
 from nvcodec.cli import _format
 from nvcodec.cli._format import count, plural, table
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._tensors import all_costs, part_table, tensor_table
 from nvcodec.cli._terminal import Terminal, print_json, printable
 from nvcodec.container.ids import CHUNK_TYPES
-from nvcodec.info import Info, probe
 from nvcodec.io.geometry import describe
 
 _GOPS_LISTED = 12

@@ -47,7 +47,7 @@ def command(
     Without its layers the file is, byte for byte, what it was before they were appended. Without its previews it draws
     the same pictures, small ones more slowly.
     """
-    from nvcodec.layering import strip
+    from nvcodec.api.layers import strip
 
     terminal = ctx.ensure_object(Terminal)
     if layers is None and not drop_previews:

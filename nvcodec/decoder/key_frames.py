@@ -37,7 +37,7 @@ def decode_key_frames(packets: Sequence[bytes], video: VideoFormat, number: int 
 
     Args:
         packets: One for each key frame, in order, as
-            :func:`nvcodec.encoder.key_frames.encode_key_frames` makes them.
+            :func:`nvcodec.encoder.parts.key_frames.encode_key_frames` makes them.
         video: 8 or 10-bit 4:2:0: what the pictures must be; also bounds what the decoder allocates.
         number: That of the first in its stream, for messages.
 

@@ -11,28 +11,28 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from nvcodec.appending import exclusive, replace_with
+from nvcodec.config.layer_job import LayerJob
+from nvcodec.config.target import TargetKind
 from nvcodec.container import PackModelId, PackSegment, appended, check_appendable
 from nvcodec.decoder.layers import FinishedLayers
 from nvcodec.decoder.opening import read_bitstream
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.draw import Painter
-from nvcodec.encoder.events import EventHandler, Forecast, ignore, over_segments
-from nvcodec.encoder.fit import Fit, StopRequested
-from nvcodec.encoder.goal import Goal
-from nvcodec.encoder.layer_job import LayerJob
-from nvcodec.encoder.layer_plan import BATCH, USUAL_SHARE, layer_steps, parameters_for, plan_layer
+from nvcodec.encoder.fit.draw import Painter
+from nvcodec.encoder.fit.events import EventHandler, Forecast, ignore, over_segments
+from nvcodec.encoder.fit.fit import Fit, StopRequested
+from nvcodec.encoder.fit.goal import Goal
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.schedule import Budget
+from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.layer_result import LayerResult
-from nvcodec.encoder.memory import available_bytes
-from nvcodec.encoder.parameters import FlatField
+from nvcodec.encoder.plan.memory import available_bytes
+from nvcodec.encoder.plan.size_layer import BATCH, USUAL_SHARE, layer_steps, parameters_for, plan_layer
+from nvcodec.encoder.plan.sizing import presets_of
 from nvcodec.encoder.report import versions
-from nvcodec.encoder.schedule import Budget
-from nvcodec.encoder.sizing import presets_of
-from nvcodec.encoder.target import TargetKind
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.errors import DeviceError, InterruptedEncodeError, TargetNotReachedError, UsageError, naming
 from nvcodec.io.geometry import describe
+from nvcodec.io.replace import exclusive, replace_with
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import Measurement, domain_key, measure
 from nvcodec.models import pack_registry

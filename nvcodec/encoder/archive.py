@@ -14,34 +14,35 @@ from typing import NamedTuple
 
 import torch
 
+from nvcodec.config.archive_job import ArchiveJob
+from nvcodec.config.target import DEFAULT_CRF, TargetKind
 from nvcodec.container import SegmentDigest
 from nvcodec.decoder.check import check_segment, sample
 from nvcodec.decoder.key_frames import decode_key_frames
 from nvcodec.decoder.opening import open_session, pick_device
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder import archive_state, fit_state
-from nvcodec.encoder.archive_clip import Archive, ArchiveField, digest_of, geometry_of, read_source
+from nvcodec.encoder import archive_state
 from nvcodec.encoder.archive_file import ArchiveFile
-from nvcodec.encoder.archive_job import ArchiveJob
-from nvcodec.encoder.archive_keys import CodedKeys, KeyFrameCoder
 from nvcodec.encoder.archive_report import Shown, show, stream_result
 from nvcodec.encoder.archive_result import ArchiveResult
-from nvcodec.encoder.autosave import Autosave, rescued
-from nvcodec.encoder.checkpoint import Checkpoint, State
-from nvcodec.encoder.draw import Painter
-from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, Step, ignore
-from nvcodec.encoder.fit import Fit, StopRequested
-from nvcodec.encoder.goal import Goal
-from nvcodec.encoder.hiding import hide
-from nvcodec.encoder.memory import fit_bytes
+from nvcodec.encoder.fit.draw import Painter
+from nvcodec.encoder.fit.events import Event, EventHandler, Forecast, Notice, Step, ignore
+from nvcodec.encoder.fit.fit import Fit, StopRequested
+from nvcodec.encoder.fit.goal import Goal
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.schedule import Budget
+from nvcodec.encoder.footage.hiding import hide
+from nvcodec.encoder.footage.units import Archive, ArchiveField, digest_of, geometry_of, read_source
 from nvcodec.encoder.new_metadata import new_metadata
-from nvcodec.encoder.parameters import FlatField
-from nvcodec.encoder.presets import bpp_for_crf
+from nvcodec.encoder.parts.key_coder import CodedKeys, KeyFrameCoder
+from nvcodec.encoder.plan.memory import fit_bytes
+from nvcodec.encoder.plan.presets import bpp_for_crf
+from nvcodec.encoder.plan.sizing import presets_of, schedule_steps
+from nvcodec.encoder.plan.stream_names import stream_names
 from nvcodec.encoder.report import versions
-from nvcodec.encoder.schedule import Budget
-from nvcodec.encoder.sizing import presets_of, schedule_steps
-from nvcodec.encoder.stream_names import stream_names
-from nvcodec.encoder.target import DEFAULT_CRF, TargetKind
+from nvcodec.encoder.resume import fit_state
+from nvcodec.encoder.resume.autosave import Autosave, rescued
+from nvcodec.encoder.resume.checkpoint import Checkpoint, State
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.errors import DeviceError, InterruptedEncodeError, UsageError
 from nvcodec.io.mask import Mask, open_mask

@@ -19,8 +19,8 @@ from nvcodec.container import (
     write_container,
 )
 from nvcodec.decoder.check import sample
-from nvcodec.encoder.archive_keys import CodedKeys
-from nvcodec.encoder.clip import Clip
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.parts.key_coder import CodedKeys
 from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.types import Domain, Planes
 

@@ -12,9 +12,9 @@ import torch
 from nvcodec.decoder.key_frames import decode_key_frames
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.archive_result import StreamResult
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.hiding import exempt
-from nvcodec.encoder.loss import picture_error
+from nvcodec.encoder.fit.loss import picture_error
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.footage.hiding import exempt
 from nvcodec.io.mask import Mask
 from nvcodec.metrics.measure import measure
 from nvcodec.models.dnerv_config import DNeRVConfig, key_times

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from nvcodec.encoder import fit_state
-from nvcodec.encoder.archive_keys import CodedKeys, KeyFrameCoder
-from nvcodec.encoder.checkpoint import State
-from nvcodec.encoder.fit import Fit
+from nvcodec.encoder.fit.fit import Fit
+from nvcodec.encoder.parts.key_coder import CodedKeys, KeyFrameCoder
+from nvcodec.encoder.resume import fit_state
+from nvcodec.encoder.resume.checkpoint import State
 from nvcodec.models.dnerv_config import DNeRVConfig
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from nvcodec.config.job import Job
 from nvcodec.container import (
     BaseSegment,
     ModelId,
@@ -26,20 +27,19 @@ from nvcodec.container import (
 from nvcodec.decoder.check import check_segment, sample
 from nvcodec.decoder.opening import pick_device
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.autosave import Autosave, rescued
-from nvcodec.encoder.checkpoint import Checkpoint
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, ignore, over_segments
-from nvcodec.encoder.fit import StopRequested
-from nvcodec.encoder.hiding import hide
-from nvcodec.encoder.job import Job
+from nvcodec.encoder.fit.events import Event, EventHandler, Forecast, Notice, ignore, over_segments
+from nvcodec.encoder.fit.fit import StopRequested
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.footage.hiding import hide
 from nvcodec.encoder.new_metadata import new_metadata
-from nvcodec.encoder.plan import Plan, make_plan
-from nvcodec.encoder.preview import MOST_FRAMES, make_previews, planned_previews, room_bytes, size_bytes
+from nvcodec.encoder.parts.segment import FittedSegment, SegmentFit
+from nvcodec.encoder.plan.plan import Plan, make_plan
+from nvcodec.encoder.plan.stream_names import stream_name
+from nvcodec.encoder.previews.preview import MOST_FRAMES, make_previews, planned_previews, room_bytes, size_bytes
 from nvcodec.encoder.report import measured_result
 from nvcodec.encoder.result import EncodeResult
-from nvcodec.encoder.segment import FittedSegment, SegmentFit
-from nvcodec.encoder.stream_names import stream_name
+from nvcodec.encoder.resume.autosave import Autosave, rescued
+from nvcodec.encoder.resume.checkpoint import Checkpoint
 from nvcodec.errors import DeviceError, UsageError
 from nvcodec.io.mask import open_mask
 from nvcodec.io.source import open_source

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from nvcodec.config.fit import EncodeConfig
 from nvcodec.container import MetadataValue
-from nvcodec.encoder.config import EncodeConfig
 from nvcodec.io.mask import Mask
 from nvcodec.version import __version__
 

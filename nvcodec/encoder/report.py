@@ -11,13 +11,13 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
+from nvcodec.config.job import Job
+from nvcodec.config.target import TargetKind
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.plan import Plan
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.parts.segment import FittedSegment
+from nvcodec.encoder.plan.plan import Plan
 from nvcodec.encoder.result import EncodeResult
-from nvcodec.encoder.segment import FittedSegment
-from nvcodec.encoder.target import TargetKind
 from nvcodec.io.mask import Mask
 from nvcodec.metrics.measure import Measurement, domain_key, measure
 from nvcodec.types import Planes

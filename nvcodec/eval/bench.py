@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
-from nvcodec.encoder.events import EventHandler, Notice
+from nvcodec.encoder.fit.events import EventHandler, Notice
 from nvcodec.errors import InterruptedEncodeError, NvcError, UsageError
 from nvcodec.eval.codecs import BenchClip, BenchCodec, Coded
 from nvcodec.eval.measure import evaluate

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nvcodec.encoder.events import EventHandler
+from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.errors import UsageError
 from nvcodec.eval.codecs import BenchClip, BenchCodec, Coded
 from nvcodec.eval.feed import Feed, open_feed

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nvcodec.encoder.events import EventHandler
+from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.errors import UsageError
 from nvcodec.io.source import VideoSource, open_source
 

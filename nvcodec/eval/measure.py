@@ -10,11 +10,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from nvcodec.api.info import probe
 from nvcodec.container.ids import SIGNATURE
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import InputError, UsageError, naming
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
-from nvcodec.info import probe
 from nvcodec.io.geometry import describe, parse_name
 from nvcodec.io.mask import open_mask
 from nvcodec.io.source import open_source

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, final
 
-from nvcodec.encoder.events import Event, EventHandler, Forecast, Notice, Step
-from nvcodec.encoder.presets import PRESETS
+from nvcodec.encoder.fit.events import Event, EventHandler, Forecast, Notice, Step
+from nvcodec.encoder.plan.presets import PRESETS
 from nvcodec.errors import (
     BitstreamError,
     DeviceError,

@@ -18,13 +18,13 @@ import torch
 
 from benchmarks import ablate
 from benchmarks.ablation import equal_time, runs, step_time, study
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.settings import apply
+from nvcodec.config.target import RateTarget
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.checkpoint import Checkpoint
-from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.fit import Fit
-from nvcodec.encoder.overrides import apply
-from nvcodec.encoder.plan import make_plan
-from nvcodec.encoder.target import RateTarget
+from nvcodec.encoder.fit.fit import Fit
+from nvcodec.encoder.plan.plan import make_plan
+from nvcodec.encoder.resume.checkpoint import Checkpoint
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import measure
 from nvcodec.models.registry import MODELS
@@ -147,7 +147,8 @@ KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv.pop(1))
-from nvcodec.encoder import autosave, fit
+from nvcodec.encoder.fit import fit
+from nvcodec.encoder.resume import autosave
 autosave._SPACING_S = fit._EVENT_SPACING_S = 0.0  # a state after every step
 from benchmarks.ablate import main
 chance, out = random.Random(5), Path(sys.argv.pop(1))
@@ -191,8 +192,8 @@ def _kill_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> None:
         save(self, *state)
 
     monkeypatch.setattr(Checkpoint, "save_state", save_or_die)
-    monkeypatch.setattr("nvcodec.encoder.autosave._SPACING_S", 0.0)
-    monkeypatch.setattr("nvcodec.encoder.fit._EVENT_SPACING_S", 0.0)
+    monkeypatch.setattr("nvcodec.encoder.resume.autosave._SPACING_S", 0.0)
+    monkeypatch.setattr("nvcodec.encoder.fit.fit._EVENT_SPACING_S", 0.0)
 
 
 def test_an_unfinished_run_goes_on_elsewhere(

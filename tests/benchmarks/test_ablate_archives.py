@@ -12,7 +12,7 @@ import pytest
 from benchmarks import ablate
 from benchmarks.ablation import study
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.checkpoint import Checkpoint
+from nvcodec.encoder.resume.checkpoint import Checkpoint
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import measure
 
@@ -94,8 +94,8 @@ def test_an_archive_goes_on_elsewhere(
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Checkpoint, "save_state", save_and_die)
-        patch.setattr("nvcodec.encoder.autosave._SPACING_S", 0.0)
-        patch.setattr("nvcodec.encoder.fit._EVENT_SPACING_S", 0.0)
+        patch.setattr("nvcodec.encoder.resume.autosave._SPACING_S", 0.0)
+        patch.setattr("nvcodec.encoder.fit.fit._EVENT_SPACING_S", 0.0)
         _run(path, clips, tmp_path / "out")
     moved, renamed = (tmp_path / "out").rename(tmp_path / "moved"), clips.rename(tmp_path / "renamed")
     assert (moved / "tiny" / "base--waves--s0.work" / "state.npz").exists()

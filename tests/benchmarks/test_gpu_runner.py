@@ -22,10 +22,10 @@ from benchmarks.gpu import carry, clips, pack, prepare, run, sitting
 from benchmarks.gpu.bench import Bench, Deadline, Record, Task
 from benchmarks.gpu.encodes import CONFIGURATIONS, Encode, _Brake, _plan_in_time
 from benchmarks.gpu.tasks import tasks
+from nvcodec.config.job import Job
 from nvcodec.container import read_container
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.events import Step
-from nvcodec.encoder.job import Job
+from nvcodec.encoder.fit.events import Step
 from nvcodec.errors import InputError
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks import loader_speed
-from nvcodec.dataset import VideoDataset
+from nvcodec.api.dataset import VideoDataset
 
 ARCHIVE = Path(__file__).parents[1] / "conformance" / "msnerv.nvc"
 

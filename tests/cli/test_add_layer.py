@@ -148,9 +148,10 @@ def test_mistakes_are_reported_without_torch(clip, file, tmp_path):
 
 _KILLED = """
 import os, signal, sys
-from nvcodec import appending
+from nvcodec.io import replace as appending
 from nvcodec.cli.main import main
-from nvcodec.encoder import add_layer, fit
+from nvcodec.encoder import add_layer
+from nvcodec.encoder.fit import fit
 
 file, source = sys.argv[1:]
 old = open(file, "rb").read()

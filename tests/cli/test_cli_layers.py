@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nvcodec.appending import exclusive
 from nvcodec.container import PackModelId, PackSegment, appended, chunk_bytes, read_container
 from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import encode_tensors
+from nvcodec.io.replace import exclusive
 from nvcodec.models.een_config import EENConfig
 from nvcodec.quant.tensors import IntegerTensor, digest
 

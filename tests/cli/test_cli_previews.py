@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nvcodec
-import nvcodec.encoder.preview as preview_module
+import nvcodec.encoder.previews.preview as preview_module
 from nvcodec.decoder.shrink import shrunk
 from nvcodec.errors import UsageError
 from nvcodec.io.source import open_source

@@ -9,7 +9,7 @@ import pytest
 
 from nvcodec.cli import _progress
 from nvcodec.cli._terminal import Terminal
-from nvcodec.encoder.events import Forecast, Step
+from nvcodec.encoder.fit.events import Forecast, Step
 
 
 class _FakeTerminal(io.StringIO):

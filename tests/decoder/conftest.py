@@ -23,8 +23,8 @@ from nvcodec.decoder.check import sample
 from nvcodec.decoder.layers import FinishedLayers
 from nvcodec.decoder.render import render
 from nvcodec.decoder.session import Session
-from nvcodec.encoder.pack import integers, load_integers
-from nvcodec.encoder.parameters import FlatField
+from nvcodec.encoder.fit.pack import integers, load_integers
+from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.models import pack_registry
 from nvcodec.models.een_config import EENConfig

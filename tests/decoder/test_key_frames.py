@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nvcodec.decoder.key_frames import decode_key_frames
-from nvcodec.encoder.key_frames import encode_key_frames
+from nvcodec.encoder.parts.key_frames import encode_key_frames
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 

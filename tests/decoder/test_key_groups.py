@@ -16,7 +16,7 @@ from nvcodec.decoder.key_frames import decode_key_frames
 from nvcodec.decoder.key_groups import KeyGroups
 from nvcodec.decoder.opening import open_session
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.key_frames import encode_key_frames
+from nvcodec.encoder.parts.key_frames import encode_key_frames
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.types import Planes, VideoFormat
 

@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nvcodec.api import add_layer
-from nvcodec.appending import exclusive
+from nvcodec import add_layer
+from nvcodec.api.layers import strip
+from nvcodec.config.job import Job
 from nvcodec.container import read_container, write_container
 from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder import add_layer as add_layer_module
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.events import Event, Forecast, Step
-from nvcodec.encoder.job import Job
+from nvcodec.encoder.fit.events import Event, Forecast, Step
 from nvcodec.encoder.layer_result import LayerResult
 from nvcodec.errors import BitstreamError, InputError, InterruptedEncodeError, NvcError, UsageError
+from nvcodec.io.replace import exclusive
 from nvcodec.io.sink import open_sink
-from nvcodec.layering import strip
 from nvcodec.metrics.measure import measure
 from nvcodec.models.een import EEN
 from nvcodec.types import Domain, Planes, VideoFormat

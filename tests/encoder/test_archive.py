@@ -14,21 +14,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nvcodec.config.archive_job import ArchiveJob
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.layer_job import LayerJob
+from nvcodec.config.settings import apply
+from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.container import read_container
 from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.key_frames import decode_key_frames
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.add_layer import add_layer
 from nvcodec.encoder.archive import encode_archive
-from nvcodec.encoder.archive_clip import Archive, ArchiveField, geometry_of
-from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.archive_result import ArchiveResult
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.layer_job import LayerJob
-from nvcodec.encoder.overrides import apply
-from nvcodec.encoder.size_dnerv import PRESETS
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.footage.units import Archive, ArchiveField, geometry_of
+from nvcodec.encoder.plan.size_dnerv import PRESETS
 from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
 from nvcodec.io.sink import open_sink
 from nvcodec.models.dnerv import DNeRV

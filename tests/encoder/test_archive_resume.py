@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 import nvcodec
+from nvcodec.config.archive_job import ArchiveJob
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.job import Job
+from nvcodec.config.settings import apply
+from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.encoder import archive
 from nvcodec.encoder.archive import encode_archive
-from nvcodec.encoder.archive_job import ArchiveJob
 from nvcodec.encoder.archive_result import ArchiveResult
-from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.events import Event, Forecast, Step
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.overrides import apply
-from nvcodec.encoder.target import RateTarget, TargetKind
-from nvcodec.encoder.work_folder import job_in
+from nvcodec.encoder.fit.events import Event, Forecast, Step
+from nvcodec.encoder.resume.work_folder import job_in
 from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
 from nvcodec.io.sink import open_sink
 from nvcodec.types import Planes, VideoFormat
@@ -123,8 +123,8 @@ def test_a_killed_encode_goes_on_from_its_last_state(
         if isinstance(event, Step) and event.progress > 0.5:
             raise Killed
 
-    monkeypatch.setattr("nvcodec.encoder.autosave._SPACING_S", 0.0)
-    monkeypatch.setattr("nvcodec.encoder.fit._EVENT_SPACING_S", 0.0)
+    monkeypatch.setattr("nvcodec.encoder.resume.autosave._SPACING_S", 0.0)
+    monkeypatch.setattr("nvcodec.encoder.fit.fit._EVENT_SPACING_S", 0.0)
     folder = tmp_path / "work"
     with pytest.raises(Killed):
         encode_archive(job, work_dir=folder, on_event=kill)
@@ -188,7 +188,7 @@ def test_a_file_that_cannot_be_written_loses_no_fit(
         encode_archive(lost, work_dir=folder)
     assert f"The fit is saved. Make room, then:  nvc encode --resume {folder}" in caught.value.hint
     (tmp_path / "no").mkdir()
-    monkeypatch.setattr("nvcodec.encoder.fit.Fit._step", None)  # no step is taken twice
+    monkeypatch.setattr("nvcodec.encoder.fit.fit.Fit._step", None)  # no step is taken twice
     nvcodec.resume(folder)
     assert Path(lost.output).read_bytes() == straight
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nvcodec.config.job import Job
+from nvcodec.config.target import TargetKind
 from nvcodec.container.metadata import metadata_bytes
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder import encode as encode_module
-from nvcodec.encoder import segment as segment_module
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.target import TargetKind
+from nvcodec.encoder.parts import segment as segment_module
 from nvcodec.errors import BitstreamError, UsageError
 from nvcodec.io.sink import open_sink
 from nvcodec.metrics.measure import measure

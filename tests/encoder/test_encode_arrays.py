@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import nvcodec
-from nvcodec.encoder.events import Event, Notice
+from nvcodec.encoder.fit.events import Event, Notice
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.errors import InterruptedEncodeError, UsageError
 from nvcodec.io.pyav import encode_png

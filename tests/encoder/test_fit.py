@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.config import FitConfig, LossConfig, Rounding, Stage
-from nvcodec.encoder.draw import Painter
-from nvcodec.encoder.events import Event, Notice, Step
-from nvcodec.encoder.fit import Fit
-from nvcodec.encoder.parameters import FlatField
-from nvcodec.encoder.rate import ConstantWeight
-from nvcodec.encoder.schedule import Budget
+from nvcodec.config.fit import FitConfig, LossConfig, Rounding, Stage
+from nvcodec.encoder.fit.draw import Painter
+from nvcodec.encoder.fit.events import Event, Notice, Step
+from nvcodec.encoder.fit.fit import Fit
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.rate import ConstantWeight
+from nvcodec.encoder.fit.schedule import Budget
+from nvcodec.encoder.footage.clip import Clip
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig

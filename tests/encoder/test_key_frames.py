@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from nvcodec.decoder.key_frames import decode_key_frames
-from nvcodec.encoder.archive_keys import KeyFrameCoder
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.key_frames import encode_key_frames
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.parts.key_coder import KeyFrameCoder
+from nvcodec.encoder.parts.key_frames import encode_key_frames
 from nvcodec.types import Colour, Planes, VideoFormat
 
 QUICK = 10

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.config import LossConfig
-from nvcodec.encoder.loss import Distortion, boost, picture_error, pooled
+from nvcodec.config.fit import LossConfig
+from nvcodec.encoder.fit.loss import Distortion, boost, picture_error, pooled
+from nvcodec.encoder.footage.clip import Clip
 from nvcodec.metrics.measure import measure
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV

@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from nvcodec.api import add_layer
+from nvcodec import add_layer
+from nvcodec.api.info import probe
+from nvcodec.config.archive_job import ArchiveJob
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.job import Job
+from nvcodec.config.settings import apply
+from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.encoder.archive import encode_archive
-from nvcodec.encoder.archive_job import ArchiveJob
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.hiding import exempt, hide
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.overrides import apply
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.footage.hiding import exempt, hide
 from nvcodec.errors import InputError, UsageError
 from nvcodec.eval.measure import evaluate
-from nvcodec.info import probe
 from nvcodec.io.mask import open_mask
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nvcodec.encoder.config import FitConfig
-from nvcodec.encoder.optimiser import FieldOptimiser, orthogonalised
-from nvcodec.encoder.parameters import FlatField
+from nvcodec.config.fit import FitConfig
+from nvcodec.encoder.fit.optimiser import FieldOptimiser, orthogonalised
+from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig

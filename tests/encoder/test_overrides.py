@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nvcodec.encoder.config import EncodeConfig, Rounding
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.overrides import apply, flatten
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.config.fit import EncodeConfig, Rounding
+from nvcodec.config.job import Job
+from nvcodec.config.settings import apply, flatten
+from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.errors import InputError, UsageError
 from nvcodec.models.msnerv_config import GridLevel, Upsampling
 from nvcodec.types import Domain

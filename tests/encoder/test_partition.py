@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvcodec.encoder.config import GopConfig, Partition
-from nvcodec.encoder.partition import divergence, exact, greedy, group_count, partition, uniform
+from nvcodec.config.fit import GopConfig, Partition
+from nvcodec.encoder.plan.partition import divergence, exact, greedy, group_count, partition, uniform
 
 EXACT, GREEDY = GopConfig(Partition.EXACT, 4), GopConfig(Partition.GREEDY, 4)
 

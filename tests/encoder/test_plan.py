@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvcodec.encoder.config import EncodeConfig
-from nvcodec.encoder.memory import activation_bytes, fit_bytes, tile_cells
-from nvcodec.encoder.plan import choose_domain, make_plan, split
-from nvcodec.encoder.presets import PRESETS, bpp_for_crf, choose_strides, plan_network, weight_for_crf
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.target import RateTarget, TargetKind
+from nvcodec.encoder.plan.memory import activation_bytes, fit_bytes, tile_cells
+from nvcodec.encoder.plan.plan import choose_domain, make_plan, split
+from nvcodec.encoder.plan.presets import PRESETS, bpp_for_crf, choose_strides, plan_network, weight_for_crf
 from nvcodec.errors import UsageError
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig

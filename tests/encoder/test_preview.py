@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import nvcodec.encoder.preview as preview_module
+import nvcodec.encoder.previews.preview as preview_module
+from nvcodec.config.job import Job
+from nvcodec.config.target import TargetKind
 from nvcodec.container import without_previews
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.shrink import shrunk
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.events import Event, Notice
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.preview_head import Moments
-from nvcodec.encoder.target import TargetKind
+from nvcodec.encoder.fit.events import Event, Notice
+from nvcodec.encoder.previews.head import Moments
 from nvcodec.errors import InterruptedEncodeError
 from nvcodec.types import Domain, VideoFormat
 

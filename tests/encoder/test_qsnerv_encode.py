@@ -11,17 +11,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.job import Job
+from nvcodec.config.settings import apply
+from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.clip import Clip
-from nvcodec.encoder.companion import Guide, companion_of
-from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.overrides import apply
-from nvcodec.encoder.parameters import FlatField
-from nvcodec.encoder.plan import make_plan
-from nvcodec.encoder.size_qsnerv import PRESETS, choose_strides
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.encoder.fit.companion import Guide, companion_of
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.plan.plan import make_plan
+from nvcodec.encoder.plan.size_qsnerv import PRESETS, choose_strides
 from nvcodec.errors import InterruptedEncodeError, UsageError
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nvcodec.encoder.checkpoint import State
+from nvcodec.config.job import Job
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.events import Event, Forecast, Step
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.segment import SegmentFit
+from nvcodec.encoder.fit.events import Event, Forecast, Step
+from nvcodec.encoder.parts.segment import SegmentFit
+from nvcodec.encoder.resume.checkpoint import State
 from nvcodec.errors import InputError, InterruptedEncodeError
 
 JobMaker = Callable[..., Job]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from nvcodec.encoder.config import FitConfig, Rounding, Stage
-from nvcodec.encoder.rate import ConstantWeight, QualityWeight, RateWeight, Reading, TargetWeight
-from nvcodec.encoder.schedule import Budget, geometric, learning_rate, rate_ramp, stage_at
+from nvcodec.config.fit import FitConfig, Rounding, Stage
+from nvcodec.encoder.fit.rate import ConstantWeight, QualityWeight, RateWeight, Reading, TargetWeight
+from nvcodec.encoder.fit.schedule import Budget, geometric, learning_rate, rate_ramp, stage_at
 
 
 class _Clock:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from nvcodec.encoder.config import Rounding
-from nvcodec.encoder.pack import Search, integers, load_integers, real_bits
-from nvcodec.encoder.parameters import FlatField
-from nvcodec.encoder.quantiser import Quantiser
+from nvcodec.config.fit import Rounding
+from nvcodec.encoder.fit.pack import Search, integers, load_integers, real_bits
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.quantiser import Quantiser
 from nvcodec.entropy.payload import decode_tensors, encode_tensors
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV

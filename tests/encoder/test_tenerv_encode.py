@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nvcodec.api.info import probe
+from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.job import Job
+from nvcodec.config.settings import apply
+from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.config import EncodeConfig
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.events import Event, Step
-from nvcodec.encoder.job import Job
-from nvcodec.encoder.overrides import apply
-from nvcodec.encoder.plan import make_plan
-from nvcodec.encoder.target import RateTarget, TargetKind
+from nvcodec.encoder.fit.events import Event, Step
+from nvcodec.encoder.plan.plan import make_plan
 from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
-from nvcodec.info import probe
 from nvcodec.io.sink import open_sink
 from nvcodec.types import Planes, VideoFormat
 

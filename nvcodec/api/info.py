@@ -1,0 +1,225 @@
+"""What a bitstream holds, without decoding a picture. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nvcodec.api.key_frame_info import KeyFrameInfo, key_frame_info
+from nvcodec.api.layer_info import LayerInfo, is_checkable, layer_infos, networks
+from nvcodec.api.preview_info import PreviewInfo, preview_infos
+from nvcodec.container import (
+    BaseSegment,
+    ChunkInfo,
+    Limits,
+    MetadataValue,
+    StreamHeader,
+)
+from nvcodec.container.ids import CHUNK_TYPES
+from nvcodec.decoder.opening import open_session
+from nvcodec.decoder.previews import head_integers
+from nvcodec.decoder.session import Session
+from nvcodec.entropy.payload import TensorCost, payload_costs
+from nvcodec.errors import BitstreamError, naming
+from nvcodec.quant.tensors import digest
+
+SCHEMA = "nvc-info/1"
+
+
+@dataclass(frozen=True)
+class Info:
+    """Everything a bitstream says about itself."""
+
+    file: str
+    """Path, or ``<bytes>``."""
+    bytes: int
+    """Size of the file."""
+    bpp: float
+    """Bits per luma sample of all frames that are there."""
+    version: tuple[int, int]
+    model: str
+    network: Mapping[str, object]
+    """Configuration of the model."""
+    domain: str
+    """``yuv420`` or ``rgb``."""
+    layers: tuple[LayerInfo, ...]
+    """The base, then the enhancement layers that every segment has."""
+    streams: tuple[StreamHeader, ...]
+    segments: tuple[BaseSegment, ...]
+    digests: int
+    """How many segments can be verified."""
+    pack_digests: int
+    """How many packs can be verified."""
+    chunks: tuple[ChunkInfo, ...]
+    previews: Mapping[int, PreviewInfo]
+    """By what they divide the sides of pictures by."""
+    metadata: Mapping[str, MetadataValue]
+    warnings: tuple[str, ...]
+    """What is missing from a file that was cut."""
+    session: Session
+    """The opened file."""
+
+    @property
+    def frames(self) -> int:
+        """Frames that can be decoded, of all streams together."""
+        return sum(segment.frames for segment in self.segments)
+
+    @property
+    def parameters(self) -> int:
+        """Coded numbers, of all segments and layers together."""
+        return sum(layer.parameters or 0 for layer in self.layers)
+
+    @property
+    def bits_per_parameter(self) -> float:
+        """Bits of the file per coded number; coded key frames are none of its."""
+        coded = sum(keys.bytes for index in range(len(self.streams)) if (keys := self.key_frames(index)))
+        return 8 * (self.bytes - coded) / self.parameters
+
+    def networks(self, layer: int = 0) -> range:
+        """The segments whose parameters in a layer are their own: all but those that use the first one's."""
+        return networks(self.session) if layer == 0 else range(len(self.segments))
+
+    def key_frames(self, stream: int) -> KeyFrameInfo | None:
+        """The key frames of a stream; None where nothing is drawn between key frames."""
+        return key_frame_info(self.session, stream) if self.session.config.has_key_frames else None
+
+    def tensors(self, segment: int = 0, layer: int = 0) -> list[TensorCost]:
+        """What each tensor of a segment takes, in the base or in one of the layers above it.
+
+        Raises:
+            BitstreamError: The coded parameters make no sense.
+            UnsupportedError: This version does not know the layer's network.
+        """
+        with naming(self.file):
+            if layer == 0:
+                coded = self.segments[segment if segment in self.networks() else 0]
+                return payload_costs(coded.payload, self.session.specs(coded))
+            pack = self.session.container.pack(segment, layer)
+            return payload_costs(pack.payload, self.session.pack_specs(pack))
+
+    def check(self) -> None:
+        """Decode all integers and compare them with their digests; checksums were verified when the file was opened.
+
+        Raises:
+            BitstreamError: A digest does not match, key frames are missing or damaged, or the file was cut.
+        """
+        with naming(self.file):
+            if self.warnings:
+                raise BitstreamError(self.warnings[0], "What is left can still be decoded")
+            if (lost := next((i for i in range(len(self.streams)) if self._lacks_key_frames(i)), None)) is not None:
+                raise BitstreamError(f"key frames of stream {lost} are missing", "The other streams can be decoded")
+            own = {ordinal: digest(self.session.integers(ordinal)) for ordinal in self.networks()}
+            for ordinal, expected in self.session.container.digests.items():
+                if own.get(ordinal, own[0]) != expected.integers:
+                    raise BitstreamError(f"segment {ordinal} does not decode to the integers of its digest")
+            for pack in filter(is_checkable, self.session.container.packs):
+                self.session.check_pack(pack)
+            for head in self.session.container.previews.values():
+                head_integers(self.session, head)
+
+    def _lacks_key_frames(self, stream: int) -> bool:
+        keys = self.key_frames(stream)
+        return keys is not None and keys.problem is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``nvc info --json`` prints, schema ``nvc-info/1``."""
+        container = self.session.container
+        return {
+            "schema": SCHEMA,
+            "file": self.file,
+            "bytes": self.bytes,
+            "bpp": self.bpp,
+            "version": "{}.{}".format(*self.version),
+            "model": self.model,
+            "network": dict(self.network),
+            "domain": self.domain,
+            "prior": container.header.prior_id.name.lower(),
+            "render_profile": container.header.render_profile.name.lower(),
+            "layers": len(self.layers),
+            "layer_list": [asdict(layer) for layer in self.layers],
+            "parameters": self.parameters,
+            "bits_per_parameter": self.bits_per_parameter,
+            "frames": self.frames,
+            "streams": [_stream(index, stream, self) for index, stream in enumerate(self.streams)],
+            "segments": [
+                {
+                    "stream": segment.stream,
+                    "first_frame": segment.first_frame,
+                    "frames": segment.frames,
+                    "gops": [segment.first_frame + start for start in segment.gops],
+                    "bytes": len(segment.payload),
+                    "digest": ordinal in container.digests,
+                }
+                for ordinal, segment in enumerate(self.segments)
+            ],
+            "previews": [{"scale": f"1/{divisor}", **asdict(preview)} for divisor, preview in self.previews.items()],
+            "preview_bytes": container.preview_bytes,
+            "chunks": [
+                {
+                    "offset": chunk.offset,
+                    "type": chunk.type,
+                    "bytes": chunk.length,
+                    "crc32": f"{chunk.crc:08x}",
+                    "content": CHUNK_TYPES.get(chunk.type),
+                }
+                for chunk in self.chunks
+            ],
+            "metadata": dict(self.metadata),
+            "warnings": list(self.warnings),
+        }
+
+
+def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
+    """Read what a bitstream holds.
+
+    Args:
+        source: Path of an .nvc file, or its bytes.
+        limits: What to refuse before allocating.
+
+    Raises:
+        InputError: The file cannot be read.
+        BitstreamError: It is damaged.
+        UnsupportedError: It needs something this version does not have.
+    """
+    session = open_session(source, limits)
+    container, header = session.container, session.container.header
+    return Info(
+        file="<bytes>" if isinstance(source, bytes) else str(source),
+        bytes=session.size,
+        bpp=session.bpp,
+        version=container.version,
+        model=session.model.name,
+        network=session.config.to_dict(),
+        domain=header.domain.name.lower(),
+        layers=layer_infos(session),
+        streams=header.streams,
+        segments=container.segments,
+        digests=len(container.digests),
+        pack_digests=sum(is_checkable(pack) for pack in container.packs),
+        chunks=container.chunks,
+        previews=preview_infos(session),
+        metadata=container.metadata,
+        warnings=container.warnings,
+        session=session,
+    )
+
+
+def _stream(index: int, stream: StreamHeader, info: Info) -> dict[str, Any]:
+    video, keys = stream.format, info.key_frames(index)
+    return {
+        "name": stream.name,
+        "width": video.width,
+        "height": video.height,
+        "frames": info.session.frame_count(index),
+        "announced_frames": stream.frames,
+        "fps": None if video.fps is None else str(video.fps),
+        "bit_depth": video.bit_depth,
+        "chroma": video.chroma.name.lower(),
+        "colour": asdict(video.colour),
+        "key_frames": keys.count if keys else 0,
+        "key_frame_bytes": keys.bytes if keys else 0,
+        "direct_key_frames": keys.direct if keys else 0,
+        "key_frame_problem": keys.problem if keys else None,
+    }

@@ -1,0 +1,141 @@
+"""Enhancement layers of files: taken off, taken out, put on. Nothing is decoded. No torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nvcodec.container import appended, pack_file, read_container, read_pack_file, stripped, without_previews
+from nvcodec.decoder.opening import read_bitstream
+from nvcodec.errors import UsageError, naming
+from nvcodec.io.replace import exclusive, replace_with
+
+
+@dataclass(frozen=True)
+class ChangedFile:
+    """What a file is afterwards."""
+
+    file: str
+    bytes: int
+    """Size of the file."""
+    layers: int
+    """Layers of the file, the base included."""
+    changed_bytes: int
+    """Bytes that came on (positive) or off (negative)."""
+
+    def to_json(self, schema: str) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+        return {"schema": schema, **asdict(self)}
+
+
+def strip(
+    path: str,
+    layers: int | None,
+    output: str | None = None,
+    *,
+    drop_previews: bool = False,
+    overwrite: bool = False,
+) -> ChangedFile:
+    """Take off the enhancement layers above the first ``layers``; what is left is what the file was before them.
+
+    Args:
+        path: An .nvc file.
+        layers: Enhancement layers to keep; 0 keeps the base alone, None all of them.
+        drop_previews: Leave previews out too; then what stands behind them moves forward.
+        output: Where to write; None changes the file itself.
+        overwrite: Replace an existing output.
+
+    Raises:
+        InputError: The file cannot be read.
+        BitstreamError: It is damaged.
+        UnsupportedError: It needs something this version does not have.
+        UsageError: It has fewer layers; or the output exists, cannot be written, or is just being changed.
+    """
+
+    def change(old: bytes) -> tuple[int, bytes]:
+        held = read_container(old).layers
+        if layers is not None and layers > held:
+            counted = f"{held} enhancement layer{'' if held == 1 else 's'}"
+            raise UsageError(f"{path} has {counted}; {layers} cannot be kept", "See:  nvc info")
+        kept = old if layers is None else stripped(old, layers)
+        if not drop_previews:
+            return len(kept), b""
+        new = without_previews(kept)
+        return (len(kept), b"") if new == kept else (0, new)
+
+    return _changed(path, output, overwrite, change)
+
+
+def append(path: str, pack_path: str, output: str | None = None, *, overwrite: bool = False) -> ChangedFile:
+    """Put a layer that is a file of its own on a file.
+
+    Args:
+        path: The .nvc file that the layer was made for.
+        pack_path: The layer, as :func:`extract_layer` writes it.
+        output: Where to write; None changes the file itself.
+        overwrite: Replace an existing output.
+
+    Raises:
+        InputError: A file cannot be read.
+        BitstreamError: A file is damaged, or the layer was made for another.
+        UnsupportedError: A file needs something this version does not have.
+        UsageError: The output exists, cannot be written, or is just being changed.
+    """
+    with naming(pack_path):
+        packs = read_pack_file(read_bitstream(pack_path))
+
+    return _changed(path, output, overwrite, lambda old: (len(old), appended(old, packs)))
+
+
+def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False) -> ChangedFile:
+    """Write one enhancement layer as a file of its own.
+
+    Args:
+        path: An .nvc file.
+        layer: 1 for the first above the base.
+        output: Where to write.
+        overwrite: Replace an existing output.
+
+    Returns:
+        The file of the layer, of one layer.
+
+    Raises:
+        InputError: The file cannot be read.
+        BitstreamError: It is damaged.
+        UnsupportedError: It needs something this version does not have.
+        UsageError: It has no such layer; or the output exists or cannot be written.
+    """
+    _check_output(output, overwrite)
+    with naming(path):
+        container = read_container(read_bitstream(path))
+    if not 1 <= layer <= container.layers:
+        there = f"1 to {container.layers}" if container.layers else "none"
+        raise UsageError(f"{path} has no enhancement layer {layer}", f"Enhancement layers that are there: {there}")
+    data = pack_file(container, layer)
+    with exclusive(output):
+        replace_with(path, data, output, keep=0)
+    return ChangedFile(output, len(data), 1, len(data))
+
+
+def _changed(
+    path: str, output: str | None, overwrite: bool, change: Callable[[bytes], tuple[int, bytes]]
+) -> ChangedFile:
+    """Write a file with as many of its old bytes as ``change`` says, then the new ones."""
+    in_place = output is None or os.path.realpath(output) == os.path.realpath(path)
+    target = path if output is None else output
+    if not in_place:
+        _check_output(target, overwrite)
+    with exclusive(target), naming(path):
+        old = read_bitstream(path)
+        keep, tail = change(old)
+        if not in_place or tail or keep < len(old):
+            replace_with(path, tail, target, keep=keep, made_for=old)
+        layers = read_container(old[:keep] + tail).layers
+    return ChangedFile(target, keep + len(tail), 1 + layers, keep + len(tail) - len(old))
+
+
+def _check_output(path: str, overwrite: bool) -> None:
+    if os.path.exists(path) and not overwrite:
+        raise UsageError(f"{path} exists; add -y to replace it")

@@ -1,0 +1,200 @@
+"""Everything an encode can be told, as data. Presets fill these in, the command line overrides them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from math import inf
+
+from nvcodec.types import Domain
+
+MAX_GOPS = 255
+"""Groups of pictures that an encode may be asked for; a file may hold more."""
+MAX_KEY_GROUP = 1024
+"""Key frames of a group that an encode may be asked for; a file may hold more."""
+
+
+class Rounding(Enum):
+    """How the fit sees its own quantisation."""
+
+    NONE = "none"
+    """Not at all: weights are floats."""
+    HARD = "hard"
+    """Rounded as in the file; gradients pass straight through."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of the schedule."""
+
+    name: str
+    until: float
+    """Progress at which the stage ends, 0..1."""
+    rounding: Rounding
+
+
+class Partition(Enum):
+    """How groups of pictures are found."""
+
+    EXACT = "exact"
+    """The boundaries at which the content changes most, by dynamic programme."""
+    GREEDY = "greedy"
+    """Algorithm 1 of TeNeRV."""
+    UNIFORM = "uniform"
+    """Groups of equal length, ``count`` of them."""
+    FIXED = "fixed"
+    """Groups of ``length`` frames, the last one shorter."""
+
+
+@dataclass(frozen=True)
+class GopConfig:
+    """Groups of pictures inside a segment, for models that have parameters of their own for each."""
+
+    partition: Partition = Partition.UNIFORM
+    count: int = 2
+    """How many; fewer where they would be shorter than ``min_length``."""
+    min_length: int = 0
+    """Frames of the shortest group; 0 = by rule: half of the mean length, but at least 8."""
+    length: int = 32
+    """Frames of each group where the partition is ``fixed``."""
+    together_until: float = 0.1
+    """Progress until which all frames share one set of the parameters that groups then have for themselves (TeNeRV's
+    holistic stage). Where the content decides, that is when it is looked at."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MAX_GOPS:
+            raise ValueError(f"gop.count must be 1 to {MAX_GOPS}, not {self.count}")
+        if self.min_length < 0:
+            raise ValueError(f"gop.min_length must be at least 0, not {self.min_length}")
+        if self.length < 1:
+            raise ValueError(f"gop.length must be at least 1, not {self.length}")
+        if not 0 <= self.together_until <= 0.8:  # where the best state begins to be looked for
+            raise ValueError(f"gop.together_until must be 0 to 0.8, not {self.together_until}")
+        if self.partition in (Partition.EXACT, Partition.GREEDY) and self.together_until == 0:
+            raise ValueError(f"gop.partition {self.partition.value} looks at the content at gop.together_until: not 0")
+
+
+@dataclass(frozen=True)
+class KeyFrameConfig:
+    """Coded key frames, for models that draw what lies between them."""
+
+    group: int = 64
+    """Key frames from one that is coded alone to the next (a closed GoP of their codec): what a decoder decodes to get
+    at any of them. 1 = stills."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.group <= MAX_KEY_GROUP:
+            raise ValueError(f"keys.group must be 1 to {MAX_KEY_GROUP}, not {self.group}")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Distortion to minimise."""
+
+    kind: str = "psnr"
+    """``psnr``: the metric itself; ``adaptive``: MSNeRV's scale-adaptive MSE + L1 + MS-SSIM (section 3.2.3);
+    ``hinerv``: 0.7 L1 + 0.3 (1 - MS-SSIM); ``ssim``: MSE and MS-SSIM in equal parts of the gradient."""
+    multi_resolution: bool = False
+    """Supervise every block's output with max-pooled targets through heads that are never stored (section 3.2.1)."""
+    high_frequency: bool = False
+    """Add the high-passed error to the target (section 3.2.2, equation 5)."""
+    auxiliary_until: float = 0.5
+    """Progress at which the two terms above have faded to nothing, so that the end optimises the metric alone."""
+    fill: float = 0.0
+    """What masked samples are pulled with, 0 to 1, towards what stands in for them: their place in the nearest frame
+    that shows it, or a continuation of what is around. 0: nothing is asked of them."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fill <= 1:
+            raise ValueError(f"loss.fill must be 0 to 1, not {self.fill}")
+        if self.kind not in ("psnr", "adaptive", "hinerv", "ssim"):
+            raise ValueError(f"loss.kind must be psnr, adaptive, hinerv or ssim, not {self.kind!r}")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """The optimiser and its schedule."""
+
+    learning_rate: float = 8e-3
+    warmup: float = 0.03
+    """Share of the schedule in which the learning rate rises linearly."""
+    final_learning_rate: float = 0.01
+    """Learning rate at the end, in units of the peak; cosine in between."""
+    clip_norm: float = 1.0
+    batch: int = 1
+    """Frames per step."""
+    step_rate_factor: float = 10.0
+    """Learning rate of the quantiser's log-steps in units of the parameters'."""
+    first_step_log2: float = -7.0
+    """Quantiser steps start at two to this power: fine, so that early noise harms nothing."""
+    rate_from: float = 0.05
+    """Progress at which the rate enters the loss."""
+    rate_reached: float = 0.4
+    """Progress at which the rate has come down to its target."""
+    rate_every: int = 4
+    """The rate is evaluated on every n-th step and weighs n times as much."""
+    stages: tuple[Stage, ...] = (
+        Stage("fit", 0.05, Rounding.NONE),
+        Stage("round", 1.0, Rounding.HARD),
+    )
+    companion_until: float = 0.0
+    """Progress until which a network that is never stored fills the field's per-frame values, where the model has such
+    a network (HNeRV's content encoder); 0: those values are trained like all others."""
+    fixed_bits: int = 0
+    """For comparison, code as HiNeRV and MSNeRV do: no rate in the loss, values rounded to so many bits in the last
+    fifth of the schedule, steps from the largest magnitude in each row; the file is as large as it comes. 0: off."""
+
+    @property
+    def schedule(self) -> tuple[Stage, ...]:
+        """The stages that are gone through."""
+        if self.fixed_bits:
+            return Stage("fit", 0.8, Rounding.NONE), Stage("round", 1.0, Rounding.HARD)
+        return self.stages
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "rate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"fit.{name} must be at least 1, not {getattr(self, name)}")
+        if not (self.fixed_bits == 0 or 2 <= self.fixed_bits <= 12):
+            raise ValueError(f"fit.fixed_bits must be 0 or 2 to 12, not {self.fixed_bits}")
+        if not 0 <= self.companion_until <= 0.8:  # where the best state begins to be looked for
+            raise ValueError(f"fit.companion_until must be 0 to 0.8, not {self.companion_until}")
+        for name in ("learning_rate", "clip_norm"):
+            if not 0 < getattr(self, name) < inf:
+                raise ValueError(f"fit.{name} must be a number above 0, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class EncodeConfig:
+    """Everything about an encode that is neither the source nor the rate."""
+
+    preset: str = "faster"
+    domain: Domain | None = None
+    """Coding domain; None = that of the source."""
+    parameters: int | None = None
+    """Size of the network; None = by rule from the target."""
+    segment: int | None = None
+    """Frames per independent segment; None = the whole clip is one."""
+    fit: FitConfig = FitConfig()
+    loss: LossConfig = LossConfig()
+    gop: GopConfig | None = None
+    """None = what suits the model."""
+    keys: KeyFrameConfig = KeyFrameConfig()
+    model: dict[str, object] = field(default_factory=dict)
+    """Fields of the model's configuration to set instead of the rule's."""
+    epochs: float | None = None
+    """Passes over the clip; None = the preset's."""
+    max_time_s: float | None = None
+    """Plan the whole encode to end after this many seconds; replaces the epochs."""
+    seed: int = 0
+    threads: int = 1
+    """CPU threads; on a CPU the same seed and number of threads give the same bytes."""
+    device: str = "cpu"
+
+
+def gops_of(model: str) -> GopConfig:
+    """How a model groups the pictures where nothing else is asked for."""
+    return _GOPS.get(model, GopConfig())
+
+
+_GOPS = {"tenerv": GopConfig(Partition.EXACT, count=5)}

@@ -1,0 +1,115 @@
+"""``--set KEY=VALUE`` and TOML files: text onto configuration dataclasses, strictly. No torch."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from enum import Enum
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from nvcodec.config.fit import EncodeConfig, FitConfig, GopConfig, KeyFrameConfig, LossConfig, gops_of
+from nvcodec.errors import UsageError
+from nvcodec.models import registry
+from nvcodec.models.dnerv_config import DNeRVConfig
+from nvcodec.models.msnerv_config import GridLevel
+
+_Config = TypeVar("_Config", FitConfig, LossConfig, GopConfig, KeyFrameConfig)
+_NOT_SETTABLE = {"stages"}
+
+
+def apply(config: EncodeConfig, settings: Mapping[str, object], model: str = "msnerv") -> EncodeConfig:
+    """The configuration with ``fit.*``, ``loss.*``, ``gop.*``, ``keys.*`` and ``model.*`` settings applied.
+
+    Args:
+        config: Where to start from.
+        settings: Dotted keys to values: text as on a command line, or values as TOML has them.
+        model: Name of the representation that ``model.*`` is about.
+
+    Raises:
+        UsageError: A key does not exist or a value does not fit it.
+    """
+    groups: dict[str, dict[str, object]] = {"fit": {}, "loss": {}, "gop": {}, "keys": {}, "model": {}}
+    for key, value in settings.items():
+        group, dot, name = key.partition(".")
+        if not dot or group not in groups:
+            raise UsageError(f"no setting is called {key!r}", "Settings start with fit., loss., gop., keys. or model.")
+        groups[group][name] = value
+    shape = registry.by_name(model).settings
+    if groups["keys"] and not issubclass(shape, DNeRVConfig):
+        raise UsageError(f"{model} has no key frames, which keys.{min(groups['keys'])} is about", "Use --model dnerv")
+    return replace(
+        config,
+        fit=_replaced(config.fit, "fit", groups["fit"]),
+        loss=_replaced(config.loss, "loss", groups["loss"]),
+        gop=_replaced(config.gop or gops_of(model), "gop", groups["gop"]),
+        keys=_replaced(config.keys, "keys", groups["keys"]),
+        model={**config.model, **_parsed(shape, "model", groups["model"])},
+    )
+
+
+def flatten(tables: Mapping[str, object]) -> dict[str, object]:
+    """TOML tables to dotted keys."""
+    flat: dict[str, object] = {}
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            flat.update({f"{key}.{inner}": item for inner, item in flatten(value).items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _replaced(config: _Config, group: str, values: Mapping[str, object]) -> _Config:
+    parsed = _parsed(type(config), group, values)
+    try:
+        return replace(config, **parsed)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _parsed(kind: type, group: str, values: Mapping[str, object]) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    names = [field.name for field in fields(kind) if field.name not in _NOT_SETTABLE]
+    parsed = {}
+    for name, value in values.items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"Did you mean {group}.{near[0]}?" if near else f"Known: {', '.join(f'{group}.{n}' for n in names)}"
+            raise UsageError(f"no setting is called '{group}.{name}'", hint)
+        try:
+            parsed[name] = _parse(hints[name], value)
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(f"{group}.{name} cannot be {value!r}", f"It wants {_wanted(hints[name])}") from None
+    return parsed
+
+
+def _parse(kind: Any, value: object) -> object:
+    """One value of a field's type, from text or from a TOML value."""
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        return {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}[str(value).lower()]
+    if get_origin(kind) is tuple:
+        item: Callable[[object], object] = lambda part: _parse(get_args(kind)[0], part)  # noqa: E731
+        parts = value.split(",") if isinstance(value, str) else value
+        return tuple(item(part) for part in parts)  # type: ignore[attr-defined]
+    if kind is GridLevel:
+        numbers = value.split(":") if isinstance(value, str) else value
+        return GridLevel(*(int(number) for number in numbers))  # type: ignore[attr-defined]
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind[str(value).upper()]
+    if kind in (int, float, str):
+        return kind(value)
+    raise TypeError(kind)
+
+
+def _wanted(kind: Any) -> str:
+    if kind is bool:
+        return "on or off"
+    if get_origin(kind) is tuple:
+        return f"a list: {_wanted(get_args(kind)[0])}, separated by commas"
+    if kind is GridLevel:
+        return "frames per node : cells per node : channels, e.g. 4:1:2"
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return "one of " + ", ".join(member.name.lower() for member in kind)
+    return {int: "a whole number", float: "a number", str: "text"}.get(kind, str(kind))

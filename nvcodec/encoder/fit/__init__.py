@@ -1,0 +1,1 @@
+"""One network, one schedule: the loop and what it consists of."""

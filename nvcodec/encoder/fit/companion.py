@@ -1,0 +1,115 @@
+"""Networks that only the encoder has: they fill a field's per-frame tensors from the frames, and are thrown away."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nvcodec.encoder.fit.loss import PlaneTensors
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.footage.clip import Footage
+from nvcodec.models.base import VideoField
+
+_COMPANIONS = {"qsnerv": "nvcodec.encoder.fit.content_encoder:ContentEncoder"}
+"""``module:class`` by name of the model; models that are not here have none."""
+
+
+class Rows(NamedTuple):
+    """What a companion makes of a batch of frames."""
+
+    values: dict[str, Tensor]
+    """Rows [B, ...] of the field's tensors, whose first axis is time, by name."""
+    penalty: Tensor
+    """An auxiliary loss, a scalar."""
+
+
+class Companion(nn.Module, ABC):
+    """Sees the frames that a field is to draw. Built from the field, but trains none of its parameters."""
+
+    @abstractmethod
+    def forward(self, targets: PlaneTensors, parameters: Mapping[str, Tensor]) -> Rows:
+        """Rows for a batch of frames.
+
+        Args:
+            targets: The frames' planes, float32 [B, rows, columns], units of the largest code value.
+            parameters: The field's parameters by name.
+        """
+
+
+def companion_of(model: str, field: VideoField) -> Companion | None:
+    """A fresh companion for a field, on its device; None where the model has none."""
+    if model not in _COMPANIONS:
+        return None
+    module, _, name = _COMPANIONS[model].partition(":")
+    companion: Companion = getattr(import_module(module), name)(field)
+    return companion.to(next(field.parameters()).device)
+
+
+class Guide:
+    """Lets a companion decide a field's per-frame values in the first part of a schedule; then they are trained freely.
+
+    Args:
+        companion: None leaves everything to the field.
+        flat: The field.
+        clip: The source.
+        until: Progress at which the companion is dropped.
+    """
+
+    def __init__(self, companion: Companion | None, flat: FlatField, clip: Footage, until: float) -> None:
+        self.companion, self.flat, self.clip, self.until = companion, flat, clip, until
+        self.active = companion is not None and until > 0
+        self._places: dict[str, Tensor] = {}
+        """Where a frame's row lies in the parameter vector, int64 [T, row], by name of the tensor."""
+
+    def parameters(self) -> Iterable[Tensor]:
+        """What is trained with the field."""
+        return [] if self.companion is None else self.companion.parameters()
+
+    def place(self, frames: Tensor, progress: float) -> tuple[Tensor, Tensor]:
+        """The parameter vector with the companion's rows for some frames in it, and an auxiliary loss.
+
+        Gradients of these rows reach the companion, not the vector. Values stay in the vector, so that whoever looks
+        at it sees them.
+        """
+        if self.active and progress >= self.until:
+            self._settle()
+        if not self.active:
+            return self.flat.vector, torch.zeros((), device=frames.device)
+        rows = self._rows(frames)
+        places = torch.cat([self._places[name][frames].reshape(-1) for name in rows.values])
+        values = torch.cat([value.reshape(-1) for value in rows.values.values()])
+        with torch.no_grad():
+            self.flat.vector[places] = values
+        return self.flat.vector.index_put((places,), values), (1 - progress / self.until) * rows.penalty
+
+    def hold(self) -> None:
+        """Forget the gradient, from the rate, of rows that are the companion's."""
+        gradient = self.flat.vector.grad
+        if self.active and gradient is not None:
+            for places in self._places.values():
+                gradient[places] = 0
+
+    def _rows(self, frames: Tensor) -> Rows:
+        assert self.companion is not None
+        rows: Rows = self.companion(self.clip.targets(frames), self.flat.split(self.flat.vector.clone()))
+        if not self._places:
+            starts = dict(zip([spec.name for spec in self.flat.specs], self.flat.starts, strict=True))
+            for name, value in rows.values.items():
+                count = len(self.clip) * value[0].numel()
+                places = torch.arange(starts[name], starts[name] + count, device=frames.device)
+                self._places[name] = places.view(len(self.clip), -1)
+        return rows
+
+    @torch.no_grad()
+    def _settle(self) -> None:
+        """Write every row once more, then let go."""
+        for frame in range(len(self.clip)):
+            chosen = torch.tensor([frame], device=self.flat.vector.device)
+            for name, value in self._rows(chosen).values.items():
+                self.flat.vector[self._places[name][chosen]] = value.reshape(1, -1)
+        self.active = False

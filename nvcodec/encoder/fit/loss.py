@@ -1,0 +1,136 @@
+"""Distortion: how far drawn planes are from the source, in the sense that a preset asks for."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nvcodec.config.fit import LossConfig
+from nvcodec.errors import UsageError
+from nvcodec.metrics.msssim import multi_scale_ssim
+from nvcodec.models.base import PyramidField, VideoField
+from nvcodec.types import Domain
+
+PlaneTensors = tuple[Tensor, Tensor, Tensor]
+
+_PLANE_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
+"""Y, U, V in the 6:1:1 PSNR."""
+_MSE_FLOOR = 1e-7
+"""Keeps the logarithm finite on pictures that are already exact (70 dB)."""
+_MS_SSIM_WINDOW = 5
+"""HiNeRV's; the usual 11 would need pictures above 160 samples for five scales."""
+
+
+def picture_error(planes: PlaneTensors, targets: PlaneTensors, domain: Domain) -> Tensor:
+    """The error whose logarithm is the metric, one per picture, float32 [B].
+
+    In the domain ``yuv420`` the weighted geometric mean of the planes' mean squared errors, so that -10 log10 of it
+    *is* the 6:1:1 PSNR (NVRC section 3.4 has the same idea); in ``rgb`` the mean squared error of all samples.
+    """
+    errors = [(plane - target).square().mean(dim=(1, 2)) for plane, target in zip(planes, targets, strict=True)]
+    if domain is Domain.RGB:
+        return torch.stack(errors).mean(dim=0)
+    logs = [weight * torch.log(error + _MSE_FLOOR) for weight, error in zip(_PLANE_WEIGHTS, errors, strict=True)]
+    return torch.stack(logs).sum(dim=0).exp()
+
+
+class Distortion(nn.Module):
+    """Distortion of a step, with the training-only parts of MSNeRV.
+
+    Parameters of this module (the heads of multi-resolution supervision) are trained with the field and thrown away.
+    """
+
+    def __init__(self, config: LossConfig, field: VideoField) -> None:
+        super().__init__()
+        self.config, self.geometry = config, field.geometry
+        self.heads = nn.ModuleList()
+        if config.multi_resolution:
+            if not isinstance(field, PyramidField):
+                raise UsageError("loss.multi_resolution needs a model that draws every frame for itself")
+            with torch.no_grad():
+                device = next(field.parameters()).device
+                pyramid = field.features(torch.zeros(1, dtype=torch.int64, device=device))
+            self.heads.extend(nn.Conv2d(block.shape[-1], 3, 3, padding=1) for block in pyramid[1:-1])
+
+    def forward(self, planes: PlaneTensors, targets: PlaneTensors, features: list[Tensor], progress: float) -> Tensor:
+        """Distortion of a batch, a scalar.
+
+        Args:
+            planes: Drawn planes, float [B, rows, columns], units of the largest code value.
+            targets: The source's planes, same shapes.
+            features: The field's pyramid, [B, h, w, C], coarse to fine.
+            progress: Where the schedule stands; auxiliary terms fade with it.
+        """
+        fade = max(0.0, 1 - progress / self.config.auxiliary_until) if self.config.auxiliary_until else 0.0
+        reference = targets
+        if self.config.high_frequency and fade > 0:
+            first, second, third = (boost(p, t, fade) for p, t in zip(planes, targets, strict=True))
+            reference = first, second, third
+        loss = self._main(planes, reference)
+        if self.heads and fade > 0 and features:  # a tile has none: its margin has no target
+            loss = loss + fade * self._coarse(features[1:-1], targets)
+        return loss
+
+    def _main(self, planes: PlaneTensors, targets: PlaneTensors) -> Tensor:
+        domain = self.geometry.domain
+        error = picture_error(planes, targets, domain).mean()
+        if self.config.kind == "psnr":
+            return error
+        structure = 1 - _structure(planes, targets, domain)
+        if self.config.kind == "ssim":
+            # both terms in units of the error: log-sum of the two, so neither swamps the other
+            return error * (1 + structure / structure.detach().clamp_min(1e-4))
+        absolute = _absolute(planes, targets, domain)
+        if self.config.kind == "hinerv":
+            return 0.7 * absolute + 0.3 * structure
+        return 0.6 * error + 0.3 * absolute + 0.1 * structure
+
+    def _coarse(self, blocks: list[Tensor], targets: PlaneTensors) -> Tensor:
+        """Multi-resolution supervision (MSNeRV section 3.2.1): MSE and L1 with .9/.1, .8/.2, .7/.3 by level."""
+        total = torch.zeros((), device=targets[0].device)
+        for level, (head, features) in enumerate(zip(self.heads, blocks, strict=True)):
+            drawn = head(features.permute(0, 3, 1, 2))
+            difference = drawn - pooled(targets, features.shape[1], features.shape[2])
+            alpha = max(0.9 - 0.1 * level, 0.5) if self.config.kind == "adaptive" else 1.0
+            total = total + alpha * difference.square().mean() + (1 - alpha) * difference.abs().mean()
+        return total
+
+
+def boost(plane: Tensor, target: Tensor, strength: float) -> Tensor:
+    """The target with the high frequencies of the error added (MSNeRV equation 5), clamped to valid values.
+
+    The paper's filter is not given; ours is the identity minus a 5x5 Gaussian of one sample's deviation.
+    """
+    residual = (target - plane).detach().abs().unsqueeze(1)
+    taps = torch.exp(-0.5 * torch.arange(-2, 3, device=plane.device, dtype=plane.dtype) ** 2)
+    taps = taps / taps.sum()
+    blurred = F.conv2d(F.pad(residual, (2, 2, 2, 2), mode="replicate"), taps.view(1, 1, 1, 5))
+    blurred = F.conv2d(blurred, taps.view(1, 1, 5, 1))
+    boosted = (target + strength * (residual - blurred).squeeze(1)).clamp(0, 1)
+    return torch.where(residual.squeeze(1) > 0, boosted, target)  # what is exact, or hidden, stays
+
+
+def pooled(targets: PlaneTensors, rows: int, columns: int) -> Tensor:
+    """Max-pool planes to one resolution, float [B, 3, rows, columns]; borders that cells overhang are replicated."""
+    planes = []
+    factor = -(-targets[0].shape[1] // rows)
+    for target in targets:
+        half = factor // 2 if target.shape[1] < targets[0].shape[1] else factor
+        low, right = rows * half - target.shape[1], columns * half - target.shape[2]
+        padded = F.pad(target.unsqueeze(1), (0, max(right, 0), 0, max(low, 0)), mode="replicate")
+        planes.append(F.max_pool2d(padded, half)[:, :, :rows, :columns])
+    return torch.cat(planes, dim=1)
+
+
+def _absolute(planes: PlaneTensors, targets: PlaneTensors, domain: Domain) -> Tensor:
+    weights = (1 / 3, 1 / 3, 1 / 3) if domain is Domain.RGB else _PLANE_WEIGHTS
+    terms = [w * (p - t).abs().mean() for w, p, t in zip(weights, planes, targets, strict=True)]
+    return torch.stack(terms).sum()
+
+
+def _structure(planes: PlaneTensors, targets: PlaneTensors, domain: Domain) -> Tensor:
+    """MS-SSIM of luma, or of RGB."""
+    used = 3 if domain is Domain.RGB else 1
+    drawn, target = torch.stack(planes[:used], dim=1), torch.stack(targets[:used], dim=1)
+    return multi_scale_ssim(drawn, target, _MS_SSIM_WINDOW)

@@ -1,0 +1,85 @@
+"""Where a fit stands in its schedule, and what follows from that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import cos, exp, log, pi
+
+from nvcodec.config.fit import FitConfig, Stage
+
+
+@dataclass
+class Budget:
+    """Counts steps or seconds, whichever the schedule is planned in.
+
+    A plan in steps gives the same bytes every time; a plan in seconds ends on time on any machine.
+    """
+
+    steps: int | None
+    """Length of the schedule in steps."""
+    seconds: float | None = None
+    """Length of the schedule in seconds; wins over ``steps``."""
+    done_steps: int = 0
+    done_seconds: float = 0.0
+    """Time spent by earlier runs of a resumed fit."""
+    clock: Callable[[], float] = time.monotonic
+    _started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        assert self.steps or self.seconds
+        self._started = self.clock()
+
+    def start(self) -> None:
+        """Start the clock again: what came before was preparation."""
+        self._started = self.clock()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of fitting so far, earlier runs included."""
+        return self.done_seconds + self.clock() - self._started
+
+    @property
+    def progress(self) -> float:
+        """Share of the schedule that is done, 0..1."""
+        if self.seconds is not None:
+            return min(self.elapsed / self.seconds, 1.0)
+        assert self.steps is not None
+        return min(self.done_steps / self.steps, 1.0)
+
+    @property
+    def expected_steps(self) -> float:
+        """Length of the whole schedule in steps, at the speed so far."""
+        if self.seconds is None and self.steps is not None:
+            return self.steps
+        return self.done_steps / max(self.progress, 1e-9)
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds to the end at the speed so far."""
+        progress = self.progress
+        return self.elapsed * (1 - progress) / progress if progress > 0 else float("inf")
+
+
+def learning_rate(progress: float, config: FitConfig) -> float:
+    """Linear warm-up, then a cosine to ``final_learning_rate`` of the peak."""
+    rise = min(1.0, (progress + 1e-3) / config.warmup) if config.warmup else 1.0
+    fall = config.final_learning_rate + (1 - config.final_learning_rate) * 0.5 * (1 + cos(pi * progress))
+    return config.learning_rate * rise * fall
+
+
+def stage_at(progress: float, stages: tuple[Stage, ...]) -> Stage:
+    """The stage that ``progress`` falls into."""
+    return next((stage for stage in stages if progress < stage.until), stages[-1])
+
+
+def rate_ramp(progress: float, config: FitConfig) -> float:
+    """How far the rate has been brought down: 0 at ``rate_from``, 1 from ``rate_reached`` on."""
+    span = config.rate_reached - config.rate_from
+    return min(max((progress - config.rate_from) / span, 0.0), 1.0) if span > 0 else 1.0
+
+
+def geometric(start: float, end: float, share: float) -> float:
+    """A point on the logarithmic way from ``start`` to ``end``."""
+    return exp(log(start) * (1 - share) + log(end) * share)

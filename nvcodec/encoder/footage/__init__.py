@@ -1,0 +1,1 @@
+"""The videos being encoded, in memory as code values."""

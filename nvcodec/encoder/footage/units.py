@@ -1,0 +1,177 @@
+"""Several videos as one thing to fit: every tile of every clip of every video is drawn by the same network."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nvcodec.config.archive_job import ArchiveJob
+from nvcodec.decoder.key_groups import stacked
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.errors import UsageError
+from nvcodec.io.mask import Mask
+from nvcodec.io.source import open_source
+from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
+from nvcodec.models.dnerv import DNeRVNetwork
+from nvcodec.models.dnerv_config import DNeRVConfig, Span
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.keyed_video import KeyedVideo
+from nvcodec.types import ChromaFormat, Domain, Planes
+
+
+class Unit(NamedTuple):
+    """What is drawn in one go."""
+
+    video: int
+    clip: int
+    rows: Span
+    columns: Span
+
+
+class Archive:
+    """The videos of an archive, in the coding domain, and the units they are fitted in.
+
+    A unit takes the place that a frame has in the fit of a single video.
+
+    Args:
+        config: The network.
+        clips: The videos; all on one device.
+        keys: The decoded key frames of each.
+    """
+
+    def __init__(self, config: DNeRVConfig, clips: Sequence[Clip], keys: Sequence[Sequence[Planes]]) -> None:
+        self.config, self.clips = config, list(clips)
+        self.format = clips[0].format
+        self.videos, self.units = nn.ModuleList(), []
+        for index, (clip, pictures) in enumerate(zip(clips, keys, strict=True)):
+            geometry = geometry_of(clip)
+            video = KeyedVideo(config, geometry).to(clip.planes[0].device)
+            video.set_key_frames(stacked(pictures), clip.format.peak)
+            self.videos.append(video)
+            self.units += [
+                Unit(index, number, rows, columns)
+                for number in range(config.clips(len(clip)))
+                for rows in config.spans(geometry.height)
+                for columns in config.spans(geometry.width)
+            ]
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    @property
+    def pixels(self) -> int:
+        """Luma samples of all frames of all videos."""
+        return sum(clip.pixels for clip in self.clips)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the code values."""
+        return sum(clip.nbytes for clip in self.clips)
+
+    def typical(self) -> range:
+        """A few units that stand for all."""
+        return range(0, len(self), max(1, len(self) // 4))
+
+    def peak(self, unit: int) -> int:
+        """The largest code value of a unit."""
+        return self.clips[self.units[unit].video].format.peak
+
+    def psnr_by_video(self, errors: Tensor) -> list[tuple[int, float]]:
+        """Mean PSNR in dB of each video's units, whose errors are float32 [units]; what is not above 0 is unknown."""
+        found: dict[int, list[float]] = {}
+        for unit, error in zip(self.units, errors.tolist(), strict=True):
+            if error > 0:
+                found.setdefault(unit.video, []).append(-10 * math.log10(error))
+        return [(video, sum(each) / len(each)) for video, each in sorted(found.items())]
+
+    def frames(self, unit: int) -> range:
+        """The frames of its video that a unit shows."""
+        first = self.units[unit].clip * self.config.clip
+        return range(first, min(first + self.config.clip, len(self.clips[self.units[unit].video])))
+
+    def targets(self, units: Tensor) -> PlaneTensors:
+        """Planes of one unit, int64 [1], as float32 [frames, rows, columns], units of the largest code value."""
+        clip, frames = self._frames_of(units)
+        return self._cut(units, clip.targets(frames))
+
+    def hidden_in(self, units: Tensor) -> PlaneTensors | None:
+        """Where samples of one unit, int64 [1], are masked, bool [frames, rows, columns]; None: nowhere."""
+        clip, frames = self._frames_of(units)
+        hidden = clip.hidden_in(frames)
+        return None if hidden is None else self._cut(units, hidden)
+
+    def _frames_of(self, units: Tensor) -> tuple[Clip, Tensor]:
+        (index,) = units.tolist()
+        frames = self.frames(index)
+        return self.clips[self.units[index].video], torch.arange(frames.start, frames.stop, device=units.device)
+
+    def _cut(self, units: Tensor, planes: PlaneTensors) -> PlaneTensors:
+        """The part of planes [frames, rows, columns] that a unit draws."""
+        unit, whole = self.units[int(units.item())], planes[0].shape[1:]
+        first, second, third = (
+            plane[:, _part(unit.rows, plane.shape[1] != whole[0]), _part(unit.columns, plane.shape[2] != whole[1])]
+            for plane in planes
+        )
+        return first, second, third
+
+
+class ArchiveField(VideoField):
+    """The shared network, drawing units of an archive as if they were frames of one video."""
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__()
+        self.archive, config = archive, archive.config
+        self.geometry = replace(geometry_of(archive.clips[0]), frames=len(archive))
+        self.specs, self.scale = config.tensor_specs(self.geometry), config.scale
+        self.network = DNeRVNetwork(config, self.geometry.domain)
+        self.videos = archive.videos
+
+    def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
+        """Draw one unit, int64 [1]; a short clip without the frames it does not have."""
+        assert window is None
+        (index,) = frames.tolist()
+        unit, count = self.archive.units[index], len(self.archive.frames(index))
+        video = self.videos[unit.video]
+        assert isinstance(video, KeyedVideo)
+        planes = video.inside(self.network(*video.inputs(unit.clip, unit.rows, unit.columns)), unit.rows, unit.columns)
+        first, second, third = (plane[:count] for plane in planes)
+        return Drawing((first, second, third), [])
+
+
+def geometry_of(clip: Clip) -> FieldGeometry:
+    """What the field of a whole video draws."""
+    return FieldGeometry(len(clip), clip.format.height, clip.format.width, Domain.YUV420)
+
+
+def _part(span: Span, is_half: bool) -> slice:
+    """A tile's own part of a plane that is as large as luma, or half of it."""
+    return slice(span.inner.start // 2, -(-span.inner.stop // 2)) if is_half else span.inner
+
+
+def digest_of(clips: Sequence[Clip], masks: Sequence[Mask | None]) -> str:
+    """SHA-256 over several videos, what is masked of them, and their order, hexadecimal."""
+    parts = [clip.digest() + (mask.digest() if mask else "") for clip, mask in zip(clips, masks, strict=True)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def read_source(source: str, job: ArchiveJob) -> Clip:
+    """One video of an archive in memory.
+
+    Raises:
+        InputError: It cannot be read.
+        UsageError: It is not 4:2:0.
+    """
+    with open_source(source, fps=job.fps) as opened:
+        if opened.format.chroma is not ChromaFormat.YUV420:
+            raise UsageError(f"{source} is RGB; archives hold 4:2:0 video", "Convert it:  ffmpeg -pix_fmt yuv420p")
+        count = opened.frame_count
+        if job.frames is not None and count is not None:
+            count = min(count, job.frames)
+        return Clip.load(islice(opened, job.frames), opened.format, count)

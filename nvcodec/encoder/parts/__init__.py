@@ -1,0 +1,1 @@
+"""What one network draws, from its choice to its chunks."""

@@ -1,0 +1,64 @@
+"""Key frames of all videos of an archive, as good as a number of bytes allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.parts.key_frames import encode_key_frames
+from nvcodec.models.dnerv_config import key_times
+
+_BEST_CRF, _WORST_CRF = 1, 63
+
+
+@dataclass(frozen=True)
+class CodedKeys:
+    """The key frames of all videos at one rate factor."""
+
+    crf: int
+    group: int
+    """Key frames from one that needs no other to the next."""
+    packets: list[list[bytes]]
+    """For each video one packet for each key frame."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all packets."""
+        return sum(len(packet) for packets in self.packets for packet in packets)
+
+
+class KeyFrameCoder:
+    """Codes the key frames of some videos, nothing twice.
+
+    Args:
+        clips: The videos, 4:2:0.
+        group: Key frames from one that needs no other to the next.
+    """
+
+    def __init__(self, clips: Sequence[Clip], group: int) -> None:
+        self.clips, self.group = clips, group
+        self._known: dict[tuple[int, int], CodedKeys] = {}
+
+    def within(self, room: int, interval: int) -> CodedKeys:
+        """Key frames at the smallest rate factor, the same for all videos, that fits; at the largest where none does.
+
+        Args:
+            room: Bytes that all may take together.
+            interval: Frames from one key frame to the next.
+        """
+        low, best = _BEST_CRF, self.at(_WORST_CRF, interval)
+        while low < best.crf:
+            tried = self.at((low + best.crf) // 2, interval)
+            low, best = (low, tried) if tried.nbytes <= room else (tried.crf + 1, best)
+        return best
+
+    def at(self, crf: int, interval: int) -> CodedKeys:
+        """Key frames at a rate factor, 1 to 63."""
+        if (crf, interval) not in self._known:
+            packets = []
+            for clip in self.clips:
+                frames = [clip.frame(time) for time in key_times(len(clip), interval)]
+                packets.append(encode_key_frames(frames, clip.format, crf, self.group))
+            self._known[crf, interval] = CodedKeys(crf, self.group, packets)
+        return self._known[crf, interval]

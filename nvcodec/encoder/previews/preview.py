@@ -1,0 +1,162 @@
+"""Heads of previews, found in closed form: what a field's features say, linearly, about its pictures seen small.
+
+No source is needed: a preview is a small version of what the base draws, whatever that was fitted to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import ceil
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from nvcodec.container import PREVIEW_DIVISORS, PreviewHead
+from nvcodec.container.chunks import CHUNK_OVERHEAD_BYTES
+from nvcodec.decoder.render import full_float32, render
+from nvcodec.decoder.shrink import mean_plane, shrunk_format
+from nvcodec.encoder.plan.plan import Plan
+from nvcodec.encoder.previews.head import Head, Moments
+from nvcodec.models.base import PyramidField
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.planes import pack
+from nvcodec.models.preview import Preview
+from nvcodec.models.previews import PreviewShape, choose_level, most_rank, preview_shape
+from nvcodec.models.pyramid import Pyramid
+from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
+
+MOST_FRAMES = 48
+_MOST_SAMPLES = 1 << 25
+"""Pictures to learn from: so many, or so many luma samples of them: 16 of 1080p."""
+_MOST_PLACES = 1 << 16
+"""Places to learn from in all pictures together, spread evenly: many times as many as a head has numbers."""
+_MOST_RANK = 8
+"""From there on, heads get larger and hardly better."""
+_SHARE, _SMALL = 16, 512
+"""A head may have a sixteenth of the numbers of its field, or so many."""
+_LEAST_DB = 24.0
+"""What differs more from the picture is no preview of it."""
+_HEAD_BYTES = 12
+"""Of a chunk's payload in front of the coded parameters."""
+_PAYLOAD_BYTES = 48
+"""What coded parameters take beside their symbols."""
+
+
+def preview_shapes(pyramid: Pyramid, geometry: FieldGeometry, parameters: int) -> list[PreviewShape]:
+    """The heads of all sizes that are worth having, from large to small pictures.
+
+    Args:
+        pyramid: Of the field.
+        geometry: What the field draws.
+        parameters: Coded numbers of the field.
+    """
+    shapes: list[PreviewShape] = []
+    for divisor in PREVIEW_DIVISORS:
+        level = choose_level(pyramid, divisor)
+        if level is None or any(shape.level == level for shape in shapes):
+            continue  # nothing is gained by it: a smaller picture is the larger one shrunk
+        ranks = range(1, min(_MOST_RANK, most_rank(pyramid, geometry, divisor, level)) + 1)
+        choices = [preview_shape(pyramid, geometry, divisor, level, rank) for rank in ranks]
+        shapes += [shape for shape in choices if shape.parameters <= max(parameters // _SHARE, _SMALL)][-1:]
+    return shapes
+
+
+def planned_previews(plan: Plan, video: VideoFormat) -> list[PreviewShape]:
+    """The heads of every segment of a plan."""
+    geometries = [plan.geometry(index, video) for index in range(len(plan.segments))]
+    parameters = min(sum(spec.size for spec in plan.network.tensor_specs(geometry)) for geometry in geometries)
+    return preview_shapes(plan.network.pyramid(geometries[0]), geometries[0], parameters)
+
+
+def room_bytes(shape: PreviewShape) -> int:
+    """The most that the chunk of a preview takes: six bits for each number, and a little."""
+    return CHUNK_OVERHEAD_BYTES + _HEAD_BYTES + _PAYLOAD_BYTES + 3 * shape.parameters // 4
+
+
+def size_bytes(heads: Iterable[PreviewHead]) -> int:
+    """What the chunks of previews take in a file."""
+    return sum(CHUNK_OVERHEAD_BYTES + len(head.to_bytes()) for head in heads)
+
+
+def make_previews(
+    field: PyramidField, shapes: list[PreviewShape], video: VideoFormat, segment: int, room: int | None
+) -> tuple[list[PreviewHead], list[str]]:
+    """The previews of a segment.
+
+    Args:
+        field: Of the segment, with decoded parameters.
+        shapes: Heads to find.
+        video: Format of the planes drawn.
+        segment: Its ordinal.
+        room: Bytes that the chunks of all heads together may take; None = no matter.
+
+    Returns:
+        Heads whose chunks take at most :func:`room_bytes` each; and why others are left out, one line each.
+    """
+    found = [Moments(9 * shape.inputs, shape.outputs) for shape in shapes]
+    previews = [Preview(field, shape) for shape in shapes]
+    device = next(field.parameters()).device
+    chosen = _frames(field.geometry) if shapes else []
+    for index, frame in enumerate(chosen):
+        (planes,) = render(field, [frame], video, 1)
+        for preview, moments in zip(previews, found, strict=True):
+            with torch.inference_mode(), full_float32():
+                places = preview.places(torch.tensor([frame], device=device)).double().cpu()
+            x, y = _paired(places, planes, video, preview.shape)
+            step = ceil(len(x) * len(chosen) / _MOST_PLACES)
+            moments.add(x[index % step :: step], y[index % step :: step])
+    heads: list[PreviewHead] = []
+    left_out: list[str] = []
+    for shape, moments in zip(shapes, found, strict=True):
+        head = Head(moments, shape, video.peak)
+        if head.psnr_db < _LEAST_DB:
+            left_out.append(f"no preview 1/{shape.divisor}: it would be {head.psnr_db:.1f} dB from the picture")
+            continue
+        most = room_bytes(shape) if room is None else min(room_bytes(shape), room - size_bytes(heads))
+        payload = head.payload(most - CHUNK_OVERHEAD_BYTES - _HEAD_BYTES, _LEAST_DB)
+        if payload is None:
+            left_out.append(f"no preview 1/{shape.divisor}: its head does not fit into what is left of the file")
+            continue
+        heads.append(PreviewHead(segment, shape.divisor, shape.level, shape.rank, payload))
+    return heads, left_out
+
+
+def _frames(geometry: FieldGeometry) -> list[int]:
+    """Frames to learn from, spread evenly."""
+    most = max(1, min(MOST_FRAMES, _MOST_SAMPLES // (geometry.height * geometry.width)))
+    count = min(most, geometry.frames)
+    return [(2 * index + 1) * geometry.frames // (2 * count) for index in range(count)]
+
+
+def _paired(
+    places: torch.Tensor, planes: Planes, video: VideoFormat, shape: PreviewShape
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Features and the samples that should come of them, of all places that the small picture reaches.
+
+    Args:
+        places: float64 [1, inputs, h, w].
+        planes: The whole picture.
+        video: Its format.
+        shape: Of the head.
+
+    Returns:
+        float64 [places, 9 x inputs] and [places, outputs], in units of the largest code value.
+    """
+    small, factor = shrunk_format(video, shape.divisor), shape.shuffle
+    size = ceil(small.height / factor), ceil(small.width / factor)
+    halved = video.chroma is ChromaFormat.YUV420 and factor % 2 == 0
+    wanted = []
+    for index, (plane, extent) in enumerate(zip(planes, small.plane_shapes, strict=True)):
+        mean = mean_plane(plane, shape.divisor) / np.float64(video.peak)
+        if extent != small.plane_shapes[0] and not halved:
+            mean = mean.repeat(2, axis=0).repeat(2, axis=1)  # the head draws chroma at full size, and it is halved
+        cell = factor // 2 if halved and index else factor
+        mean = mean[: size[0] * cell, : size[1] * cell]
+        padding = [(0, places_ * cell - length) for places_, length in zip(size, mean.shape, strict=True)]
+        wanted.append(torch.from_numpy(np.pad(mean, padding, mode="edge")).unsqueeze(0))
+    packed = pack((wanted[0], wanted[1], wanted[2]), factor, Domain.YUV420 if halved else Domain.RGB)
+    seen = F.unfold(places, 3, padding=1).view(-1, *places.shape[2:])
+    x = seen[:, : size[0], : size[1]].permute(1, 2, 0).reshape(-1, len(seen))
+    return x.numpy(), packed.reshape(-1, shape.outputs).numpy()

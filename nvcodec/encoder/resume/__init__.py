@@ -1,0 +1,1 @@
+"""Stopping and going on: what is kept of an encode on disk."""

@@ -1,0 +1,77 @@
+"""Saving a running fit: now and then, when it is stopped, and when its file cannot be written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from nvcodec.encoder.fit.events import EventHandler, Notice
+from nvcodec.encoder.resume.checkpoint import Checkpoint, State
+from nvcodec.errors import InterruptedEncodeError
+
+_SPACING_S = 60.0
+
+
+class Autosave:
+    """Keeps the state of one fit.
+
+    Args:
+        checkpoint: Where; None = nowhere.
+        segment: Which segment of the encode is fitted.
+        state: Gives the state.
+        on_event: Hears when it cannot be saved.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint | None, segment: int, state: Callable[[], State], on_event: EventHandler
+    ) -> None:
+        self.checkpoint, self.segment, self.state, self.on_event = checkpoint, segment, state, on_event
+        self._saved = time.monotonic()
+
+    def tick(self) -> None:
+        """Save when the last time is long enough ago; a disk that is full does not end the fit."""
+        if self.checkpoint is None or time.monotonic() - self._saved <= _SPACING_S:
+            return
+        self._saved = time.monotonic()
+        try:
+            self.checkpoint.save_state(self.segment, self.state())
+        except OSError as error:
+            self.on_event(Notice(f"cannot save the state in {self.checkpoint.folder}: {error.strerror}"))
+
+    def stopped(self, steps: int, *, resumable: bool = True) -> InterruptedEncodeError:
+        """Save, and say how to go on.
+
+        Args:
+            steps: Steps that were taken.
+            resumable: Whether the source can be read again.
+        """
+        if self.checkpoint is None or not resumable:
+            return InterruptedEncodeError(
+                "stopped; nothing was written", "Only encodes of files, with a work folder, can be resumed"
+            )
+        try:
+            self.checkpoint.save_state(self.segment, self.state())
+        except OSError as error:
+            return InterruptedEncodeError(
+                f"stopped; cannot save the state in {self.checkpoint.folder}: {error.strerror}",
+                "Start again, with another --work-dir",
+            )
+        return InterruptedEncodeError(
+            f"stopped at step {steps:,}; the state is saved", f"Go on with:  {self.checkpoint.command}"
+        )
+
+
+def rescued(checkpoint: Checkpoint | None, save: Callable[[Checkpoint], None]) -> str:
+    """Keep what was fitted when its file cannot be written; how to go on.
+
+    Args:
+        checkpoint: Where; None = nowhere.
+        save: Does it.
+    """
+    try:
+        if checkpoint is not None:
+            save(checkpoint)
+            return f"The fit is saved. Make room, then:  {checkpoint.command}"
+    except OSError:
+        pass  # the disk that is full may well be the same
+    return "Choose another --output"
