@@ -264,7 +264,7 @@ def add_layer(
         for taken in (str(bitstream), path_of(video)):
             check_output(str(output), overwrite, taken)
     info = probe(bitstream)
-    if info.session.config.has_key_frames:
+    if info.session.pyramid(info.segments[0]) is None:
         raise UsageError(f"{bitstream} is an archive (model {info.model})", "Layers go on files of the other models")
     if "mask" in info.metadata:
         raise UsageError(

@@ -77,13 +77,13 @@ class Info:
         coded = sum(keys.bytes for index in range(len(self.streams)) if (keys := self.key_frames(index)))
         return 8 * (self.bytes - coded) / self.parameters
 
-    def networks(self, layer: int = 0) -> range:
-        """The segments whose parameters in a layer are their own: all but those that use the first one's."""
-        return networks(self.session) if layer == 0 else range(len(self.segments))
+    def networks(self, layer: int = 0) -> list[int]:
+        """The segments whose parameters in a layer are their own: all but those drawn with an earlier one's."""
+        return networks(self.session) if layer == 0 else list(range(len(self.segments)))
 
     def key_frames(self, stream: int) -> KeyFrameInfo | None:
         """The key frames of a stream; None where nothing is drawn between key frames."""
-        return key_frame_info(self.session, stream) if self.session.config.has_key_frames else None
+        return key_frame_info(self.session, stream) if self.session.config.keyed else None
 
     def tensors(self, segment: int = 0, layer: int = 0) -> list[TensorCost]:
         """What each tensor of a segment takes, in the base or in one of the layers above it.
@@ -94,7 +94,7 @@ class Info:
         """
         with naming(self.file):
             if layer == 0:
-                coded = self.segments[segment if segment in self.networks() else 0]
+                coded = self.segments[self.session.owner(segment)]
                 return payload_costs(coded.payload, self.session.specs(coded))
             pack = self.session.container.pack(segment, layer)
             return payload_costs(pack.payload, self.session.pack_specs(pack))
@@ -112,7 +112,7 @@ class Info:
                 raise BitstreamError(f"key frames of stream {lost} are missing", "The other streams can be decoded")
             own = {ordinal: digest(self.session.integers(ordinal)) for ordinal in self.networks()}
             for ordinal, expected in self.session.container.digests.items():
-                if own.get(ordinal, own[0]) != expected.integers:
+                if own[self.session.owner(ordinal)] != expected.integers:
                     raise BitstreamError(f"segment {ordinal} does not decode to the integers of its digest")
             for pack in filter(is_checkable, self.session.container.packs):
                 self.session.check_pack(pack)

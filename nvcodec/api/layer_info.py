@@ -38,9 +38,9 @@ def layer_infos(session: Session) -> tuple[LayerInfo, ...]:
     return tuple(infos)
 
 
-def networks(session: Session) -> range:
-    """The segments that have parameters of their own: all, or the first where all videos share a network."""
-    return range(1 if session.config.has_key_frames else len(session.container.segments))
+def networks(session: Session) -> list[int]:
+    """The segments that have parameters of their own: all, but where several share a network."""
+    return [ordinal for ordinal in range(len(session.container.segments)) if session.owner(ordinal) == ordinal]
 
 
 def is_checkable(pack: PackSegment) -> bool:

@@ -121,7 +121,7 @@ def command(
             compared = info.digests + info.pack_digests
             digests = f"integers match {plural(compared, 'digest')}" if compared else "no digests to compare"
             lines.append(f"  {'checked':<10}  {plural(len(info.chunks), 'checksum')}; {digests}")
-        lines += ["", *_stream_table(info)] if info.session.config.has_key_frames else []
+        lines += ["", *_stream_table(info)] if info.session.config.keyed else []
         lines += ["", *_layer_table(info)] if len(info.layers) > 1 else []
         lines += ["", *_chunk_table(info)] if chunks else []
         lines += ["", *_tensor_tables(info)] if tensors else []
@@ -134,7 +134,7 @@ def summary(info: Info) -> list[str]:
     one = len(info.streams) == 1
     what = f"{describe(info.streams[0].format)}{_rate(info)}" if one else f"of {plural(len(info.streams), 'video')}"
     lines = [f"{info.file}  {_format.size(info.bytes)}  {info.bpp:.4f} bpp   {plural(info.frames, 'frame')} {what}"]
-    keyed = info.session.config.has_key_frames
+    keyed = info.session.config.keyed
     facts = [
         ("bitstream", "version {}.{}".format(*info.version)),
         ("model", f"{info.model}, {count(info.parameters)} parameters, {info.bits_per_parameter:.2f} bits each"),

@@ -37,6 +37,16 @@ class KeyGroups:
         self._groups: Kept[PlaneTensors] = Kept(max(affordable, _LEAST_GROUPS))
 
     @property
+    def peak(self) -> int:
+        """The largest code value."""
+        return self.video.peak
+
+    @property
+    def direct(self) -> Sequence[bool]:
+        """Which of them are shown as they are."""
+        return self.coded.direct
+
+    @property
     def most_bytes(self) -> int:
         """Memory that the groups which are kept take at most."""
         return min(self._groups.most * self.group, len(self.coded.packets)) * self.video.frame_bytes

@@ -39,9 +39,9 @@ def _might_have_one(reader: VideoReader, ordinal: int) -> bool:
     session = reader.session
     if reader.layers or not session.model.previewed:
         return False
-    pyramid = session.config.pyramid(session.geometry(session.container.segments[ordinal]))
+    pyramid = session.pyramid(session.container.segments[ordinal])
     sizes = (divisor for divisor in PREVIEW_DIVISORS if reader.pictures.divisor % divisor == 0)
-    return any(choose_level(pyramid, divisor) is not None for divisor in sizes)
+    return pyramid is not None and any(choose_level(pyramid, divisor) is not None for divisor in sizes)
 
 
 def _unusable(reader: VideoReader, ordinals: Iterable[int]) -> str | None:

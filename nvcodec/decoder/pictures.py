@@ -12,7 +12,6 @@ from nvcodec.decoder.previews import head_integers, head_shape, preview_field
 from nvcodec.decoder.session import FIELDS_KEPT, Session
 from nvcodec.decoder.shrink import shrunk, shrunk_format
 from nvcodec.errors import BitstreamError, UnsupportedError
-from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.types import Planes, Time, VideoFormat
 
 if TYPE_CHECKING:
@@ -83,8 +82,8 @@ class Pictures:
         """
         from nvcodec.decoder.render import default_batch
 
-        if isinstance(session.config, DNeRVConfig):
-            return max(session.config.clip, _CLIP_BYTES // self.whole.frame_bytes)
+        if session.config.together is not None:
+            return max(session.config.together, _CLIP_BYTES // self.whole.frame_bytes)
         return batch or default_batch(self._drawing_bytes(session, ordinal))
 
     def draw(self, session: Session, ordinal: int, times: Sequence[Time]) -> list[Planes]:
@@ -98,7 +97,7 @@ class Pictures:
         else:
             field, divisor = session.field(ordinal, self.device, self.layers), 1
         video = shrunk_format(self.whole, divisor)
-        if session.config.has_key_frames:
+        if session.config.together is not None:
             pictures = render_clip(field, times, video)
         else:
             pictures = render(field, times, video, len(times))
@@ -111,8 +110,9 @@ class Pictures:
         whole, small = session.drawing_bytes(ordinal, self.layers), self._drawn_by(session, ordinal)
         if small is None:
             return whole
-        levels = session.config.pyramid(session.geometry(session.container.segments[ordinal])).levels
-        used, finest = levels[small.head.level], levels[-1]
+        pyramid = session.pyramid(session.container.segments[ordinal])
+        assert pyramid is not None
+        used, finest = pyramid.levels[small.head.level], pyramid.levels[-1]
         share = used.rows * used.columns * used.channels / (finest.rows * finest.columns * finest.channels)
         return max(1, int(whole * share))
 

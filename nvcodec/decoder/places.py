@@ -52,3 +52,16 @@ def no_frame(asked: object, frames: int) -> IndexError:
     if frames == 0:
         return IndexError(f"frame {asked} is not there: the file was cut before the first frame of its stream")
     return IndexError(f"frame {asked} is not in 0..{frames - 1}")
+
+
+def owners_of(segments: Sequence[BaseSegment], shared: bool) -> list[int]:
+    """For each segment the one whose parameters it is drawn with.
+
+    Args:
+        segments: Of a file, in its order.
+        shared: Whether one without parameters takes those of the nearest in front of it that has some.
+    """
+    owners: list[int] = []
+    for ordinal, segment in enumerate(segments):
+        owners.append(ordinal if segment.payload or not shared or not owners else owners[-1])
+    return owners

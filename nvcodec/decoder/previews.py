@@ -47,10 +47,11 @@ def head_shape(session: Session, head: PreviewHead) -> PreviewShape:
     segment = session.container.segments[head.segment]
     geometry, base = session.geometry(segment), sum(spec.size for spec in session.specs(segment))
     with _saying_of(head):
-        if session.config.has_key_frames:
+        pyramid = session.pyramid(segment)
+        if pyramid is None:
             raise BitstreamError(f"is for {session.model.name}, which has no feature pyramid")
         try:
-            shape = preview_shape(session.config.pyramid(geometry), geometry, head.divisor, head.level, head.rank)
+            shape = preview_shape(pyramid, geometry, head.divisor, head.level, head.rank)
         except ValueError as error:
             raise BitstreamError(f"cannot be drawn: {error}") from None
         if shape.parameters > _MOST_PER_PARAMETER * base:

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 from nvcodec.container import BaseSegment, Container, Limits, PackSegment, StreamHeader, read_container
 from nvcodec.decoder.kept import Kept
 from nvcodec.decoder.key_groups import KeyGroups, naming_stream
-from nvcodec.decoder.places import places_of
+from nvcodec.decoder.places import owners_of, places_of
 from nvcodec.entropy.payload import decode_tensors
 from nvcodec.errors import BitstreamError, UnsupportedError, saying_of
 from nvcodec.models import pack_registry, registry
-from nvcodec.models.dnerv_config import DNeRVConfig, key_times
+from nvcodec.models.config import FieldConfig
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.pyramid import Pyramid
 from nvcodec.quant.steps import dequantise
 from nvcodec.quant.tensors import IntegerTensor, TensorSpec, digest
-from nvcodec.types import Domain, Time, VideoFormat
+from nvcodec.types import Time, VideoFormat
 
 if TYPE_CHECKING:
     from nvcodec.models.base import VideoField
-    from nvcodec.models.dnerv import DNeRV, DNeRVNetwork
 
 _KEPT_BYTES = 1 << 28
 """Memory for frames of the base that packs will ask for again."""
@@ -52,19 +52,20 @@ class Session:
         self.container: Container = read_container(data, self.limits)
         header = self.container.header
         self.model = registry.by_id(header.model_id)
-        self.config = self.model.config(header.model_config)
-        if self.config.has_key_frames and header.domain is not Domain.YUV420:
+        self.config: FieldConfig = self.model.config(header.model_config)
+        if header.domain not in self.config.domains:
             raise BitstreamError(
                 f"chunk 'HEAD' has the coding domain {header.domain.name.lower()}; its key frames are 4:2:0"
             )
         self._places = places_of(self.container.segments, len(header.streams))
+        self._owners = owners_of(self.container.segments, self.config.shares_parameters)
         self.entropy_s = 0.0
         """Seconds spent in entropy decoding so far."""
         self.lock = RLock()
         """To be held while a field draws: fields of one file share parts."""
         self._fields: Kept[VideoField] = Kept(fields_kept)
         self._shared_integers: Kept[list[IntegerTensor]] = Kept(1)
-        self._networks: Kept[DNeRVNetwork] = Kept(1)
+        self._networks: Kept[VideoField] = Kept(1)
 
     def stream(self, index: int) -> StreamHeader:
         """The header of a stream."""
@@ -88,6 +89,14 @@ class Session:
         """What the field of a segment draws."""
         video = self.stream(segment.stream).format
         return FieldGeometry(segment.frames, video.height, video.width, self.container.header.domain, segment.gops)
+
+    def owner(self, ordinal: int) -> int:
+        """The segment whose parameters a segment is drawn with: itself, or one in front of it."""
+        return self._owners[ordinal]
+
+    def pyramid(self, segment: BaseSegment) -> Pyramid | None:
+        """Shape of the features behind pictures of a segment; None: there are none that a layer can draw from."""
+        return self.config.pyramid(self.geometry(segment))
 
     def specs(self, segment: BaseSegment) -> list[TensorSpec]:
         """The coded tensors of a segment.
@@ -119,8 +128,8 @@ class Session:
 
     def company(self, ordinal: int, time: Time) -> int:
         """Number of the frames of a segment that a picture is best drawn with: its clip, or its group of pictures."""
-        if isinstance(self.config, DNeRVConfig):
-            return int(time // self.config.clip)
+        if self.config.together is not None:
+            return int(time // self.config.together)
         return self.container.segments[ordinal].gop_of(int(time))
 
     def pack_config(self, pack: PackSegment) -> EENConfig:
@@ -130,13 +139,7 @@ class Session:
             BitstreamError: Its configuration makes no sense on this base.
             UnsupportedError: This version does not have it.
         """
-        geometry = self.geometry(self.container.segments[pack.segment])
-        with naming_pack(pack):
-            if self.config.has_key_frames:
-                raise UnsupportedError(
-                    f"is for {self.model.name}, which no layer can enhance", "Decode with --layers 0"
-                )
-            return pack_registry.config(pack.model_id, pack.config, self.config.pyramid(geometry))
+        return self._pack_network(pack)[0]
 
     def pack_specs(self, pack: PackSegment) -> list[TensorSpec]:
         """The coded tensors of a pack.
@@ -145,11 +148,21 @@ class Session:
             BitstreamError: Its configuration makes no sense on this base.
             UnsupportedError: This version does not have it, or there are more parameters than the limits allow.
         """
-        geometry = self.geometry(self.container.segments[pack.segment])
-        specs = self.pack_config(pack).tensor_specs(geometry, self.config.pyramid(geometry))
+        config, base = self._pack_network(pack)
+        specs = config.tensor_specs(self.geometry(self.container.segments[pack.segment]), base)
         with naming_pack(pack):
             self.limits.check("max_parameters", sum(spec.size for spec in specs), "announces {} parameters")
         return specs
+
+    def _pack_network(self, pack: PackSegment) -> tuple[EENConfig, Pyramid]:
+        """The network of a pack, and what it draws from; errors as :meth:`pack_config`."""
+        with naming_pack(pack):
+            base = self.pyramid(self.container.segments[pack.segment])
+            if base is None:
+                raise UnsupportedError(
+                    f"is for {self.model.name}, which no layer can enhance", "Decode with --layers 0"
+                )
+            return pack_registry.config(pack.model_id, pack.config, base), base
 
     def pack_integers(self, pack: PackSegment) -> list[IntegerTensor]:
         """The decoded integers of a pack; the same on every machine.
@@ -179,15 +192,14 @@ class Session:
         Raises:
             BitstreamError: They are missing or damaged.
         """
-        if self.config.has_key_frames:
+        if self.config.keyed:
             self._key_groups(ordinal, "cpu").check()
 
     def drawing_bytes(self, ordinal: int, layers: int) -> int:
         """Memory that drawing one frame of a segment takes at its peak, roughly."""
-        geometry = self.geometry(self.container.segments[ordinal])
-        base = self.config.pyramid(geometry)
-        packs = [self.pack_config(self.container.pack(ordinal, layer)) for layer in range(1, layers + 1)]
-        return self.config.drawing_bytes(geometry) + max((pack.drawing_bytes(base) for pack in packs), default=0)
+        packs = [self._pack_network(self.container.pack(ordinal, layer)) for layer in range(1, layers + 1)]
+        whole = self.config.drawing_bytes(self.geometry(self.container.segments[ordinal]))
+        return whole + max((config.drawing_bytes(base) for config, base in packs), default=0)
 
     def field(self, ordinal: int, device: str = "cpu", layers: int = 0) -> VideoField:
         """What draws a segment, with its decoded parameters, in evaluation mode, on ``device``.
@@ -223,10 +235,16 @@ class Session:
         self.limits.check("max_parameters", parameters, f"announces {{}} parameters in {1 + layers} layers")
         tensors = self._base_integers(ordinal, base_specs)  # first, so that nothing is built for a damaged payload
         field: VideoField
-        if self.config.has_key_frames:
-            field = self._keyed(ordinal, tensors, device)
+
+        def network() -> VideoField:
+            return finished(self.model.build(self.config, geometry), tensors, device)
+
+        if self.config.keyed:
+            groups = self._key_groups(ordinal, device)
+            trained = self._networks.get((device, self.owner(ordinal)), network)
+            field = self.model.bind(self.config, geometry, trained, groups).eval().to(device)
         else:
-            field = finished(self.model.build(self.config, geometry), tensors, device)
+            field = network()
         if layers == 0:
             return field
         from nvcodec.decoder.layers import FinishedLayers
@@ -234,28 +252,12 @@ class Session:
         below = FinishedLayers(field, _KEPT_BYTES)
         for layer, (pack, specs) in enumerate(zip(packs, pack_specs, strict=True), 1):
             tensors = self._pack_integers(pack, specs)
-            network = pack_registry.build(self.pack_config(pack), geometry, self.config.pyramid(geometry), below)
-            field = finished(network, tensors, device)
+            config, base = self._pack_network(pack)
+            enhancement = pack_registry.build(config, geometry, base, below)
+            field = finished(enhancement, tensors, device)
             if layer < layers:
-                below.add(network)
+                below.add(enhancement)
         return field
-
-    def _keyed(self, ordinal: int, tensors: list[IntegerTensor], device: str) -> DNeRV:
-        """A stream of an archive: the network that all streams share, and key frames of its own."""
-        from nvcodec.models.dnerv import DNeRV
-
-        assert isinstance(self.config, DNeRVConfig)
-        geometry = self.geometry(self.container.segments[ordinal])
-
-        def network() -> DNeRVNetwork:
-            first = finished(self.model.build(self.config, geometry), tensors, device)
-            assert isinstance(first, DNeRV)
-            return first.network
-
-        field = DNeRV(self.config, geometry, self._networks.get(device, network))
-        groups = self._key_groups(ordinal, device)
-        field.video.take_key_frames(groups, groups.video.peak, groups.coded.direct)
-        return field.eval().to(device)
 
     def _key_groups(self, ordinal: int, device: str) -> KeyGroups:
         """The key frames of a segment; none is decoded yet.
@@ -263,7 +265,6 @@ class Session:
         Raises:
             BitstreamError: There are none, or too few or too many.
         """
-        assert isinstance(self.config, DNeRVConfig)
         segment = self.container.segments[ordinal]
         stream = segment.stream, self.stream(segment.stream).name
         with naming_stream(*stream):
@@ -271,7 +272,7 @@ class Session:
             coded = self.container.key_frames.get(ordinal)
             if coded is None:
                 raise BitstreamError(problem)
-            wanted = len(key_times(segment.frames, self.config.clip))
+            wanted = len(self.config.key_times(segment.frames))
             if len(coded.packets) != wanted:
                 raise BitstreamError(f"are {len(coded.packets):,}; {segment.frames:,} frames need {wanted:,}")
             groups = KeyGroups(coded, self.drawn_format(segment.stream), device, stream)
@@ -279,11 +280,10 @@ class Session:
             return groups
 
     def _base_integers(self, ordinal: int, specs: list[TensorSpec]) -> list[IntegerTensor]:
-        shared = self.config.has_key_frames
-        owner = 0 if shared else ordinal
+        owner = self.owner(ordinal)
         payload = self.container.segments[owner].payload
         try:
-            if shared:
+            if self.config.shares_parameters:
                 return list(self._shared_integers.get(owner, lambda: self.decoded(payload, specs)))
             return self.decoded(payload, specs)
         except BitstreamError as error:

@@ -104,7 +104,7 @@ class _Addition:
         streams = len(self.container.header.streams)
         if streams > 1:
             raise UsageError(f"{job.bitstream} holds {streams} videos", "Add layers to files of one video")
-        if self.session.config.has_key_frames:
+        if self.session.pyramid(self.container.segments[0]) is None:
             model = self.session.model.name
             raise UsageError(
                 f"{job.bitstream} is drawn by {model}, which no layer can enhance", "Encode with --model msnerv"

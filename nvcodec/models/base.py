@@ -5,58 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.pyramid import Pyramid
 from nvcodec.quant.tensors import TensorSpec
 from nvcodec.types import Domain
 
 PlaneTensors = tuple[Tensor, Tensor, Tensor]
 """Three planes of a batch, [B, rows, columns] each."""
-
-
-class FieldConfig(Protocol):
-    """What every model configuration offers; pure data, so that files can be inspected without torch."""
-
-    @property
-    def scale(self) -> int:
-        """Luma samples per base cell along each axis."""
-
-    @property
-    def has_gops(self) -> bool:
-        """Whether groups of pictures have parameters of their own."""
-
-    @property
-    def has_key_frames(self) -> bool:
-        """Whether all videos of a file share their parameters and are drawn between key frames."""
-
-    def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
-        """Rows and columns of base cells, enough to cover the picture."""
-
-    def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
-        """The coded tensors in ascending order of id."""
-
-    def training_bytes(self, rows: int, columns: int) -> int:
-        """Activations that a training step on ``rows`` x ``columns`` base cells keeps for its backward pass."""
-
-    def pyramid(self, geometry: FieldGeometry) -> Pyramid:
-        """Shape of the features behind a picture."""
-
-    def drawing_bytes(self, geometry: FieldGeometry) -> int:
-        """Memory that drawing one frame takes at its peak, roughly."""
-
-    def to_bytes(self) -> bytes:
-        """The configuration as the header stores it."""
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain values for JSON."""
-
-    def summary(self) -> str:
-        """The shape in a line, for people: what enlarges, and how wide it is."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
 from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.keyed_video import KeyedVideo
+from nvcodec.models.keyed_video import KeyedVideo, KeyFrameSource
 from nvcodec.models.planes import pack, unpack
 from nvcodec.models.pyramid import head_channels
 from nvcodec.types import Domain
@@ -38,6 +38,13 @@ class DNeRV(VideoField):
         self.specs = config.tensor_specs(geometry)
         self.network = network or DNeRVNetwork(config, geometry.domain)
         self.video = KeyedVideo(config, geometry)
+
+    @classmethod
+    def bound(cls, config: DNeRVConfig, geometry: FieldGeometry, trained: DNeRV, keys: KeyFrameSource) -> DNeRV:
+        """See :meth:`nvcodec.models.registry.Model.bind`."""
+        field = cls(config, geometry, trained.network)
+        field.video.take_key_frames(keys, keys.peak, keys.direct)
+        return field
 
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
         """See :meth:`VideoField.forward`. Clips are drawn whole, whichever of their frames are asked for.

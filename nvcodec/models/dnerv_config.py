@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from math import ceil, prod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+from nvcodec.models.config import FieldConfig
 from nvcodec.models.config_bytes import ConfigReader, check_range
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
+from nvcodec.models.pyramid import head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
+from nvcodec.types import Domain
 
 
 class Span(NamedTuple):
@@ -22,13 +24,17 @@ class Span(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DNeRVConfig:
+class DNeRVConfig(FieldConfig):
     """Shape of the network that all videos of a file share.
 
     Source: D-NeRV (He et al., CVPR 2023), Figure 3. Block ``n`` enlarges its input by ``strides[n]`` and ends with
     ``channels[n]`` channels; the head's pixel shuffle enlarges by ``shuffle`` once more. Pictures are drawn at
     multiples of ``scale`` and cropped.
     """
+
+    domains: ClassVar[tuple[Domain, ...]] = (Domain.YUV420,)
+    shares_parameters: ClassVar[bool] = True
+    keyed: ClassVar[bool] = True
 
     strides: tuple[int, ...]
     channels: tuple[int, ...]
@@ -80,14 +86,13 @@ class DNeRVConfig:
         return prod(self.strides) * self.shuffle
 
     @property
-    def has_gops(self) -> bool:
-        """Whether groups of pictures have parameters of their own: never."""
-        return False
+    def together(self) -> int:
+        """A clip."""
+        return self.clip
 
-    @property
-    def has_key_frames(self) -> bool:
-        """Whether all videos of a file share their parameters and are drawn between key frames: always."""
-        return True
+    def key_times(self, frames: int) -> list[int]:
+        """See :func:`key_times`; the interval is that of the clips."""
+        return key_times(frames, self.clip)
 
     def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
         """Rows and columns of base cells, enough to cover the picture."""
@@ -111,14 +116,8 @@ class DNeRVConfig:
             for first, last in zip(edges, edges[1:], strict=False)
         ]
 
-    def pyramid(self, geometry: FieldGeometry) -> Pyramid:
-        """Shape of the features behind a picture: the stem, then every block's output."""
-        rows, columns = self.base_size(geometry)
-        levels = [PyramidLevel(rows, columns, self.stem + self.key_channels)]
-        for stride, channels in zip(self.strides, self.channels, strict=True):
-            rows, columns = rows * stride, columns * stride
-            levels.append(PyramidLevel(rows, columns, channels))
-        return Pyramid(tuple(levels), self.shuffle)
+    def pyramid(self, geometry: FieldGeometry) -> None:
+        """There is none: what the blocks make of a clip is made of key frames too."""
 
     def training_bytes(self, rows: int, columns: int) -> int:
         """Activations that a training step on ``rows`` x ``columns`` base cells keeps for its backward pass."""

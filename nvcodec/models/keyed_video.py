@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,21 @@ from nvcodec.models.base import PlaneTensors
 from nvcodec.models.dnerv_config import DNeRVConfig, Span, key_times
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import Domain
+
+
+class KeyFrameSource(Protocol):
+    """Key frames of a video, fetched when they are needed."""
+
+    @property
+    def peak(self) -> int:
+        """The largest code value."""
+
+    @property
+    def direct(self) -> Sequence[bool]:
+        """Which of them are shown as they are."""
+
+    def __call__(self, key: int, /) -> PlaneTensors:
+        """A key frame by its number: code values, [rows, columns] each, any integer type, on the field's device."""
 
 
 class KeyedVideo(nn.Module):

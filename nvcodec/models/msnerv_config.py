@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from math import ceil, prod
 
+from nvcodec.models.config import FieldConfig
 from nvcodec.models.config_bytes import ConfigReader, check_range
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
@@ -40,7 +41,7 @@ class GridLevel:
 
 
 @dataclass(frozen=True)
-class MSNeRVConfig:
+class MSNeRVConfig(FieldConfig):
     """Shape of the network, from the grids to the head.
 
     Block ``n`` enlarges its input by ``strides[n]`` and ends with ``channels[n]`` channels; the head's pixel shuffle
@@ -99,11 +100,6 @@ class MSNeRVConfig:
     def scale(self) -> int:
         """Luma samples per base cell along each axis."""
         return prod(self.strides) * self.shuffle
-
-    @property
-    def has_key_frames(self) -> bool:
-        """Whether all videos of a file share their parameters and are drawn between key frames: never."""
-        return False
 
     @property
     def has_gops(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 from math import ceil, prod
 
+from nvcodec.models.config import FieldConfig
 from nvcodec.models.config_bytes import check_range
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
@@ -40,7 +41,7 @@ class Latent(IntEnum):
 
 
 @dataclass(frozen=True)
-class QSNeRVConfig:
+class QSNeRVConfig(FieldConfig):
     """Shape of the network, from the embedding to the head.
 
     Block ``n`` enlarges its input by ``strides[n]`` and ends with ``channels[n]`` channels. Pictures are drawn at
@@ -94,16 +95,6 @@ class QSNeRVConfig:
     def scale(self) -> int:
         """Luma samples per base cell along each axis."""
         return prod(self.strides) * self.shuffle
-
-    @property
-    def has_key_frames(self) -> bool:
-        """Whether all videos of a file share their parameters and are drawn between key frames: never."""
-        return False
-
-    @property
-    def has_gops(self) -> bool:
-        """Whether groups of pictures have parameters of their own: never."""
-        return False
 
     def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
         """Rows and columns of the embedding, enough cells to cover the picture."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nvcodec.errors import BitstreamError, UnsupportedError, UsageError
+from nvcodec.models.config import FieldConfig
 from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import MSNeRVConfig
 from nvcodec.models.qsnerv_config import QSNeRVConfig
 
 if TYPE_CHECKING:
-    from nvcodec.models.base import FieldConfig, VideoField
+    from nvcodec.models.base import VideoField
+    from nvcodec.models.keyed_video import KeyFrameSource
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,8 @@ class Model:
     """Number in files (bitstream_spec.md, "Models")."""
     name: str
     """Name on the command line."""
-    settings: type
+    settings: type[FieldConfig]
     """The class of its configuration."""
-    parse: Callable[[bytes], FieldConfig]
-    """Header bytes to configuration; ValueError when they make no sense."""
     field: str
     """``module:class`` of the network."""
     previewed: bool = False
@@ -42,23 +41,40 @@ class Model:
             BitstreamError: The bytes describe no network.
         """
         try:
-            return self.parse(data)
+            return self.settings.from_bytes(data)
         except ValueError as error:
             raise BitstreamError(f"chunk 'HEAD' describes no {self.name} network: {error}") from None
 
     def build(self, config: FieldConfig, geometry: FieldGeometry) -> VideoField:
         """A network of this configuration, with fresh parameters. Imports torch."""
-        module, _, name = self.field.partition(":")
-        field: VideoField = getattr(import_module(module), name)(config, geometry)
+        field: VideoField = self._network()(config, geometry)
         return field
+
+    def bind(
+        self, config: FieldConfig, geometry: FieldGeometry, trained: VideoField, keys: KeyFrameSource
+    ) -> VideoField:
+        """A video drawn by the network of another one, between key frames of its own.
+
+        Args:
+            config: Of both; a keyed one.
+            geometry: What is drawn.
+            trained: The other; its parameters are shared, not copied.
+            keys: The key frames.
+        """
+        field: VideoField = self._network().bound(config, geometry, trained, keys)
+        return field
+
+    def _network(self) -> Any:
+        module, _, name = self.field.partition(":")
+        return getattr(import_module(module), name)
 
 
 # TeNeRV is MSNeRV's network with other switches: the decoder draws both alike, the number says what an encoder meant
 MODELS = (
-    Model(1, "msnerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV", previewed=True),
-    Model(2, "tenerv", MSNeRVConfig, MSNeRVConfig.from_bytes, "nvcodec.models.msnerv:MSNeRV", previewed=True),
-    Model(3, "qsnerv", QSNeRVConfig, QSNeRVConfig.from_bytes, "nvcodec.models.qsnerv:QSNeRV"),
-    Model(4, "dnerv", DNeRVConfig, DNeRVConfig.from_bytes, "nvcodec.models.dnerv:DNeRV"),
+    Model(1, "msnerv", MSNeRVConfig, "nvcodec.models.msnerv:MSNeRV", previewed=True),
+    Model(2, "tenerv", MSNeRVConfig, "nvcodec.models.msnerv:MSNeRV", previewed=True),
+    Model(3, "qsnerv", QSNeRVConfig, "nvcodec.models.qsnerv:QSNeRV"),
+    Model(4, "dnerv", DNeRVConfig, "nvcodec.models.dnerv:DNeRV"),
 )
 
 

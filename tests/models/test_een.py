@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nvcodec.models import pack_registry
-from nvcodec.models.base import FieldConfig, PlaneTensors, VideoField, lerp_rows
+from nvcodec.models.base import PlaneTensors, VideoField, lerp_rows
+from nvcodec.models.config import FieldConfig
 from nvcodec.models.een import EEN, EnhancementBlock
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry

@@ -10,7 +10,7 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import Domain
 
 if TYPE_CHECKING:
-    from nvcodec.models.base import FieldConfig
+    from nvcodec.models.config import FieldConfig
 
 _FLOAT_BYTES = 4
 _ASSUMED_FREE_BYTES = 8 << 30

@@ -17,7 +17,7 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import ChromaFormat, Domain, VideoFormat
 
 if TYPE_CHECKING:
-    from nvcodec.models.base import FieldConfig
+    from nvcodec.models.config import FieldConfig
 
 _MAX_DERIVED_CRF = 45.0
 """Beyond, a short fit may give up the picture altogether; the search over steps still finds small files."""

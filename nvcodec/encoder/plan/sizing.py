@@ -9,7 +9,7 @@ from nvcodec.encoder.plan import presets, size_dnerv, size_qsnerv
 from nvcodec.models.geometry import FieldGeometry
 
 if TYPE_CHECKING:
-    from nvcodec.models.base import FieldConfig
+    from nvcodec.models.config import FieldConfig
 
 
 class Shape(Protocol):

@@ -1,0 +1,84 @@
+"""What the configuration of every model says of it: pure data, so that files can be inspected without torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.pyramid import Pyramid
+from nvcodec.quant.tensors import TensorSpec
+from nvcodec.types import Domain
+
+
+class FieldConfig(ABC):
+    """Base of the configurations, which are final frozen dataclasses. Facts with a default hold for most models."""
+
+    domains: ClassVar[tuple[Domain, ...]] = tuple(Domain)
+    """Coding domains that pictures can be drawn in."""
+    shares_parameters: ClassVar[bool] = False
+    """Whether a segment without coded parameters is drawn with those of the nearest one in front of it that has some:
+    then one network may draw several videos."""
+    keyed: ClassVar[bool] = False
+    """Whether pictures are drawn between coded key frames, those of :meth:`key_times`."""
+
+    @property
+    @abstractmethod
+    def scale(self) -> int:
+        """Luma samples per base cell along each axis."""
+
+    @property
+    def has_gops(self) -> bool:
+        """Whether groups of pictures have parameters of their own."""
+        return False
+
+    @property
+    def together(self) -> int | None:
+        """So many frames, from a multiple of it on, are drawn in one pass, whichever are asked for; None: one alone."""
+        return None
+
+    def key_times(self, frames: int) -> Sequence[int]:
+        """Which frames of a segment of ``frames`` frames are coded as key frames, in order."""
+        return ()
+
+    @abstractmethod
+    def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
+        """Rows and columns of base cells, enough to cover the picture."""
+
+    @abstractmethod
+    def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
+        """The coded tensors in ascending order of id."""
+
+    @abstractmethod
+    def training_bytes(self, rows: int, columns: int) -> int:
+        """Activations that a training step on ``rows`` x ``columns`` base cells keeps for its backward pass."""
+
+    @abstractmethod
+    def pyramid(self, geometry: FieldGeometry) -> Pyramid | None:
+        """Shape of the features behind a picture; None: there are none that a layer or a preview can draw from."""
+
+    @abstractmethod
+    def drawing_bytes(self, geometry: FieldGeometry) -> int:
+        """Memory that drawing one frame takes at its peak, roughly."""
+
+    @abstractmethod
+    def to_bytes(self) -> bytes:
+        """The configuration as the header stores it."""
+
+    @classmethod
+    @abstractmethod
+    def from_bytes(cls, data: bytes) -> FieldConfig:
+        """Inverse of :meth:`to_bytes`.
+
+        Raises:
+            ValueError: The bytes do not describe a network.
+        """
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON."""
+
+    @abstractmethod
+    def summary(self) -> str:
+        """The shape in a line, for people: what enlarges, and how wide it is."""
