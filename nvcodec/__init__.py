@@ -8,33 +8,35 @@ from typing import TYPE_CHECKING
 from nvcodec.version import __version__
 
 if TYPE_CHECKING:
-    from nvcodec.api.archiving import encode_archive
     from nvcodec.api.dataset import VideoClip, VideoDataset
-    from nvcodec.api.decode import decode
-    from nvcodec.api.decode_all import decode_all
-    from nvcodec.api.encode import add_layer, encode, resume
+    from nvcodec.api.decode import decode, decode_all
+    from nvcodec.api.encode import encode, encode_archive, resume
     from nvcodec.api.info import probe
+    from nvcodec.api.layers import add_layer
+    from nvcodec.config.options import DecodeOptions, EncodeOptions
     from nvcodec.decoder.frames import Frame, FrameBatch
     from nvcodec.decoder.metadata import VideoMetadata
     from nvcodec.decoder.reader import VideoReader
 
 __all__ = [
-    "Frame", "FrameBatch", "VideoClip", "VideoDataset", "VideoMetadata", "VideoReader", "__version__", "add_layer",
-    "decode", "decode_all", "encode", "encode_archive", "probe", "resume",
+    "DecodeOptions", "EncodeOptions", "Frame", "FrameBatch", "VideoClip", "VideoDataset", "VideoMetadata",
+    "VideoReader", "__version__", "add_layer", "decode", "decode_all", "encode", "encode_archive", "probe", "resume",
 ]  # fmt: skip
 
 _HOMES = {
+    "DecodeOptions": "nvcodec.config.options",
+    "EncodeOptions": "nvcodec.config.options",
     "Frame": "nvcodec.decoder.frames",
     "FrameBatch": "nvcodec.decoder.frames",
     "VideoClip": "nvcodec.api.dataset",
     "VideoDataset": "nvcodec.api.dataset",
     "VideoMetadata": "nvcodec.decoder.metadata",
     "VideoReader": "nvcodec.decoder.reader",
-    "add_layer": "nvcodec.api.encode",
+    "add_layer": "nvcodec.api.layers",
     "decode": "nvcodec.api.decode",
-    "decode_all": "nvcodec.api.decode_all",
+    "decode_all": "nvcodec.api.decode",
     "encode": "nvcodec.api.encode",
-    "encode_archive": "nvcodec.api.archiving",
+    "encode_archive": "nvcodec.api.encode",
     "probe": "nvcodec.api.info",
     "resume": "nvcodec.api.encode",
 }

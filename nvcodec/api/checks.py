@@ -1,21 +1,26 @@
-"""Arguments that several functions share: mistakes in them are met before any work. No torch."""
+"""Every refusal that needs no picture: mistakes are met before torch is imported and before any work."""
 
 from __future__ import annotations
 
 import os
-from fractions import Fraction
-from numbers import Rational
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
 
-from nvcodec.config.target import RateTarget, TargetKind
-from nvcodec.encoder.plan.presets import PRESETS
-from nvcodec.errors import UsageError
+from nvcodec.config.job import Job
+from nvcodec.config.options import MANY, EncodeOptions, LayerKeywords
+from nvcodec.config.target import RateTarget
+from nvcodec.decoder.opening import pick_device
+from nvcodec.encoder.fit.events import EventHandler, Notice
+from nvcodec.encoder.plan.models import settings_for
+from nvcodec.encoder.plan.plan import choose_domain
+from nvcodec.encoder.plan.presets import default_preset
+from nvcodec.errors import NvcError, UsageError
+from nvcodec.io.arrays import Video, as_video, is_array
+from nvcodec.io.mask import check_mask
+from nvcodec.io.source import open_source
 from nvcodec.models import registry
-from nvcodec.types import Domain
-
-_MOST = (1 << 32) - 1
-"""Of numerator and denominator of a frame rate in a file."""
-_PLAIN = 1001
-"""Denominators of frame rates are no larger: what a float is a little off is rounded away."""
 
 
 def check_output(path: str, overwrite: bool, source: str = "-") -> None:
@@ -37,72 +42,124 @@ def check_output(path: str, overwrite: bool, source: str = "-") -> None:
         raise UsageError(f"{folder} cannot be written to", "Choose another folder, or change its permissions")
 
 
-def only_target(**given: float | None) -> RateTarget:
-    """The one target that was given, or the default.
+def videos_of(source: object) -> tuple[Video, ...]:
+    """What was given to be encoded: one video, or several in a list.
 
     Raises:
-        UsageError: There are two.
+        UsageError: It is none.
+        InputError: An array holds too large pictures.
     """
-    chosen = [(name, value) for name, value in given.items() if value is not None]
-    if len(chosen) > 1:
-        first, second = (f"--{name.replace('_', '-')}" for name, _ in chosen[:2])
-        raise UsageError(f"{first} and {second} both given; choose one")
-    if not chosen:
-        return RateTarget()
-    name, value = chosen[0]
-    return RateTarget(TargetKind(name.removeprefix("target_")), value)
+    several = isinstance(source, Iterable) and not isinstance(source, (str, bytes, Path)) and not is_array(source)
+    sources = list(source) if several else [source]  # type: ignore[call-overload]
+    if several and any(map(is_array, sources)):
+        raise UsageError(
+            f"a {type(source).__name__} of arrays is no video", "Make one array of them:  np.stack(frames)"
+        )
+    if not sources:
+        raise UsageError("no video given", "Give one at least")
+    for one in sources:
+        if not (isinstance(one, (str, Path)) or is_array(one)):
+            raise UsageError(
+                f"a value of type {type(one).__name__} is no video", "Give the path of one, or its frames as an array"
+            )
+    return tuple(map(as_video, sources))
 
 
-def frame_rate(fps: Fraction | float | None) -> Fraction | None:
-    """A frame rate as files hold it; of a float, which has no exact thirds, the nearest with a small denominator.
+def check(options: EncodeOptions, inputs: int = 1, *, layer: bool = False) -> None:
+    """Refuse options that contradict each other, or that the model has no use for.
+
+    Args:
+        options: What is asked for.
+        inputs: How many videos.
+        layer: Whether it is for one more layer.
 
     Raises:
-        UsageError: It is not positive, no number, or has no place in a file.
+        UsageError: There are such.
     """
-    if fps is None:
-        return None
-    hint = "Give frames per second, as in 30 or Fraction(30000, 1001)"
-    try:
-        exact = Fraction(fps if isinstance(fps, (Rational, str)) else float(fps))
-    except (TypeError, ValueError, OverflowError):  # words, nan and infinity
-        raise UsageError(f"a frame rate of {fps} is impossible", hint) from None
-    rate = exact.limit_denominator(_PLAIN) if not isinstance(fps, Rational) else exact
-    if rate <= 0 or max(rate.numerator, rate.denominator) > _MOST:
-        raise UsageError(f"a frame rate of {fps} is impossible", hint)
-    return rate
-
-
-def domain_called(name: str | None) -> Domain | None:
-    """The coding domain of a name; None stays None.
-
-    Raises:
-        UsageError: There is none.
-    """
-    names = [domain.name.lower() for domain in Domain]
-    if name is not None and name.lower() not in names:
-        raise UsageError(f"no domain is called {name!r}", f"Domains: {', '.join(names)}")
-    return None if name is None else Domain[name.upper()]
-
-
-def check_preview(model: str) -> None:
-    """Refuse to store previews of what only its last block turns into pictures.
-
-    Raises:
-        UsageError: The model is such a one, or there is none of this name.
-    """
-    if not registry.by_name(model).previewed:
+    RateTarget.of(options)
+    settings_for(options)
+    model = registry.by_name(options.model)
+    if inputs > 1 and not model.settings.shares_parameters:
+        raise UsageError(
+            f"{inputs} inputs given; --model {MANY} takes several videos", "Add it, or encode them one by one"
+        )
+    if options.preview and not model.previewed:
         able = [other.name for other in registry.MODELS if other.previewed]
         raise UsageError(
-            f"--preview is for the models {' and '.join(able)}; no earlier part of {model} shows its pictures",
+            f"--preview is for the models {' and '.join(able)}; no earlier part of {model.name} shows its pictures",
             "Leave it out: nvc decode --scale shrinks whole pictures of any model",
+        )
+    if options.domain is not None and options.domain not in [one.name.lower() for one in model.settings.domains]:
+        raise UsageError(f"--domain {options.domain} is not for {model.name}: its key frames are 4:2:0", "Leave it out")
+    if layer:
+        _check_layer(options)
+
+
+def _check_layer(options: EncodeOptions) -> None:
+    for each in fields(options):
+        given = getattr(options, each.name) != getattr(EncodeOptions(), each.name)
+        if given and each.name not in LayerKeywords.__annotations__:
+            flag = each.metadata["option"].flags[-1]
+            raise UsageError(f"{flag} is not for layers", "A layer takes that from the file it goes on: leave it out")
+
+
+def check_resumable(job: Job) -> None:
+    """Refuse resume files for what cannot be read again.
+
+    Raises:
+        UsageError: An input is in memory.
+    """
+    if not all(isinstance(video, str) for video in job.inputs):
+        raise UsageError(
+            "an encode of an array cannot be resumed: who goes on with it has nothing to read again",
+            "Leave work_dir out, or write the frames to a file first",
         )
 
 
-def check_preset(name: str | None) -> None:
-    """Refuse a preset that does not exist.
+def check_inputs(job: Job, on_event: EventHandler) -> None:
+    """Look at every input that can be read more than once.
 
     Raises:
-        UsageError: It does not.
+        InputError: One cannot be read.
+        UsageError: The options do not suit one.
     """
-    if name is not None and name not in PRESETS:
-        raise UsageError(f"no preset is called {name!r}", f"Presets: {', '.join(PRESETS)}")
+    options, model, single = job.options, registry.by_name(job.options.model), len(job.inputs) == 1
+    if not single and "-" in job.inputs:
+        raise UsageError("standard input is one video, and several were given", "Give files")
+    for video in job.inputs:
+        if video == "-":
+            continue
+        frames = options.frames if single else None
+        how = {"size": options.size, "fps": options.fps, "pix_fmt": options.pix_fmt, "seek": options.seek}
+        with open_source(video, frames=frames, **how) as source, _saying(None if single else str(video)):  # type: ignore[arg-type]
+            if job.base is None:
+                choose_domain([source.format], options.domain, model)
+            if options.mask is not None:
+                check_mask(options.mask, source.format)
+            job.target.file_bytes(source.format, source.frame_count or 1)
+            on_event(Notice(f"{video}: {source.origin}"))
+
+
+def settled(options: EncodeOptions, on_event: EventHandler) -> EncodeOptions:
+    """Options with a device that exists and a preset.
+
+    Raises:
+        UsageError: The device is none.
+        DeviceError: It does not exist here.
+    """
+    device, preset = pick_device(options.device), options.preset
+    if preset is None:
+        preset = default_preset(device)
+        other = "" if device.startswith("cuda") else " (a CUDA device would get medium)"
+        on_event(Notice(f"preset {preset}, chosen for {device}{other}"))
+    return replace(options, device=device, preset=preset)
+
+
+@contextmanager
+def _saying(video: str | None) -> Iterator[None]:
+    """Say which of several videos a mistake is about."""
+    try:
+        yield
+    except NvcError as error:
+        error.message = error.message if video is None else f"{video}: {error.message}"
+        raise

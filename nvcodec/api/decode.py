@@ -1,7 +1,8 @@
-"""A bitstream to a video file."""
+"""A bitstream to a video file, or every video of it to one of its own."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -9,27 +10,37 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nvcodec.api.info import probe
+from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.container import Limits
 from nvcodec.decoder.notices import notices
-from nvcodec.decoder.opening import check_layers, read_bitstream, stream_number
-from nvcodec.decoder.previews import Scale, check_scale
+from nvcodec.decoder.opening import check_layers, pick_device, read_bitstream, stream_number
+from nvcodec.decoder.previews import check_scale
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk_format
-from nvcodec.errors import InputError, UsageError, naming
+from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.io.sink import open_sink
 from nvcodec.types import ChromaFormat, Planes, Time, VideoFormat
 
-MAX_INTERPOLATE = 64
-"""From 1 frame per second to 64."""
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nvcodec.config.options import DecodeKeywords
+
 UNNAMED = "the file"
 """What messages call a bitstream that somebody else opened."""
+
+
+_FORBIDDEN = set('/\\:*?"<>|')
+"""Characters that part folders, or that some systems have no file names with."""
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+"""Names that mean devices to Windows, whatever comes behind a dot."""
 
 
 @dataclass(frozen=True)
@@ -56,49 +67,51 @@ class DecodeResult:
         return {"schema": "nvc-decode/1", **asdict(self)}
 
 
+@dataclass(frozen=True)
+class StreamOutcome:
+    """What became of one stream."""
+
+    stream: int
+    name: str
+    """As the file has it: not to be used as a path."""
+    output: str | None
+    """The video that was to be written; None where streams were only checked."""
+    result: DecodeResult | None
+    """None: it could not be decoded."""
+    error: NvcError | None
+    """Why not."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``nvc decode --all --json`` prints of each stream."""
+        return {
+            "stream": self.stream,
+            "name": self.name,
+            "file": self.output if self.result else None,
+            "error": self.error and self.error.message,
+            "result": self.result and self.result.to_json(),
+        }
+
+
 def decode(
     source: str | Path | bytes | Session,
     output: str | Path | None,
     *,
-    pix_fmt: str | None = None,
-    seek: int = 0,
-    frames: int | None = None,
-    step: int = 1,
-    interpolate: int = 1,
-    stream: int | str = 0,
-    layers: int | None = None,
-    scale: Scale = 1,
-    device: str = "auto",
-    batch: int | None = None,
-    threads: int | None = None,
-    limits: Limits | None = None,
-    check: bool = False,
+    options: DecodeOptions | None = None,
     overwrite: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_warning: Callable[[str], None] = lambda message: None,
+    **changes: Unpack[DecodeKeywords],
 ) -> DecodeResult:
     """Render a bitstream to a video file.
 
     Args:
         source: Path of an .nvc file, its bytes, ``-`` for standard input, or an open session, which has its own limits.
         output: .y4m, .yuv, .mp4, .mkv, .png, a folder ending in ``/``, ``-`` for Y4M on stdout; None writes nothing.
-        pix_fmt: ``yuv420p`` or ``yuv420p10le``; None = the bit depth of the file.
-        seek: First frame.
-        frames: How many frames to write; None = to the end.
-        step: Every n-th frame only.
-        interpolate: Draw ``interpolate - 1`` pictures between each two frames too, at as many times the frame rate.
-        stream: Which video of the file, by number or name.
-        layers: Enhancement layers to draw with; None = all that can be used, but none where previews are drawn.
-        scale: Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so. Quick where the file
-            holds previews; else whole pictures are drawn and shrunk.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        batch: Frames per forward pass; None = what fits memory.
-        threads: CPU threads; None = as torch is set.
-        limits: What to refuse before allocating.
-        check: Verify all segments of the stream against their digests first.
+        options: How; see :class:`nvcodec.DecodeOptions`.
         overwrite: Replace an existing output.
         on_progress: Hears of frames done and frames in all.
         on_warning: Hears of what is missing from a file that was cut, and what small pictures cost or lack.
+        **changes: Fields of the options, which win over ``options``: ``seek=120, frames=1``.
 
     Raises:
         InputError: The bitstream cannot be read, or has no such frames.
@@ -107,29 +120,36 @@ def decode(
         UsageError: The options make no sense, or the output exists.
         DeviceError: The device is missing.
     """
-    name, session = _opened(source, limits)
+    asked = changed(options or DecodeOptions(), changes)
+    name, session = _opened(source, asked.limits)
     with naming(None if session is source else name):  # who opened a session knows its name
         container = session.container
         for warning in container.warnings:
             on_warning(f"{name}: {warning}")
         names = [header.name for header in container.header.streams]
-        number = stream_number(stream, names)
-        total = session.frame_count(number)
-        asked = _frame_range(name, total, seek, frames, step)
-        wanted = _times(asked, interpolate)
-        check_layers(session, layers)
-        drawn = shrunk_format(session.drawn_format(number), check_scale(scale))
-        written = drawn if pix_fmt is None else replace(drawn, bit_depth=PIXEL_FORMATS[pix_fmt])
+        number = stream_number(asked.stream, names)
+        frames = _frame_range(name, session.frame_count(number), asked)
+        wanted = _times(frames, asked.interpolate)
+        check_layers(session, asked.layers)
+        drawn = shrunk_format(session.drawn_format(number), check_scale(asked.scale))
+        written = drawn if asked.pix_fmt is None else replace(drawn, bit_depth=PIXEL_FORMATS[asked.pix_fmt])
         if written.fps is not None:
-            written = replace(written, fps=written.fps * interpolate)
+            written = replace(written, fps=written.fps * asked.interpolate)
         sink = nullcontext() if output is None else open_sink(output, written, overwrite=overwrite)
         with sink as opened:
-            reader = VideoReader(session, device=device, stream=number, layers=layers, scale=scale, batch=batch)
-            for notice in notices(reader, asked) if output is not None else ():
+            reader = VideoReader(
+                session,
+                device=asked.device,
+                stream=number,
+                layers=asked.layers,
+                scale=asked.scale,
+                batch=asked.batch,
+            )
+            for notice in notices(reader, frames) if output is not None else ():
                 on_warning(f"{name}: {notice}")
-            _set_threads(threads)
+            _set_threads(asked.threads)
             began, entropy_before_s = time.monotonic(), session.entropy_s
-            if check:
+            if asked.check:
                 from nvcodec.decoder.check import check_stream
 
                 check_stream(reader)
@@ -151,6 +171,124 @@ def decode(
     )
 
 
+def decode_all(
+    source: str | Path | bytes,
+    folder: str | Path | None,
+    *,
+    suffix: str = ".mkv",
+    options: DecodeOptions | None = None,
+    overwrite: bool = False,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_warning: Callable[[str], None] = lambda message: None,
+    **changes: Unpack[DecodeKeywords],
+) -> list[StreamOutcome]:
+    """Render every stream of a bitstream to a video of its name; a stream that is damaged does not stop the others.
+
+    Args:
+        source: Path of an .nvc file, its bytes, or ``-`` for standard input.
+        folder: Where to write, made when it is missing; None writes nothing.
+        suffix: ``.mkv``, ``.y4m``, ``.yuv`` or ``.mp4``.
+        options: As in :func:`decode`, like all that follows; every stream is drawn whole.
+        overwrite: Replace existing videos.
+        on_progress: Hears of frames done and frames in all, of all streams together.
+        on_warning: Hears of what is the matter with several streams once.
+        **changes: Fields of the options, which win over ``options``.
+
+    Returns:
+        One outcome for each stream, in the order of the file.
+
+    Raises:
+        InputError: The bitstream cannot be read.
+        BitstreamError: It is damaged as a whole.
+        UnsupportedError: It needs something this version does not have.
+        UsageError: The options make no sense, or a video exists.
+        DeviceError: The device is missing.
+    """
+    asked = changed(options or DecodeOptions(), changes)
+    for name in ("stream", "seek", "frames", "step"):
+        if getattr(asked, name) != getattr(DecodeOptions(), name):
+            raise UsageError(
+                f"--{name} cannot be given with --all, which writes every video whole", "Leave one of them out"
+            )
+    file, session = _opened(source, asked.limits)
+    with naming(file):
+        check_layers(session, asked.layers)
+        check_scale(asked.scale)
+    container = session.container
+    names = [header.name for header in container.header.streams]
+    outputs: list[str | None] = [None] * len(names)
+    if folder is not None:
+        outputs = [os.path.join(folder, name + suffix) for name in file_names(names)]
+        _make_room(Path(folder), outputs, overwrite)
+    told: set[str] = set()
+
+    def tell(warning: str) -> None:
+        if warning not in told:
+            told.add(warning)
+            on_warning(f"{file}: {warning}")
+
+    for warning in container.warnings:
+        tell(warning)
+    counts = [session.frame_count(index) for index in range(len(names))]
+    pictures = [max(asked.interpolate * (count - 1) + 1, 0) for count in counts]
+    asked = replace(asked, device=pick_device(asked.device))
+    outcomes, before, total = [], 0, sum(pictures)
+    for index, (name, output) in enumerate(zip(names, outputs, strict=True)):
+        result = failure = None
+        try:
+            with naming(file):
+                if not counts[index]:
+                    raise BitstreamError(f"stream {index} is missing", "The file was cut")
+                result = decode(
+                    session,  # one for all, so that what streams share is decoded once
+                    output,
+                    options=replace(asked, stream=index),
+                    overwrite=overwrite,
+                    on_progress=lambda done, _, before=before: on_progress(before + done, total),  # type: ignore[misc]
+                    on_warning=lambda text: tell(text.removeprefix(f"{UNNAMED}: ")),
+                )
+        except (BitstreamError, UnsupportedError, UsageError) as error:
+            failure = error
+        before += pictures[index]
+        outcomes.append(StreamOutcome(index, name, output, result, failure))
+    return outcomes
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """File names without suffix for streams called ``names``, all different, in whatever folder they are put.
+
+    Names come from a file that anyone may have written: nothing in them may lead out of the folder, hide a file or
+    steer a terminal. What is left without a name becomes ``stream_003``.
+    """
+    found: list[str] = []
+    taken: set[str] = set()
+    for index, name in enumerate(names):
+        plain = "".join("_" if c in _FORBIDDEN else c for c in name if c.isprintable()).strip(". ")
+        plain = f"_{plain}" if plain.split(".")[0].lower() in _DEVICES else plain or f"stream_{index:03}"
+        unique, number = plain, 1
+        while unique.lower() in taken:
+            number += 1
+            unique = f"{plain}_{number}"
+        taken.add(unique.lower())
+        found.append(unique)
+    return found
+
+
+def _make_room(folder: Path, outputs: Sequence[str | None], overwrite: bool) -> None:
+    """Make the folder, and refuse to write over what is in it, before any work."""
+    existing = [output for output in outputs if output is not None and os.path.lexists(output)]
+    if existing and not overwrite:
+        raise UsageError(f"{existing[0]} exists; add -y to replace it")
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{folder.parent} is not a folder; cannot make {folder}", f"Make it first:  mkdir -p {folder.parent}"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror}", "Choose another --output") from None
+
+
 def _opened(source: str | Path | bytes | Session, limits: Limits | None) -> tuple[str, Session]:
     """What messages call a bitstream, and its session; without torch, so that mistakes are reported at once."""
     if isinstance(source, Session):
@@ -168,15 +306,14 @@ def _set_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _frame_range(name: str, total: int, seek: int, frames: int | None, step: int) -> range:
+def _frame_range(name: str, total: int, asked: DecodeOptions) -> range:
     """The frames asked for.
 
     Raises:
         InputError: The file ends before them.
     """
-    if seek < 0 or step < 1 or (frames is not None and frames < 1):
-        raise UsageError("--seek must not be negative, --frames and --step at least 1")
-    wanted = range(seek, total if frames is None else seek + frames * step, step)
+    seek, count, step = asked.seek, asked.frames, asked.step
+    wanted = range(seek, total if count is None else seek + count * step, step)
     if not wanted or wanted[-1] >= total:
         last = seek if not wanted else wanted[-1]
         raise InputError(
@@ -186,23 +323,12 @@ def _frame_range(name: str, total: int, seek: int, frames: int | None, step: int
     return wanted
 
 
-def check_interpolate(interpolate: int) -> None:
-    """Refuse what is no number of pictures for each frame.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if not 1 <= interpolate <= MAX_INTERPOLATE:
-        raise UsageError(f"--interpolate is {interpolate}", f"Give 1 to {MAX_INTERPOLATE}: 2 doubles the frame rate")
-
-
 def _times(frames: range, interpolate: int) -> Sequence[Time]:
     """The frames, and times between each two of them.
 
     Raises:
-        UsageError: There is no such number of pictures between frames, or some of the frames are to be left out.
+        UsageError: Some of the frames are to be left out.
     """
-    check_interpolate(interpolate)
     if interpolate == 1:
         return frames
     if frames.step > 1:

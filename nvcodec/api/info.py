@@ -7,9 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nvcodec.api.key_frame_info import KeyFrameInfo, key_frame_info
-from nvcodec.api.layer_info import LayerInfo, is_checkable, layer_infos, networks
-from nvcodec.api.preview_info import PreviewInfo, preview_infos
+from nvcodec.api.costs import (
+    KeyFrameInfo,
+    LayerInfo,
+    PreviewInfo,
+    is_checkable,
+    key_frame_info,
+    layer_infos,
+    networks,
+    preview_infos,
+)
 from nvcodec.container import (
     BaseSegment,
     ChunkInfo,

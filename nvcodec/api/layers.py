@@ -1,16 +1,30 @@
-"""Enhancement layers of files: taken off, taken out, put on. Nothing is decoded. No torch."""
+"""Enhancement layers of files: fitted, taken off, taken out, put on. Only the first needs torch."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from nvcodec.api.checks import check, check_inputs, check_output, check_resumable, settled, videos_of
+from nvcodec.api.info import probe
+from nvcodec.config.job import Job
+from nvcodec.config.options import PRESETS, EncodeOptions, changed
 from nvcodec.container import appended, pack_file, read_container, read_pack_file, stripped, without_previews
 from nvcodec.decoder.opening import read_bitstream
+from nvcodec.encoder.fit.events import EventHandler, ignore
+from nvcodec.encoder.result import LayerResult
+from nvcodec.encoder.resume.work_folder import check_work_dir
 from nvcodec.errors import UsageError, naming
 from nvcodec.io.replace import exclusive, replace_with
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nvcodec.config.options import LayerKeywords
+    from nvcodec.io.arrays import FrameArray
 
 
 @dataclass(frozen=True)
@@ -28,6 +42,75 @@ class ChangedFile:
     def to_json(self, schema: str) -> dict[str, Any]:
         """The object that ``--json`` prints."""
         return {"schema": schema, **asdict(self)}
+
+
+def add_layer(
+    bitstream: str | Path,
+    source: str | Path | FrameArray,
+    output: str | Path | None = None,
+    *,
+    options: EncodeOptions | None = None,
+    work_dir: str | Path | None = None,
+    overwrite: bool = False,
+    on_event: EventHandler = ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+    **changes: Unpack[LayerKeywords],
+) -> LayerResult:
+    """Fit one more enhancement layer to a bitstream and append it; the bytes that are there stay as they are.
+
+    Args:
+        bitstream: An .nvc file.
+        source: The video it was encoded from, or a longer one that begins with it; frames in memory, if it was those.
+        output: Where to write; None appends to the bitstream itself.
+        options: How; see :class:`nvcodec.EncodeOptions`. ``bpp`` is what the layer may add, None half of what the base
+            has; ``target_psnr`` is that of the file with it, ``parameters`` the size of its network, ``seek`` the frame
+            of the source that is the first of the bitstream. The preset is that of the bitstream, where none is given.
+        work_dir: Folder for resume files; None = keep none, as it has to be for frames in memory.
+        overwrite: Replace an existing output.
+        on_event: Hears of progress.
+        should_stop: Asked between steps; true ends the fit, resumably, and leaves the file as it was.
+        **changes: Fields of the options, which win over ``options``.
+
+    Raises:
+        InputError: A file cannot be read.
+        BitstreamError: The bitstream is damaged.
+        UsageError: The source does not belong to the bitstream, or another process is changing it.
+        DeviceError: The device is missing or out of memory.
+        InterruptedEncodeError: ``should_stop`` returned true.
+        TargetNotReachedError: The pictures are worse with the layer; the file is as it was.
+    """
+    asked = changed(options or EncodeOptions(), changes)
+    inputs = videos_of(source)
+    check(asked, len(inputs), layer=True)
+    job = Job(inputs, str(bitstream if output is None else output), asked, str(bitstream))
+    if work_dir is not None:
+        check_resumable(job)
+    if output is not None:
+        for taken in (str(bitstream), *job.paths):
+            check_output(job.output, overwrite, taken)
+    info = probe(bitstream)
+    if info.session.pyramid(info.segments[0]) is None:
+        raise UsageError(f"{bitstream} is an archive (model {info.model})", "Layers go on files of the other models")
+    if "mask" in info.metadata:
+        raise UsageError(
+            f"{bitstream} was encoded with --mask {info.metadata['mask']}: a layer would show what it hides",
+            "Encode again with more --bpp instead",
+        )
+    check_inputs(job, on_event)
+    if output is None:
+        check_output(os.path.realpath(bitstream), True, *job.paths)
+    used = info.metadata.get("preset")
+    if asked.preset is None and used in PRESETS:
+        asked = replace(asked, preset=str(used))
+    job = replace(job, options=settled(asked, ignore))
+    folder = None if work_dir is None else Path(work_dir)
+    if folder is not None:
+        check_work_dir(folder, job)
+    from nvcodec.encoder.encode import encode as run
+
+    result = run(job, work_dir=folder, on_event=on_event, should_stop=should_stop)
+    assert isinstance(result, LayerResult)
+    return result
 
 
 def strip(

@@ -10,8 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from nvcodec.api.decode import MAX_INTERPOLATE, DecodeResult
-from nvcodec.api.decode_all import StreamOutcome
+from nvcodec.api.decode import MAX_INTERPOLATE, DecodeResult, StreamOutcome
 from nvcodec.cli import _options as options
 from nvcodec.cli._format import clock, plural, rate
 from nvcodec.cli._options import Command, option

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nvcodec.api.archiving import ARCHIVE_MODEL
 from nvcodec.api.checks import check_output
+from nvcodec.api.encode import ARCHIVE_MODEL
 from nvcodec.api.info import probe
 from nvcodec.cli import _archive
 from nvcodec.cli import _options as options

@@ -1,12 +1,11 @@
-"""Everything an encode can be told, as data. Presets fill these in, the command line overrides them."""
+"""How a network is fitted, as data: what ``--set`` and the tables of a TOML file change."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
-
-from nvcodec.types import Domain
 
 MAX_GOPS = 255
 """Groups of pictures that an encode may be asked for; a file may hold more."""
@@ -165,36 +164,12 @@ class FitConfig:
 
 
 @dataclass(frozen=True)
-class EncodeConfig:
-    """Everything about an encode that is neither the source nor the rate."""
+class Settings:
+    """Everything that ``--set`` can change, by group."""
 
-    preset: str = "faster"
-    domain: Domain | None = None
-    """Coding domain; None = that of the source."""
-    parameters: int | None = None
-    """Size of the network; None = by rule from the target."""
-    segment: int | None = None
-    """Frames per independent segment; None = the whole clip is one."""
     fit: FitConfig = FitConfig()
     loss: LossConfig = LossConfig()
-    gop: GopConfig | None = None
-    """None = what suits the model."""
+    gop: GopConfig = GopConfig()
     keys: KeyFrameConfig = KeyFrameConfig()
-    model: dict[str, object] = field(default_factory=dict)
+    model: Mapping[str, object] = field(default_factory=dict)
     """Fields of the model's configuration to set instead of the rule's."""
-    epochs: float | None = None
-    """Passes over the clip; None = the preset's."""
-    max_time_s: float | None = None
-    """Plan the whole encode to end after this many seconds; replaces the epochs."""
-    seed: int = 0
-    threads: int = 1
-    """CPU threads; on a CPU the same seed and number of threads give the same bytes."""
-    device: str = "cpu"
-
-
-def gops_of(model: str) -> GopConfig:
-    """How a model groups the pictures where nothing else is asked for."""
-    return _GOPS.get(model, GopConfig())
-
-
-_GOPS = {"tenerv": GopConfig(Partition.EXACT, count=5)}

@@ -1,70 +1,75 @@
-"""An encode as it was asked for: what the command line fills in and a resumed encode reads back. No torch."""
+"""An encode as it was asked for: what a resumed one reads back. No torch."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nvcodec.config.fit import EncodeConfig
-from nvcodec.config.job_values import config_of, load_job, plain_config, plain_target, save_job, target_of
+from nvcodec.config.options import EncodeOptions, changed, plain
 from nvcodec.config.target import RateTarget
+from nvcodec.errors import InputError, UsageError
 from nvcodec.io.arrays import Video, path_of
+
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Job:
-    """Source, output and settings."""
+    """Inputs, output and options."""
 
-    source: Video
-    """Pictures in memory are not saved: an encode of them cannot be resumed."""
+    inputs: tuple[Video, ...]
+    """Videos for one file. Pictures in memory are not saved: an encode of them cannot be resumed."""
     output: str
-    size: tuple[int, int] | None = None
-    """(width, height) of raw video."""
-    fps: Fraction | None = None
-    pix_fmt: str | None = None
-    seek: int = 0
-    frames: int | None = None
-    target: RateTarget = RateTarget()
-    config: EncodeConfig = EncodeConfig()
-    model: str = "msnerv"
-    """Name of the representation."""
-    mask: str | None = None
-    """What the fit does not see, as :func:`nvcodec.io.mask.open_mask` takes it."""
-    preview: bool = False
-    """Whether to store heads that draw small pictures."""
+    options: EncodeOptions = EncodeOptions()
+    base: str | None = None
+    """A bitstream that one more layer is for, or None: a new file."""
+
+    @property
+    def target(self) -> RateTarget:
+        """What size or quality is asked for."""
+        return RateTarget.of(self.options)
 
     @property
     def origin(self) -> str:
-        """The source, as messages call it, and its mask."""
-        return str(self.source) + ("" if self.mask is None else f", or its mask {self.mask},")
+        """The inputs, of which one is meant, as messages call them, and their mask."""
+        one = len(self.inputs) == 1
+        mask = self.options.mask and f", or {'its' if one else 'their'} mask {self.options.mask},"
+        base = self.base and f", or {self.base},"
+        names = ", ".join(map(str, self.inputs[:_MOST_NAMED]))
+        more = ", ..." if len(self.inputs) > _MOST_NAMED else ""
+        return (names if one else f"one of {len(self.inputs)} videos ({names}{more})") + (mask or base or "")
 
     @property
-    def path(self) -> str:
-        """Where the source can be read again; ``-`` where it cannot."""
-        return path_of(self.source)
+    def paths(self) -> list[str]:
+        """Where the inputs can be read again; ``-`` where one cannot."""
+        return [path_of(video) for video in self.inputs]
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        plain = asdict(replace(self, source=self.origin))
-        plain["fps"] = None if self.fps is None else str(self.fps)
-        plain["target"] = plain_target(self.target)
-        plain["config"] = plain_config(self.config)
-        return plain
+        return {
+            "inputs": [str(video) for video in self.inputs],
+            "output": self.output,
+            "base": self.base,
+            **plain(self.options),
+        }
 
     @classmethod
-    def from_dict(cls, plain: dict[str, object]) -> Job:
-        """Inverse of :meth:`to_dict`."""
-        values = dict(plain)
-        values["config"] = config_of(values["config"], str(values["model"]))
-        values["target"] = target_of(values["target"])
-        values["fps"] = None if values["fps"] is None else Fraction(str(values["fps"]))
-        values["size"] = None if values["size"] is None else tuple(values["size"])  # type: ignore[arg-type]
-        return cls(**values)  # type: ignore[arg-type]
+    def from_dict(cls, values: dict[str, Any]) -> Job:
+        """Inverse of :meth:`to_dict`.
+
+        Raises:
+            ValueError, KeyError, TypeError, UsageError: The values are none.
+        """
+        names = ("inputs", "output", "base")
+        inputs, output, base = (values[name] for name in names)
+        options = {name: value for name, value in values.items() if name not in names}
+        return cls(tuple(map(str, inputs)), output, changed(EncodeOptions(), options), base)
 
     def save(self, path: Path) -> None:
         """Write the job as JSON."""
-        save_job(path, self.to_dict())
+        path.write_text(json.dumps(self.to_dict(), indent=1))
 
     @classmethod
     def load(cls, path: Path) -> Job:
@@ -73,4 +78,13 @@ class Job:
         Raises:
             InputError: The file is missing or is no job.
         """
-        return load_job(path, cls.from_dict)
+        try:
+            return cls.from_dict(json.loads(path.read_text()))
+        except OSError:
+            raise InputError(
+                f"{path.parent} holds no interrupted encode", "Give the folder that Ctrl-C named"
+            ) from None
+        except (ValueError, KeyError, TypeError, UsageError) as error:
+            raise InputError(
+                f"{path} is damaged ({error})", f"Delete {path.parent} and start the encode again"
+            ) from None

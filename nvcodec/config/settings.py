@@ -4,48 +4,55 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from enum import Enum
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from nvcodec.config.fit import EncodeConfig, FitConfig, GopConfig, KeyFrameConfig, LossConfig, gops_of
+from nvcodec.config.fit import FitConfig, GopConfig, KeyFrameConfig, LossConfig, Settings
 from nvcodec.errors import UsageError
-from nvcodec.models import registry
-from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.msnerv_config import GridLevel
+from nvcodec.models.registry import MODELS, Model
 
 _Config = TypeVar("_Config", FitConfig, LossConfig, GopConfig, KeyFrameConfig)
 _NOT_SETTABLE = {"stages"}
 
 
-def apply(config: EncodeConfig, settings: Mapping[str, object], model: str = "msnerv") -> EncodeConfig:
-    """The configuration with ``fit.*``, ``loss.*``, ``gop.*``, ``keys.*`` and ``model.*`` settings applied.
+def settings_of(values: Mapping[str, object], model: Model, gop: GopConfig) -> Settings:
+    """The settings of an encode.
 
     Args:
-        config: Where to start from.
-        settings: Dotted keys to values: text as on a command line, or values as TOML has them.
-        model: Name of the representation that ``model.*`` is about.
+        values: Dotted keys, ``fit.*``, ``loss.*``, ``gop.*``, ``keys.*`` and ``model.*``, to values: text as on a
+            command line, or values as TOML has them.
+        model: The representation, which ``model.*`` is about.
+        gop: How it groups the pictures where nothing else is asked for.
 
     Raises:
         UsageError: A key does not exist or a value does not fit it.
     """
     groups: dict[str, dict[str, object]] = {"fit": {}, "loss": {}, "gop": {}, "keys": {}, "model": {}}
-    for key, value in settings.items():
+    for key, value in values.items():
         group, dot, name = key.partition(".")
         if not dot or group not in groups:
             raise UsageError(f"no setting is called {key!r}", "Settings start with fit., loss., gop., keys. or model.")
         groups[group][name] = value
-    shape = registry.by_name(model).settings
-    if groups["keys"] and not issubclass(shape, DNeRVConfig):
-        raise UsageError(f"{model} has no key frames, which keys.{min(groups['keys'])} is about", "Use --model dnerv")
-    return replace(
-        config,
-        fit=_replaced(config.fit, "fit", groups["fit"]),
-        loss=_replaced(config.loss, "loss", groups["loss"]),
-        gop=_replaced(config.gop or gops_of(model), "gop", groups["gop"]),
-        keys=_replaced(config.keys, "keys", groups["keys"]),
-        model={**config.model, **_parsed(shape, "model", groups["model"])},
+    if groups["keys"] and not model.settings.keyed:
+        keyed = " or ".join(other.name for other in MODELS if other.settings.keyed)
+        raise UsageError(
+            f"{model.name} has no key frames, which keys.{min(groups['keys'])} is about", f"Use --model {keyed}"
+        )
+    return Settings(
+        fit=_replaced(FitConfig(), "fit", groups["fit"]),
+        loss=_replaced(LossConfig(), "loss", groups["loss"]),
+        gop=_replaced(gop, "gop", groups["gop"]),
+        keys=_replaced(KeyFrameConfig(), "keys", groups["keys"]),
+        model=_parsed(model.settings, "model", groups["model"]),
     )
+
+
+def plain_settings(settings: Settings) -> dict[str, object]:
+    """Settings as JSON can hold them, group by group."""
+    plain = {group: asdict(getattr(settings, group)) for group in ("fit", "loss", "gop", "keys")}
+    return {**{group: _plain(values) for group, values in plain.items()}, "model": _plain(settings.model)}
 
 
 def flatten(tables: Mapping[str, object]) -> dict[str, object]:
@@ -113,3 +120,13 @@ def _wanted(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return "one of " + ", ".join(member.name.lower() for member in kind)
     return {int: "a whole number", float: "a number", str: "text"}.get(kind, str(kind))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, GridLevel):
+        return [value.interval, value.shrink, value.channels]
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    return value.name.lower() if isinstance(value, Enum) else value

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import floor
 
+from nvcodec.config.options import TARGETS, EncodeOptions
 from nvcodec.errors import UsageError
 from nvcodec.types import VideoFormat
 
@@ -33,6 +35,33 @@ class RateTarget:
 
     kind: TargetKind = TargetKind.CRF
     value: float = DEFAULT_CRF
+
+    @classmethod
+    def of(cls, options: EncodeOptions) -> RateTarget:
+        """The one target that options ask for, or the default.
+
+        Raises:
+            UsageError: There are two.
+        """
+        given = [(name, getattr(options, name)) for name in TARGETS if getattr(options, name) is not None]
+        if len(given) > 1:
+            first, second = (f"--{name.replace('_', '-')}" for name, _ in given[:2])
+            raise UsageError(f"{first} and {second} both given; choose one")
+        if not given:
+            return cls()
+        name, value = given[0]
+        return cls(TargetKind(name.removeprefix("target_")), value)
+
+    def files_bytes(self, videos: Sequence[tuple[VideoFormat, int]]) -> int | None:
+        """Largest size of a file of several videos, see :meth:`file_bytes`; shares are rounded down, then added.
+
+        Args:
+            videos: Format and frames of each.
+        """
+        if self.kind is TargetKind.SIZE:
+            return int(self.value)
+        sizes = [size for video, frames in videos if (size := self.file_bytes(video, frames)) is not None]
+        return sum(sizes) if sizes else None
 
     def file_bytes(self, video: VideoFormat, frames: int) -> int | None:
         """Largest size the file may have, in bytes; None when the target is a quality.

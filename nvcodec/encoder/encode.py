@@ -1,73 +1,60 @@
-"""A whole encode: plan, fit every segment, pack, write, decode what was written, measure.
+"""The one road: plan, fit every part, write, decode what was written, measure.
 
-source -> Clip -> Plan -> Fit -> integers -> chunks -> file -> VideoReader -> Measurement
+inputs -> SourceVideo -> Plan -> Part: choose, fit, integers, chunks -> OutputFile -> VideoReader -> Measurement
+
+A new file of one video or of many, or one more layer on a finished file: what differs is the file, and the parts.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from nvcodec.config.job import Job
-from nvcodec.container import (
-    BaseSegment,
-    ModelId,
-    PreviewHead,
-    SegmentDigest,
-    SequenceHeader,
-    StreamHeader,
-    write_container,
-)
-from nvcodec.decoder.check import check_segment, sample
-from nvcodec.decoder.opening import pick_device
+from nvcodec.container import KeyFrames, check_appendable
+from nvcodec.decoder.check import check_segment
+from nvcodec.decoder.opening import pick_device, read_bitstream
 from nvcodec.decoder.reader import VideoReader
+from nvcodec.decoder.session import Session
+from nvcodec.encoder.file import LayeredFile, NewFile, OutputFile
 from nvcodec.encoder.fit.events import Event, EventHandler, Forecast, Notice, ignore, over_segments
 from nvcodec.encoder.fit.fit import StopRequested
-from nvcodec.encoder.footage.clip import Clip
-from nvcodec.encoder.footage.hiding import hide
-from nvcodec.encoder.new_metadata import new_metadata
-from nvcodec.encoder.parts.segment import FittedSegment, SegmentFit
+from nvcodec.encoder.fit.schedule import Deadline
+from nvcodec.encoder.footage.read import SourceVideo, digest_of, read_again, read_videos
+from nvcodec.encoder.parts.part import Context, Fitted, Network, Part, new_part
+from nvcodec.encoder.plan.layer import make_layer_plan
+from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan, make_plan
-from nvcodec.encoder.plan.stream_names import stream_name
-from nvcodec.encoder.previews.preview import MOST_FRAMES, make_previews, planned_previews, room_bytes, size_bytes
-from nvcodec.encoder.report import measured_result
-from nvcodec.encoder.result import EncodeResult
+from nvcodec.encoder.previews.preview import size_bytes
+from nvcodec.encoder.report import Measured, encode_result, layer_result, measured
+from nvcodec.encoder.result import EncodeResult, LayerResult
 from nvcodec.encoder.resume.autosave import Autosave, rescued
 from nvcodec.encoder.resume.checkpoint import Checkpoint
-from nvcodec.errors import DeviceError, UsageError
-from nvcodec.io.mask import open_mask
-from nvcodec.io.source import open_source
-from nvcodec.metrics.measure import measure
-from nvcodec.models import registry
-from nvcodec.models.base import PyramidField
-from nvcodec.quant.tensors import digest
+from nvcodec.errors import DeviceError, InterruptedEncodeError, TargetNotReachedError, UsageError, naming
+from nvcodec.io.replace import exclusive
 
 _WELL_USED = 0.97
 """Share of the size asked for that a file is expected to fill."""
-_COMPRESSED_DIGITS = 5
-"""Bytes that the digits of other numbers may take more."""
-_HEADS_VARY = 1.02
-"""Heads of the network as it is rounded in the end take about what they took before, but not to the byte."""
-_PACK_S_PER_PARAMETER = 3e-6
-"""Time of the search for the final integers, kept back when an encode must end on time."""
+_ROUNDING_DB = 0.005
+_LAYER_PART = "nvcodec.encoder.parts.layer:LayerPart"
 
 
 def encode(
     job: Job,
     *,
-    work_dir: Path | None,
+    work_dir: Path | None = None,
     overwrite: bool = False,
     verify: bool = True,
     on_event: EventHandler = ignore,
     should_stop: Callable[[], bool] = lambda: False,
-) -> EncodeResult:
-    """Encode a video.
+) -> EncodeResult | LayerResult:
+    """Encode one video or several into a file, or one more layer onto a file.
 
     Args:
         job: What to encode and how.
@@ -81,23 +68,66 @@ def encode(
         Numbers measured on the file as written and decoded again.
 
     Raises:
-        InputError: The source cannot be read.
-        UsageError: Output exists, or options contradict the source.
+        InputError: A source cannot be read, or is not what the folder was made for.
+        BitstreamError: The file below a layer is damaged.
+        UsageError: Output exists, options contradict the sources, or another process is changing the file.
         DeviceError: The device is missing or out of memory.
         InterruptedEncodeError: ``should_stop`` returned true.
+        TargetNotReachedError: The pictures are worse with a layer; the file is as it was.
     """
     started = time.monotonic()
-    if not overwrite and os.path.exists(job.output):
+    if job.base is None and not overwrite and os.path.exists(job.output):
         raise UsageError(f"{job.output} exists", "Replace it with -y")
-    device = pick_device(job.config.device)
-    torch.set_num_threads(job.config.threads)
-    source = _read_source(job)
-    try:
-        return _Encode(job, source, device, work_dir, started, on_event, should_stop).run(verify)
-    except torch.OutOfMemoryError:
-        raise DeviceError(
-            f"{device} ran out of memory", "Choose a smaller preset, or fewer frames at once with --segment"
-        ) from None
+    device = pick_device(job.options.device)
+    torch.set_num_threads(job.options.threads)
+    job = replace(job, options=replace(job.options, device=device))
+    alone: AbstractContextManager[None] = nullcontext() if job.base is None else exclusive(job.output)
+    with alone:
+        try:
+            opened = _open_new(job) if job.base is None else _open_base(job)
+            return _Encode(job, opened, work_dir, started, on_event, should_stop).run(verify)
+        except torch.OutOfMemoryError:
+            remedy = "Choose a smaller preset, or fewer frames at once with --segment"
+            remedy = remedy if job.base is None else "Ask for a smaller layer:  --params"
+            raise DeviceError(f"{device} ran out of memory", remedy) from None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What the road begins with."""
+
+    videos: list[SourceVideo]
+    plan: Plan
+    file: OutputFile
+    part: str
+    """``module:class`` of the parts."""
+    digest: str
+    """SHA-256 of everything that is read, hexadecimal."""
+    base: VideoReader | None = None
+
+
+def _open_new(job: Job) -> _Opened:
+    videos = read_videos(job)
+    plan = make_plan([(video.source.format, len(video.source)) for video in videos], job.options)
+    return _Opened(videos, plan, NewFile(job, plan, videos), ROWS[plan.model.name].part, digest_of(videos))
+
+
+def _open_base(job: Job) -> _Opened:
+    assert job.base is not None
+    data = read_bitstream(job.base)
+    base = VideoReader(data, device=job.options.device)
+    session = base.session
+    with naming(job.base):
+        check_appendable(session.container, data)
+    streams = len(session.container.header.streams)
+    if streams > 1:
+        raise UsageError(f"{job.base} holds {streams} videos", "Add layers to files of one video")
+    if session.pyramid(session.container.segments[0]) is None:
+        raise UsageError(
+            f"{job.base} is drawn by {session.model.name}, which no layer can enhance", "Encode with --model msnerv"
+        )
+    videos, plan = read_again(job, session.stream(0).format, len(base)), make_layer_plan(session, job.options)
+    return _Opened(videos, plan, LayeredFile(job, plan, data, session), _LAYER_PART, digest_of(videos, data), base)
 
 
 class _Encode:
@@ -106,214 +136,183 @@ class _Encode:
     def __init__(
         self,
         job: Job,
-        source: Clip,
-        device: str,
+        opened: _Opened,
         work_dir: Path | None,
         started: float,
         on_event: EventHandler,
         should_stop: Callable[[], bool],
     ) -> None:
-        self.job, self.source, self.device, self.started = job, source, torch.device(device), started
+        self.job, self.opened, self.started = job, opened, started
         self.on_event, self.should_stop = on_event, should_stop
-        self.plan: Plan = make_plan(source.format, len(source), job.target, job.config, job.model)
-        self.mask = None if job.mask is None else open_mask(job.mask, source.format, len(source), job.seek)
-        # hidden before it is converted, which mixes samples
-        seen = source if self.mask is None else hide(source, self.mask)
-        self.clip = seen.converted(self.plan.domain)
-        self.shapes = planned_previews(self.plan, self.clip.format) if job.preview else []
-        self.previews: list[PreviewHead] = []
-        self.left_out: list[str] = []
-        self.checkpoint: Checkpoint | None = None
-        if work_dir is not None:
-            self.checkpoint = Checkpoint(work_dir, job, source.digest() + (self.mask.digest() if self.mask else ""))
-            self.checkpoint.verify()
-        self.header = SequenceHeader(
-            model_id=ModelId(registry.by_name(self.job.model).id),
-            domain=self.plan.domain,
-            streams=(StreamHeader(source.format, len(source), stream_name(job.path)),),
-            model_config=self.plan.network.to_bytes(),
+        self.videos, self.file, limit_s = opened.videos, opened.file, job.options.max_time_s
+        self.context = Context(
+            job,
+            opened.plan,
+            [video.seen(opened.plan.domain) for video in opened.videos],
+            [video.name for video in opened.videos],
+            torch.device(job.options.device),
+            None if limit_s is None else Deadline(limit_s, started),
+            on_event,
+            opened.base,
         )
-        self.metadata = new_metadata(job.config, self.mask)
+        self.checkpoint = None if work_dir is None else Checkpoint(work_dir, job, opened.digest)
+        if self.checkpoint is not None:
+            self.checkpoint.verify()
+        self.fitted: list[Fitted] = []
+        self.told: set[str] = set()
 
-    def run(self, verify: bool) -> EncodeResult:
+    @property
+    def plan(self) -> Plan:
+        """What is fitted; where it leaves the network open, the first part decides."""
+        return self.context.plan
+
+    def run(self, verify: bool) -> EncodeResult | LayerResult:
         """Fit, write, decode, measure."""
-        limit = self.job.target.file_bytes(self.source.format, len(self.source))
-        overhead = self._overhead()
-        # where the structure alone is too large, the smallest file there is
-        room = None if limit is None else max(limit - overhead, 1)
-        fitted: list[FittedSegment] = []
-        for index in range(len(self.plan.segments)):
-            used = sum(len(part.payload) for part in fitted) + size_bytes(self.previews)
-            fitted.append(self._fit(index, None if room is None else max(room - used, 1)))
+        for index in range(len(self.plan.parts)):
+            self.fitted.append(self._part(index))
+            self.context = replace(self.context, plan=replace(self.plan, network=self.fitted[0].network))
         # the file takes its name when it has been decoded, so that a failure harms nothing
-        temporary = f"{self.job.output}.part"
         try:
-            self._write(fitted, temporary)
-            result = self._report(fitted, temporary, verify)
-            os.replace(temporary, self.job.output)
+            session = self.file.draft(self.fitted)
+            if verify:
+                self._verify(session)
+            found = measured(session, self.videos, self.job.options.device)
+            below = self._below(found)
+            hidden = any(video.mask is not None for video in self.videos)
+            # a file says nothing that depends on what was hidden from it
+            size = self.file.complete(self.fitted, None if hidden else found.psnr_db(self.plan))
         except OSError as error:
-            raise UsageError(f"cannot write {self.job.output}: {error.strerror}", self._rescue(fitted)) from None
+            hint = rescued(self.checkpoint, self._save_parts)
+            raise UsageError(f"cannot write {self.job.output}: {error.strerror}", hint) from None
         finally:
-            Path(temporary).unlink(missing_ok=True)
+            self.file.discard()
         if self.checkpoint is not None:
             self.checkpoint.remove()
-        if limit is not None and result.bytes < _WELL_USED * limit:
-            self.on_event(
-                Notice(
-                    f"{result.parameters:,} parameters have no use for more than {result.bytes:,} of the "
-                    f"{limit:,} bytes; more --params would"
-                )
+        elapsed_s = time.monotonic() - self.started
+        if below is not None:
+            return layer_result(self.job, self.plan, self.fitted, below, found, size, elapsed_s)
+        result = encode_result(self.job, self.plan, self.videos, self.fitted, found, size, elapsed_s)
+        if self.plan.limit is not None and size < _WELL_USED * self.plan.limit:
+            self._tell(
+                f"{result.parameters:,} parameters have no use for more than {size:,} of the "
+                f"{self.plan.limit:,} bytes; more --params would"
             )
         return result
 
-    def _report(self, fitted: list[FittedSegment], path: str, verify: bool) -> EncodeResult:
-        """Check and measure the file on disk."""
-        reader = VideoReader(path, device=str(self.device))
-        if verify:
-            for ordinal in range(len(fitted)):
-                check_segment(reader, ordinal)
+    def _part(self, index: int) -> Fitted:
+        """Fit a part, or take it from the checkpoint."""
+        part: Part = new_part(self.opened.part, self.context, index, lambda *taken: self._room(part, *taken))
+        done = self.checkpoint and self.checkpoint.load_part(index)
+        fitted = self._fit(part) if not done else part.finished(done)
+        for problem in fitted.problems:
+            self._tell(problem)
+        return fitted
 
-        def note(psnr_db: float) -> int:
-            if math.isfinite(psnr_db):
-                self.metadata["psnr"] = round(psnr_db, 3)
-            else:
-                del self.metadata["psnr"]
-            return self._write(fitted, path)
-
-        elapsed_s = time.monotonic() - self.started
-        return measured_result(self.job, self.plan, self.source, self.mask, reader, fitted, elapsed_s, note)
-
-    def _rescue(self, fitted: list[FittedSegment]) -> str:
-        """Keep what was fitted when the file cannot be written; how to go on."""
-
-        def save(checkpoint: Checkpoint) -> None:
-            for index, part in enumerate(fitted):
-                checkpoint.save_segment(index, self._segment(index, part.payload, part.gops))
-
-        return rescued(self.checkpoint, save)
-
-    def _fit(self, index: int, room: int | None) -> FittedSegment:
-        """Fit one segment, or take it from the checkpoint; ``room`` is for this and all later ones."""
-        # every segment has a seed of its own, so that leaving out finished ones changes nothing
-        torch.manual_seed(self.job.config.seed + index)
-        first, frames = self.plan.segments[index]
-        clip = self.clip.part(first, frames).to(self.device)
-        heads = sum(map(room_bytes, self.shapes))
-        share = None
-        if room is not None:
-            pictures = room - heads * (len(self.plan.segments) - index)
-            share = max(1, pictures * frames // (len(self.clip) - first))
-        fit = SegmentFit(self.job, self.plan, index, clip, share, self.on_event)
-        both = None if share is None else share + heads
-        step_s = fit.probe()  # also compiles, where there is a compiler, before the clock starts
-        seconds = self._seconds(index, fit.parameters)
-        fit.end_after(seconds)
-        if index == 0:
-            self._forecast(fit, step_s, seconds)
-        if self.checkpoint is not None:
-            if (done := self.checkpoint.load_segment(index)) is not None:
-                return self._shown(index, fit.finished(done), both)
-            if (state := self.checkpoint.load_state(index)) is not None:
-                fit.load(state)
-        autosave = Autosave(self.checkpoint, index, fit.state, self.on_event)
+    def _fit(self, part: Part) -> Fitted:
+        state = self.checkpoint and self.checkpoint.load_state(part.index)
+        try:
+            part.choose(state or None, self.should_stop)
+        except StopRequested:
+            raise self._stopped_early() from None
+        step_s = part.probe()  # also compiles, where there is a compiler, before the clock starts
+        part.end_on_time()
+        if part.index == 0:
+            self._forecast(part, step_s)
+        if state:
+            part.load(state)
+        autosave, count = Autosave(self.checkpoint, part.index, part.state, self.on_event), len(self.plan.parts)
 
         def tick(event: Event) -> None:
-            self.on_event(over_segments(event, index, len(self.plan.segments)))
+            self.on_event(over_segments(event, part.index, count))
             autosave.tick()
 
         try:
-            result = fit.run(tick, self.should_stop)
+            fitted = part.run(tick, self.should_stop)
         except StopRequested:
-            raise autosave.stopped(fit.steps_done, resumable=self.job.path != "-") from None
-        if both is not None and self.shapes:  # now that heads can be found, it shows how much they leave to the rest
-            found, _ = self._heads(index, result, both)
-            result = fit.landed(max(1, both - math.ceil(_HEADS_VARY * size_bytes(found))))
-        if self.checkpoint is not None and len(self.plan.segments) > 1:
-            self.checkpoint.save_segment(index, self._segment(index, result.payload, result.gops))
-        return self._shown(index, result, both)
+            kept = f"{self.job.output} is as it was" if self.job.base else "nothing was written"
+            raise autosave.stopped(part.budget.done_steps, kept, resumable="-" not in self.job.paths) from None
+        if self.checkpoint is not None and count > 1:
+            self.checkpoint.save_part(part.index, fitted.state)
+        return fitted
 
-    def _shown(self, index: int, part: FittedSegment, room: int | None) -> FittedSegment:
-        """Keep the previews of a segment; ``room`` is for both, in bytes."""
-        heads, left_out = self._heads(index, part, room)
-        if self.job.preview and not self.shapes:
-            left_out = ["no preview: this network draws its pictures in its last block"]
-        for problem in left_out:
-            if problem not in self.left_out:
-                self.left_out.append(problem)
-                self.on_event(Notice(problem))
-        self.previews += heads
-        return part
+    def _room(self, part: Part, network: Network, key_frames: Mapping[int, KeyFrames]) -> int | None:
+        """Bytes for the coded parameters and previews of a part: its share of what the parts before it have left.
 
-    def _heads(self, index: int, part: FittedSegment, room: int | None) -> tuple[list[PreviewHead], list[str]]:
-        """The previews of a segment, and why others are left out."""
-        assert isinstance(part.field, PyramidField)
-        left = None if room is None else room - len(part.payload)
-        return make_previews(part.field, self.shapes, self.clip.format, index, left)
+        Where the structure alone is too large, the smallest file there is.
+        """
+        if self.plan.limit is None:
+            return None
+        bare, reserved = self.file.overhead(network, {}), part.reserved_bytes
+        used = sum(len(done.payload) + size_bytes(done.chunks.previews) for done in self.fitted)
+        used += self.file.overhead(network, self._keys()) - bare
+        left = max(max(self.plan.limit - bare, 1) - used, 1) - reserved * (len(self.plan.parts) - part.index)
+        share = max(1, left * part.pixels // part.pixels_left) + reserved
+        taken = self.file.overhead(network, key_frames) - bare
+        return max(share - taken, 1)
 
-    def _forecast(self, fit: SegmentFit, step_s: float, seconds: float | None) -> None:
-        steps = None if seconds is not None else sum(self.plan.steps)
-        duration = step_s * sum(self.plan.steps) if seconds is None else seconds * len(self.plan.segments)
+    def _keys(self) -> dict[int, KeyFrames]:
+        """Key frames of the parts that are done."""
+        return {ordinal: keys for done in self.fitted for ordinal, keys in done.chunks.key_frames.items()}
+
+    def _verify(self, session: Session) -> None:
+        """Compare what was written with its digests."""
+        for ordinal, segment in enumerate(session.container.segments):
+            if self.opened.base is None:
+                check_segment(VideoReader(session, device=self.job.options.device, stream=segment.stream), ordinal)
+            else:
+                session.check_pack(session.container.pack(ordinal, session.container.layers))
+
+    def _below(self, found: Measured) -> Measured | None:
+        """The file without the layer that was fitted; None where it was none.
+
+        Raises:
+            TargetNotReachedError: The pictures are worse with it.
+        """
+        if self.opened.base is None:
+            return None
+        below = measured(self.opened.base.session, self.videos, self.job.options.device)
+        gain = found.psnr_db(self.plan) - below.psnr_db(self.plan)
+        if gain < -_ROUNDING_DB:  # what a fit without time for it has made
+            raise TargetNotReachedError(
+                f"layer {found.session.container.layers} makes the pictures worse ({gain:+.2f} dB); "
+                f"{self.job.output} is as it was",
+                "Give it more --epochs, or more bits with --bpp",
+            )
+        return below
+
+    def _forecast(self, part: Part, step_s: float) -> None:
+        budget, share, steps = part.budget, part.pixels / part.pixels_left, sum(self.plan.steps)
+        steps = steps or round((budget.steps or 0) / share)
         self.on_event(
             Forecast(
-                model=self.job.model,
-                preset=self.job.config.preset,
-                device=str(self.device),
-                parameters=fit.parameters,
-                target_bytes=self.job.target.file_bytes(self.source.format, len(self.source)),
-                memory_bytes=fit.memory_bytes,
-                steps=steps,
-                seconds=duration,
+                model=part.title,
+                preset=str(self.job.options.preset),
+                device=self.job.options.device,
+                parameters=part.parameters,
+                target_bytes=self.plan.limit,
+                memory_bytes=part.memory_bytes,
+                steps=steps if budget.seconds is None else None,
+                seconds=step_s * steps if budget.seconds is None else budget.seconds / share,
             )
         )
+        if part.note is not None:
+            self._tell(part.note)
 
-    def _seconds(self, index: int, parameters: int) -> float | None:
-        """Seconds for the fit of a segment when the encode must end on time: what is left, shared by frames."""
-        limit = self.job.config.max_time_s
-        if limit is None:
-            return None
-        frame = self.source.frame(0)
-        for _ in range(2):  # the first time also imports and warms up
-            began = time.monotonic()
-            measure([frame], self.source.format, [frame], self.source.format)
-            per_frame = 2 * (time.monotonic() - began)  # drawing costs about as much as measuring
-        frames = len(self.source)
-        if self.shapes:
-            frames += 2 * sum(min(MOST_FRAMES, count) for _, count in self.plan.segments)
-            parameters *= 2
-        reserve = 0.5 + per_frame * frames + _PACK_S_PER_PARAMETER * parameters + 0.02 * limit
-        left = limit - (time.monotonic() - self.started) - reserve
-        frames_left = sum(frames for _, frames in self.plan.segments[index:])
-        return max(left, 1.0) * self.plan.segments[index][1] / frames_left
+    def _stopped_early(self) -> InterruptedEncodeError:
+        if self.checkpoint is not None and self.fitted:
+            return InterruptedEncodeError(
+                "stopped between two fits; what is finished is saved", f"Go on with:  {self.checkpoint.command}"
+            )
+        return InterruptedEncodeError(
+            "stopped before the fit began; nothing was written", "There is nothing to go on from: start again"
+        )
 
-    def _overhead(self) -> int:
-        """Bytes of the file that are not coded parameters, or a few more."""
-        video = self.clip.format
-        first, second, third = (np.full_like(plane, video.peak) for plane in self.clip.frame(0))
-        segments, digests = [], []
-        for index, (_, frames) in enumerate(self.plan.segments):
-            segments.append(self._segment(index, b"", self.plan.geometry(index, video).gops))
-            samples = sample(lambda _: (first, second, third), video, frames)
-            digests.append(SegmentDigest(index, bytes(16), samples))
-        boundaries = sum(len(segment.gops) - 1 for segment in segments)  # which may lie further apart, in a byte more
-        # with their payloads in front of them, segments lie further out and take up to three bytes more in the index
-        further = boundaries + 3 * (len(segments) - 1)
-        return len(write_container(self.header, segments, digests, self.metadata)) + further + _COMPRESSED_DIGITS
+    def _save_parts(self, checkpoint: Checkpoint) -> None:
+        for index, fitted in enumerate(self.fitted):
+            checkpoint.save_part(index, fitted.state)
 
-    def _segment(self, index: int, payload: bytes, gops: tuple[int, ...]) -> BaseSegment:
-        first, frames = self.plan.segments[index]
-        return BaseSegment(0, first, frames, payload, gops)
-
-    def _write(self, fitted: list[FittedSegment], path: str) -> int:
-        """Write the file; its size in bytes."""
-        segments, digests = [], []
-        for index, part in enumerate(fitted):
-            segments.append(self._segment(index, part.payload, part.gops))
-            digests.append(SegmentDigest(index, digest(part.tensors), part.samples(self.clip.format)))
-        data = write_container(self.header, segments, digests, self.metadata, previews=self.previews)
-        return Path(path).write_bytes(data)
-
-
-def _read_source(job: Job) -> Clip:
-    options = {"size": job.size, "fps": job.fps, "pix_fmt": job.pix_fmt, "seek": job.seek, "frames": job.frames}
-    with open_source(job.source, **options) as source:  # type: ignore[arg-type]
-        return Clip.load(source, source.format, source.frame_count)
+    def _tell(self, message: str) -> None:
+        """Say something, once."""
+        if message not in self.told:
+            self.told.add(message)
+            self.on_event(Notice(message))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nvcodec
-from nvcodec.api.decode_all import file_names
+from nvcodec.api.decode import file_names
 from nvcodec.container import StreamHeader, read_container, write_container
 from nvcodec.decoder import session
 from nvcodec.encoder.plan.stream_names import stream_names

@@ -15,9 +15,6 @@ from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.footage.clip import Footage
 from nvcodec.models.base import VideoField
 
-_COMPANIONS = {"qsnerv": "nvcodec.encoder.fit.content_encoder:ContentEncoder"}
-"""``module:class`` by name of the model; models that are not here have none."""
-
 
 class Rows(NamedTuple):
     """What a companion makes of a batch of frames."""
@@ -41,11 +38,9 @@ class Companion(nn.Module, ABC):
         """
 
 
-def companion_of(model: str, field: VideoField) -> Companion | None:
-    """A fresh companion for a field, on its device; None where the model has none."""
-    if model not in _COMPANIONS:
-        return None
-    module, _, name = _COMPANIONS[model].partition(":")
+def new_companion(kind: str, field: VideoField) -> Companion:
+    """A fresh companion for a field, on its device; ``kind`` is its ``module:class``."""
+    module, _, name = kind.partition(":")
     companion: Companion = getattr(import_module(module), name)(field)
     return companion.to(next(field.parameters()).device)
 

@@ -62,6 +62,25 @@ class Budget:
         return self.elapsed * (1 - progress) / progress if progress > 0 else float("inf")
 
 
+@dataclass(frozen=True)
+class Deadline:
+    """When a whole encode is to be over, counted from its start."""
+
+    seconds: float
+    started: float
+    """On the clock of :func:`time.monotonic`."""
+
+    def for_fit(self, behind_s: float, share: float) -> float:
+        """Seconds for a fit, at least a moment.
+
+        Args:
+            behind_s: What comes behind all fits takes so long; a fiftieth of everything is kept back besides.
+            share: Of all that is still to be fitted, what this fit is.
+        """
+        left = self.seconds - (time.monotonic() - self.started) - behind_s - 0.02 * self.seconds
+        return max(left, 1.0) * share
+
+
 def learning_rate(progress: float, config: FitConfig) -> float:
     """Linear warm-up, then a cosine to ``final_learning_rate`` of the peak."""
     rise = min(1.0, (progress + 1e-3) / config.warmup) if config.warmup else 1.0

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from nvcodec.config.archive_job import ArchiveJob
 from nvcodec.decoder.key_groups import stacked
 from nvcodec.encoder.footage.clip import Clip
-from nvcodec.errors import UsageError
-from nvcodec.io.mask import Mask
-from nvcodec.io.source import open_source
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
 from nvcodec.models.dnerv import DNeRVNetwork
 from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.keyed_video import KeyedVideo
-from nvcodec.types import ChromaFormat, Domain, Planes
+from nvcodec.types import Domain, Planes
 
 
 class Unit(NamedTuple):
@@ -35,8 +29,8 @@ class Unit(NamedTuple):
     columns: Span
 
 
-class Archive:
-    """The videos of an archive, in the coding domain, and the units they are fitted in.
+class Units:
+    """Several videos in the coding domain, and the units they are fitted in.
 
     A unit takes the place that a frame has in the fit of a single video.
 
@@ -122,22 +116,22 @@ class Archive:
         return first, second, third
 
 
-class ArchiveField(VideoField):
-    """The shared network, drawing units of an archive as if they were frames of one video."""
+class UnitField(VideoField):
+    """The shared network, drawing units as if they were frames of one video."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, units: Units) -> None:
         super().__init__()
-        self.archive, config = archive, archive.config
-        self.geometry = replace(geometry_of(archive.clips[0]), frames=len(archive))
+        self.footage, config = units, units.config
+        self.geometry = replace(geometry_of(units.clips[0]), frames=len(units))
         self.specs, self.scale = config.tensor_specs(self.geometry), config.scale
         self.network = DNeRVNetwork(config, self.geometry.domain)
-        self.videos = archive.videos
+        self.videos = units.videos
 
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
         """Draw one unit, int64 [1]; a short clip without the frames it does not have."""
         assert window is None
         (index,) = frames.tolist()
-        unit, count = self.archive.units[index], len(self.archive.frames(index))
+        unit, count = self.footage.units[index], len(self.footage.frames(index))
         video = self.videos[unit.video]
         assert isinstance(video, KeyedVideo)
         planes = video.inside(self.network(*video.inputs(unit.clip, unit.rows, unit.columns)), unit.rows, unit.columns)
@@ -153,25 +147,3 @@ def geometry_of(clip: Clip) -> FieldGeometry:
 def _part(span: Span, is_half: bool) -> slice:
     """A tile's own part of a plane that is as large as luma, or half of it."""
     return slice(span.inner.start // 2, -(-span.inner.stop // 2)) if is_half else span.inner
-
-
-def digest_of(clips: Sequence[Clip], masks: Sequence[Mask | None]) -> str:
-    """SHA-256 over several videos, what is masked of them, and their order, hexadecimal."""
-    parts = [clip.digest() + (mask.digest() if mask else "") for clip, mask in zip(clips, masks, strict=True)]
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
-
-
-def read_source(source: str, job: ArchiveJob) -> Clip:
-    """One video of an archive in memory.
-
-    Raises:
-        InputError: It cannot be read.
-        UsageError: It is not 4:2:0.
-    """
-    with open_source(source, fps=job.fps) as opened:
-        if opened.format.chroma is not ChromaFormat.YUV420:
-            raise UsageError(f"{source} is RGB; archives hold 4:2:0 video", "Convert it:  ffmpeg -pix_fmt yuv420p")
-        count = opened.frame_count
-        if job.frames is not None and count is not None:
-            count = min(count, job.frames)
-        return Clip.load(islice(opened, job.frames), opened.format, count)

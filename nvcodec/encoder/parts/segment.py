@@ -1,16 +1,19 @@
-"""One segment: build the field, fit it, turn it into integers of the right size."""
+"""One segment, one network: the part of the models that draw every frame for itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import final
 
-from nvcodec.config.job import Job
+import numpy as np
+
 from nvcodec.config.target import TargetKind
-from nvcodec.container import BaseSegment
+from nvcodec.container import BaseSegment, KeyFrames, PreviewHead, SegmentDigest
 from nvcodec.decoder.check import sample
 from nvcodec.decoder.render import render
-from nvcodec.encoder.fit.companion import companion_of
+from nvcodec.encoder.fit.companion import new_companion
 from nvcodec.encoder.fit.draw import TILE_MARGIN_CELLS, Painter, tiles
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.encoder.fit.fit import Fit
@@ -18,141 +21,133 @@ from nvcodec.encoder.fit.goal import Goal
 from nvcodec.encoder.fit.pack import load_integers
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.schedule import Budget
-from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room, measuring_s, packing_s
 from nvcodec.encoder.plan.memory import available_bytes, fit_bytes, tile_cells
-from nvcodec.encoder.plan.plan import Plan
+from nvcodec.encoder.plan.models import ROWS
+from nvcodec.encoder.previews.preview import MOST_FRAMES, make_previews, planned_previews, room_bytes, size_bytes
 from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
 from nvcodec.entropy.payload import decode_tensors, encode_tensors
-from nvcodec.models import registry
-from nvcodec.models.base import VideoField
-from nvcodec.quant.tensors import IntegerTensor
-from nvcodec.types import Planes, VideoFormat
+from nvcodec.models.base import PyramidField
+from nvcodec.models.config import FieldConfig
+from nvcodec.quant.tensors import IntegerTensor, digest
+from nvcodec.types import Planes
 
 _PROBE_STEPS = 3
+_HEADS_VARY = 1.02
+"""Heads of the network as it is rounded in the end take about what they took before, but not to the byte."""
+_NONE: Mapping[int, KeyFrames] = {}
 
 
-@dataclass(frozen=True)
-class FittedSegment:
-    """A segment ready to be written."""
+@final
+class SegmentPart(Part):
+    """See :class:`nvcodec.encoder.parts.part.Part`."""
 
-    field: VideoField
-    """Holds the parameters exactly as a decoder will have them."""
-    tensors: list[IntegerTensor]
-    payload: bytes
-    """The tensors as coded."""
-    steps: int
-    estimated_bits: float | None
-    """What the fit believes the payload to cost; None when the rate was not part of it."""
-    earlier_s: float
-    """Seconds of fitting before the encode was resumed."""
+    network: FieldConfig
 
-    @property
-    def gops(self) -> tuple[int, ...]:
-        """First frame of each group of pictures."""
-        return self.field.geometry.gops
+    def __init__(self, context: Context, index: int, room: Room) -> None:
+        super().__init__(context, index, room)
+        (self.span,), (clip,) = self.spans, self.clips
+        self.clip = clip.to(context.device)
+        self.shapes = planned_previews(self.plan, clip.format) if self.job.options.preview else []
+        self.reserved_bytes = sum(map(room_bytes, self.shapes))
 
-    @property
-    def parameters(self) -> int:
-        """Coded parameters."""
-        return sum(tensor.spec.size for tensor in self.tensors)
-
-    def samples(self, video: VideoFormat) -> tuple[int, ...]:
-        """The picture samples of the segment's digest."""
-
-        def drawn(frame: int) -> Planes:
-            return next(render(self.field, [frame], video, 1))
-
-        return sample(drawn, video, self.field.geometry.frames)
-
-
-class SegmentFit:
-    """The fit of one segment and what follows it.
-
-    Args:
-        job: What was asked for.
-        plan: The network.
-        index: Which segment of the plan.
-        clip: The segment's frames, on the device that fits.
-        room: Largest payload in bytes; None when quality decides.
-        on_event: Hears of fallbacks.
-    """
-
-    def __init__(
-        self,
-        job: Job,
-        plan: Plan,
-        index: int,
-        clip: Clip,
-        room: int | None,
-        on_event: EventHandler,
-    ) -> None:
-        self.job, self.clip = job, clip
-        psnr_db = job.target.value + clip.exempt_db if job.target.kind is TargetKind.PSNR else None
-        self.goal = Goal(room, psnr_db, plan.crf)
-        geometry = plan.geometry(index, clip.format)
-        self.field = registry.by_name(job.model).build(plan.network, geometry).to(clip.planes[0].device)
-        self.flat = FlatField(self.field)
-        free = available_bytes(str(clip.planes[0].device)) // job.config.fit.batch
-        cells = tile_cells(plan.network, geometry, TILE_MARGIN_CELLS, free)
-        painter = Painter(self.flat, tiles(cells, plan.network.base_size(geometry)), on_event, job.config.loss.fill)
-        self.memory_bytes = fit_bytes(plan.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
-        self.parameters = self.flat.vector.numel()
-        budget = Budget(plan.steps[index])
-        config = job.config.fit
-        companion = companion_of(job.model, self.field) if config.companion_until else None
-        self.fit = Fit(painter, clip, config, job.config.loss, self.goal.weight(), budget, plan.gop, companion)
-
-    def end_after(self, seconds: float | None) -> None:
-        """Plan the fit in seconds instead of the plan's steps; None leaves it."""
-        self.fit.budget.seconds = seconds
-
-    @property
-    def steps_done(self) -> int:
-        """Steps taken so far."""
-        return self.fit.budget.done_steps
+    def choose(self, state: State | None, should_stop: Callable[[], bool]) -> None:
+        """Everything is in the plan."""
+        self.seed()
+        plan, settings, clip = self.plan, self.plan.settings, self.clip
+        assert isinstance(plan.network, FieldConfig)
+        self.network = plan.network
+        geometry = plan.geometry(self.span, clip.format)
+        field = plan.model.build(self.network, geometry).to(self.context.device)
+        assert isinstance(field, PyramidField)
+        self.field, flat = field, FlatField(field)
+        free = available_bytes(str(self.context.device)) // settings.fit.batch
+        cells = tile_cells(self.network, geometry, TILE_MARGIN_CELLS, free)
+        windows = tiles(cells, self.network.base_size(geometry))
+        painter = Painter(flat, windows, self.context.on_event, settings.loss.fill)
+        self.memory_bytes = fit_bytes(self.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
+        self.both = self.room(self.network, _NONE)
+        self.goal = Goal(None if self.both is None else self.both - self.reserved_bytes, self._psnr_db(), plan.crf)
+        kind = ROWS[plan.model.name].companion
+        companion = new_companion(kind, field) if kind and settings.fit.companion_until else None
+        budget = Budget(plan.steps[self.index])
+        self.fit = Fit(painter, clip, settings.fit, settings.loss, self.goal.weight(), budget, settings.gop, companion)
 
     def probe(self) -> float:
-        """Seconds per step, measured without moving the fit."""
+        """See :class:`Part`."""
         return self.fit.probe(_PROBE_STEPS)
 
-    def state(self) -> State:
-        """What a resume file must hold."""
-        return fit_state.save(self.fit)
+    def closing_s(self) -> float:
+        """Previews take further frames to learn from, and further packing."""
+        usual = super().closing_s()
+        if not self.shapes:
+            return usual
+        samples = sum(min(MOST_FRAMES, span.frames) * self._samples(span) for span in self.plan.spans)
+        return usual + 4 * measuring_s(self.clip) * samples + packing_s(self.parameters)
 
-    def load(self, state: State) -> None:
-        """Continue from :meth:`state`.
-
-        Raises:
-            InputError: The state belongs to another network, as planned by another version.
-        """
-        fit_state.load(self.fit, state)
-
-    def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> FittedSegment:
-        """Fit to the end, then find the integers.
-
-        Raises:
-            StopRequested: ``should_stop`` returned true.
-        """
+    def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> Fitted:
+        """See :class:`Part`."""
         self.fit.run(on_event, should_stop)
-        return self._fitted(self.goal.land(self.fit))
+        tensors = self.goal.land(self.fit)
+        if (
+            self.both is not None and self.shapes
+        ):  # now that heads can be found, it shows how much they leave to the rest
+            found, _ = self._heads(tensors)
+            room = max(1, self.both - math.ceil(_HEADS_VARY * size_bytes(found)))
+            tensors = replace(self.goal, room=room).land(self.fit)
+        return self._fitted(tensors)
 
-    def landed(self, room: int) -> FittedSegment:
-        """The segment with a payload of at most ``room`` bytes, from where the fit ended."""
-        return self._fitted(replace(self.goal, room=room).land(self.fit))
+    def finished(self, state: State) -> Fitted:
+        """See :class:`Part`."""
+        self.choose(None, lambda: False)
+        with fit_state.matching():
+            payload, gops = state["payload"].tobytes(), tuple(state["gops"].tolist())
+            self.budget.done_steps, self.budget.done_seconds = int(state["steps"]), float(state["seconds"])
+        self.fit.grouping.split(gops)
+        return self._fitted(decode_tensors(payload, self.fit.flat.specs))
 
-    def finished(self, segment: BaseSegment) -> FittedSegment:
-        """The segment as an earlier run left it."""
-        self.fit.grouping.split(segment.gops)
-        return self._fitted(decode_tensors(segment.payload, self.flat.specs))
-
-    def _fitted(self, tensors: list[IntegerTensor]) -> FittedSegment:
+    def _fitted(self, tensors: list[IntegerTensor]) -> Fitted:
         load_integers(self.field, tensors)
-        return FittedSegment(
-            self.field,
-            tensors,
-            encode_tensors(tensors),
-            self.steps_done,
-            self.fit.estimate(tensors),
-            self.fit.budget.done_seconds,
+        payload, gops, span = encode_tensors(tensors), self.field.geometry.gops, self.span
+
+        def drawn(frame: int) -> Planes:
+            return next(render(self.field, [frame], self.clip.format, 1))
+
+        heads, left_out = self._heads(tensors, len(payload))
+        if self.job.options.preview and not self.shapes:
+            left_out = ["no preview: this network draws its pictures in its last block"]
+        samples = sample(drawn, self.clip.format, span.frames)
+        chunks = Chunks(
+            segments=(BaseSegment(span.stream, span.first, span.frames, payload, gops),),
+            digests=(SegmentDigest(span.ordinal, digest(tensors), samples),),
+            previews=tuple(heads),
         )
+        return Fitted(
+            self.network,
+            tensors,
+            payload,
+            self.budget.done_steps,
+            self.fit.estimate(tensors),
+            self.budget.done_seconds,
+            chunks,
+            {
+                "payload": np.frombuffer(payload, np.uint8),
+                "gops": np.array(gops),
+                "steps": np.int64(self.budget.done_steps),
+                "seconds": np.float64(self.budget.elapsed),
+            },
+            tuple(left_out),
+        )
+
+    def _heads(self, tensors: list[IntegerTensor], taken: int | None = None) -> tuple[list[PreviewHead], list[str]]:
+        """The previews of what the network draws with some integers, and why others are left out."""
+        if taken is None:
+            load_integers(self.field, tensors)
+            taken = len(encode_tensors(tensors))
+        left = None if self.both is None else self.both - taken
+        return make_previews(self.field, self.shapes, self.clip.format, self.span.ordinal, left)
+
+    def _psnr_db(self) -> float | None:
+        target = self.job.target
+        return target.value + self.clip.exempt_db if target.kind is TargetKind.PSNR else None

@@ -1,95 +1,195 @@
-"""From what was asked to what will be fitted: segments, network, size of every part. No torch."""
+"""From what was asked to what will be fitted: parts, network, steps. No torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import ceil
-from typing import TYPE_CHECKING
 
-from nvcodec.config.fit import EncodeConfig, GopConfig, gops_of
-from nvcodec.config.target import RateTarget, TargetKind
+from nvcodec.config.fit import GopConfig, Settings
+from nvcodec.config.options import EncodeOptions
+from nvcodec.config.target import DEFAULT_CRF, RateTarget, TargetKind
 from nvcodec.container.segments import MAX_GOPS
+from nvcodec.encoder.plan.models import ROWS, settings_for
 from nvcodec.encoder.plan.partition import group_count, uniform
 from nvcodec.encoder.plan.presets import bpp_for_crf
-from nvcodec.encoder.plan.sizing import presets_of, schedule_steps
+from nvcodec.encoder.plan.sizing import Shape, schedule_steps
 from nvcodec.errors import UsageError
+from nvcodec.models import registry
+from nvcodec.models.config import FieldConfig
+from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.registry import Model
 from nvcodec.types import ChromaFormat, Domain, VideoFormat
-
-if TYPE_CHECKING:
-    from nvcodec.models.config import FieldConfig
 
 _MAX_DERIVED_CRF = 45.0
 """Beyond, a short fit may give up the picture altogether; the search over steps still finds small files."""
-_CRF_AT_35_DB = 32.0
+_AT_DEFAULT_CRF_DB = 35.0
 """Where a target in dB starts from: 35 dB is about crf 32, and a decibel about one step."""
 
 
 @dataclass(frozen=True)
+class Span:
+    """An independent range of frames: what one segment of the file shows."""
+
+    ordinal: int
+    """Position of the segment among all of the file."""
+    stream: int
+    first: int
+    frames: int
+
+
+@dataclass(frozen=True)
 class Plan:
-    """One network shape, fitted to every segment."""
+    """Everything about an encode that is decided before a picture is fitted."""
 
+    model: Model
     domain: Domain
-    network: FieldConfig
-    segments: tuple[tuple[int, int], ...]
-    """(first frame, frames), in order."""
+    network: FieldConfig | EENConfig | None
+    """Shape of the networks of all parts; None where the first part weighs it against key frames."""
+    parts: tuple[tuple[Span, ...], ...]
+    """What each network draws."""
     steps: tuple[int, ...]
-    """Steps of each segment's fit when the schedule is not planned in time."""
+    """Steps of each part's fit when the schedule is not planned in time; empty where the network decides that."""
+    limit: int | None
+    """Largest size of the file, or of what is added to it, in bytes; None when quality decides."""
+    size: int
+    """Bytes that the networks are sized for."""
     crf: float
-    """The weight of the rate when quality decides; also what sized the network then."""
-    gop: GopConfig
+    """The weight of the rate when quality decides; also what sized the networks then."""
+    preset: Shape
+    settings: Settings
+    slack_bytes: int
+    """Bytes kept back for what grows in the file when payloads are there."""
 
-    def geometry(self, segment: int, video: VideoFormat) -> FieldGeometry:
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """All segments of the file, in its order."""
+        return tuple(span for spans in self.parts for span in spans)
+
+    def geometry(self, span: Span, video: VideoFormat) -> FieldGeometry:
         """What the field of a segment draws; as long as nothing is known of the content, in groups of equal length."""
-        frames = self.segments[segment][1]
-        gops = uniform(frames, group_count(frames, self.gop)) if self.network.has_gops else (0,)
-        return FieldGeometry(frames, video.height, video.width, self.domain, gops)
+        grouped = isinstance(self.network, FieldConfig) and self.network.has_gops
+        gops = uniform(span.frames, group_count(span.frames, self.settings.gop)) if grouped else (0,)
+        return FieldGeometry(span.frames, video.height, video.width, self.domain, gops)
 
 
-def make_plan(video: VideoFormat, frames: int, target: RateTarget, config: EncodeConfig, model: str = "msnerv") -> Plan:
-    """Choose domain, segments and network.
+def make_plan(videos: Sequence[tuple[VideoFormat, int]], options: EncodeOptions) -> Plan:
+    """Choose domain, parts and network.
+
+    Args:
+        videos: Format and frames of each.
+        options: What was asked for, its preset chosen.
 
     Raises:
-        UsageError: The domain does not suit the source, or the settings describe no network.
+        UsageError: The domain does not suit the sources, or the settings describe no network.
     """
-    domain = choose_domain(video, config.domain)
-    segments = split(frames, config.segment)
-    longest = max(count for _, count in segments)
-    gop = config.gop or gops_of(model)
-    gops = group_count(longest, gop)
-    if gops > MAX_GOPS:
-        raise UsageError(f"gop.length {gop.length} makes {gops:,} groups of pictures", f"{MAX_GOPS:,} are allowed")
-    geometry = FieldGeometry(longest, video.height, video.width, domain, uniform(longest, gops))
-    crf = target.value if target.kind is TargetKind.CRF else _CRF_AT_35_DB
-    if target.kind is TargetKind.PSNR:
-        crf = min(max(_CRF_AT_35_DB + 35 - target.value, 0), _MAX_DERIVED_CRF)
-    size = target.file_bytes(video, frames)
-    bits = bpp_for_crf(crf) * video.width * video.height * frames if size is None else 8 * size
-    preset = presets_of(model)[config.preset]
-    parameters = config.parameters or max(1, round(bits * longest / frames / preset.bits_per_parameter))
+    model, row, settings = registry.by_name(options.model), ROWS[options.model], settings_for(options)
+    assert options.preset is not None
+    preset, target = row.presets[options.preset], RateTarget.of(options)
+    domain = choose_domain([video for video, _ in videos], options.domain, model)
+    parts = plan_parts([frames for _, frames in videos], options.segment, model.settings.shares_parameters)
+    limit, crf = target.files_bytes(videos), _crf(target)
+    bits = sum(bpp_for_crf(crf) * video.width * video.height * frames for video, frames in videos)
+    size = limit if limit is not None else round(bits / 8)
+    network, steps = None, tuple[int, ...]()
+    if not model.settings.keyed:
+        bits = 8 * limit if limit is not None else bits
+        network = _segment_network(videos[0], parts, options, bits, preset, settings, domain)
+        counts = [span.frames for (span,) in parts]
+        steps = tuple(schedule_steps(preset, settings.fit.batch, count, options.epochs) for count in counts)
+    return Plan(model, domain, network, parts, steps, limit, size, crf, preset, settings, row.slack_bytes)
+
+
+def _segment_network(
+    video: tuple[VideoFormat, int],
+    parts: tuple[tuple[Span, ...], ...],
+    options: EncodeOptions,
+    bits: float,
+    preset: Shape,
+    settings: Settings,
+    domain: Domain,
+) -> FieldConfig:
+    """The network of every segment: by rule, from the bits of the longest one."""
+    (format, frames), longest = video, max(span.frames for (span,) in parts)
+    gops = _checked_groups(longest, settings.gop)
+    geometry = FieldGeometry(longest, format.height, format.width, domain, uniform(longest, gops))
+    parameters = options.parameters or max(1, round(bits * longest / frames / preset.bits_per_parameter))
+    return network_of(preset, geometry, round(parameters), settings, pinned=options.parameters is not None)
+
+
+def network_of(
+    preset: Shape, geometry: FieldGeometry, parameters: int, settings: Settings, *, pinned: bool
+) -> FieldConfig:
+    """The network closest to a number of parameters, see :meth:`Shape.network`.
+
+    Raises:
+        UsageError: The settings describe none.
+    """
     try:
-        network = preset.network(geometry, parameters, config.model, pinned=config.parameters is not None)
+        return preset.network(geometry, parameters, dict(settings.model), pinned=pinned)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    steps = tuple(schedule_steps(preset, config.fit.batch, count, config.epochs) for _, count in segments)
-    return Plan(domain, network, segments, steps, crf, gop)
 
 
-def choose_domain(video: VideoFormat, asked: Domain | None) -> Domain:
-    """The coding domain: the source's own unless RGB is asked for.
+def plan_parts(frames: Sequence[int], longest: int | None, shared: bool) -> tuple[tuple[Span, ...], ...]:
+    """Which segments there are, and which of them one network draws.
+
+    Args:
+        frames: Of each video.
+        longest: Most frames of a segment; None = a video is one.
+        shared: One network draws the first segments of all videos, the next one the second ones, and so on; else every
+            segment has its own.
+    """
+    ordinal, cuts = count(), [split(total, longest) for total in frames]
+    if not shared:
+        return tuple((Span(next(ordinal), stream, *cut),) for stream, each in enumerate(cuts) for cut in each)
+    return tuple(
+        tuple(Span(next(ordinal), stream, *each[turn]) for stream, each in enumerate(cuts) if turn < len(each))
+        for turn in range(max(map(len, cuts)))
+    )
+
+
+def choose_domain(videos: Sequence[VideoFormat], asked: str | None, model: Model) -> Domain:
+    """The coding domain: the sources' own unless RGB is asked for.
 
     Raises:
-        UsageError: 4:2:0 is asked for but the source is RGB.
+        UsageError: 4:2:0 is asked for but a source is RGB, or the model does not draw in the domain.
     """
-    if video.chroma is ChromaFormat.RGB:
-        if asked is Domain.YUV420:
-            raise UsageError("--domain yuv420 needs a 4:2:0 source, and this one is RGB", "Leave --domain out")
-        return Domain.RGB
-    return asked or Domain.YUV420
+    rgb = any(video.chroma is ChromaFormat.RGB for video in videos)
+    if rgb and asked == "yuv420":
+        raise UsageError("--domain yuv420 needs a 4:2:0 source, and this one is RGB", "Leave --domain out")
+    domain = Domain.RGB if rgb or asked == "rgb" else Domain.YUV420
+    if domain not in model.settings.domains:
+        if asked == "rgb":
+            raise UsageError(f"--domain rgb is not for {model.name}: its key frames are 4:2:0", "Leave it out")
+        raise UsageError(
+            f"the source is RGB; the key frames of {model.name} are 4:2:0", "Convert it:  ffmpeg -pix_fmt yuv420p"
+        )
+    return domain
 
 
 def split(frames: int, longest: int | None) -> tuple[tuple[int, int], ...]:
-    """Cut a clip into segments of nearly equal length, none longer than asked."""
+    """Cut a clip into segments of nearly equal length, none longer than asked: (first frame, frames) of each."""
     count = ceil(frames / longest) if longest else 1
     edges = [index * frames // count for index in range(count + 1)]
     return tuple((first, last - first) for first, last in zip(edges, edges[1:], strict=False))
+
+
+def _crf(target: RateTarget) -> float:
+    if target.kind is TargetKind.PSNR:
+        return min(max(DEFAULT_CRF + _AT_DEFAULT_CRF_DB - target.value, 0), _MAX_DERIVED_CRF)
+    return target.value if target.kind is TargetKind.CRF else DEFAULT_CRF
+
+
+def _checked_groups(frames: int, gop: GopConfig) -> int:
+    """Groups of pictures of a segment.
+
+    Raises:
+        UsageError: There are more than a file can hold.
+    """
+    groups = group_count(frames, gop)
+    if groups > MAX_GOPS:
+        raise UsageError(f"gop.length {gop.length} makes {groups:,} groups of pictures", f"{MAX_GOPS:,} are allowed")
+    return groups

@@ -1,11 +1,9 @@
-"""What a model's defaults are: presets, whose names are the same for all, and groups of pictures. No torch."""
+"""What a preset means for a model, and how long a fit is. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from nvcodec.encoder.plan import presets, size_dnerv, size_qsnerv
 from nvcodec.models.geometry import FieldGeometry
 
 if TYPE_CHECKING:
@@ -47,21 +45,8 @@ class Shape(Protocol):
         """
 
 
-def presets_of(model: str) -> Mapping[str, Shape]:
-    """The presets of a model by name."""
-    return _PRESETS[model]
-
-
 def schedule_steps(preset: Shape, batch: int, frames: int, epochs: float | None) -> int:
     """Steps of a fit: the preset's epochs or those asked for, but never too few for a short clip to settle."""
     if epochs is not None:
         return max(1, round(epochs * frames / batch))
     return max(round(preset.epochs * frames / batch), preset.min_steps)
-
-
-_PRESETS: Mapping[str, Mapping[str, Shape]] = {
-    "msnerv": presets.PRESETS,
-    "tenerv": presets.TENERV_PRESETS,
-    "qsnerv": size_qsnerv.PRESETS,
-    "dnerv": size_dnerv.PRESETS,
-}

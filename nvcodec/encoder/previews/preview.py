@@ -20,6 +20,7 @@ from nvcodec.decoder.shrink import mean_plane, shrunk_format
 from nvcodec.encoder.plan.plan import Plan
 from nvcodec.encoder.previews.head import Head, Moments
 from nvcodec.models.base import PyramidField
+from nvcodec.models.config import FieldConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.planes import pack
 from nvcodec.models.preview import Preview
@@ -65,9 +66,12 @@ def preview_shapes(pyramid: Pyramid, geometry: FieldGeometry, parameters: int) -
 
 def planned_previews(plan: Plan, video: VideoFormat) -> list[PreviewShape]:
     """The heads of every segment of a plan."""
-    geometries = [plan.geometry(index, video) for index in range(len(plan.segments))]
-    parameters = min(sum(spec.size for spec in plan.network.tensor_specs(geometry)) for geometry in geometries)
-    return preview_shapes(plan.network.pyramid(geometries[0]), geometries[0], parameters)
+    network, geometries = plan.network, [plan.geometry(span, video) for span in plan.spans]
+    assert isinstance(network, FieldConfig)
+    pyramid = network.pyramid(geometries[0])
+    assert pyramid is not None
+    parameters = min(sum(spec.size for spec in network.tensor_specs(geometry)) for geometry in geometries)
+    return preview_shapes(pyramid, geometries[0], parameters)
 
 
 def room_bytes(shape: PreviewShape) -> int:

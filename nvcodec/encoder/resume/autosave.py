@@ -17,15 +17,15 @@ class Autosave:
 
     Args:
         checkpoint: Where; None = nowhere.
-        segment: Which segment of the encode is fitted.
+        part: Which part of the encode is fitted.
         state: Gives the state.
         on_event: Hears when it cannot be saved.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint | None, segment: int, state: Callable[[], State], on_event: EventHandler
+        self, checkpoint: Checkpoint | None, part: int, state: Callable[[], State], on_event: EventHandler
     ) -> None:
-        self.checkpoint, self.segment, self.state, self.on_event = checkpoint, segment, state, on_event
+        self.checkpoint, self.part, self.state, self.on_event = checkpoint, part, state, on_event
         self._saved = time.monotonic()
 
     def tick(self) -> None:
@@ -34,23 +34,24 @@ class Autosave:
             return
         self._saved = time.monotonic()
         try:
-            self.checkpoint.save_state(self.segment, self.state())
+            self.checkpoint.save_state(self.part, self.state())
         except OSError as error:
             self.on_event(Notice(f"cannot save the state in {self.checkpoint.folder}: {error.strerror}"))
 
-    def stopped(self, steps: int, *, resumable: bool = True) -> InterruptedEncodeError:
+    def stopped(self, steps: int, kept: str, *, resumable: bool = True) -> InterruptedEncodeError:
         """Save, and say how to go on.
 
         Args:
             steps: Steps that were taken.
+            kept: What became of the output.
             resumable: Whether the source can be read again.
         """
         if self.checkpoint is None or not resumable:
             return InterruptedEncodeError(
-                "stopped; nothing was written", "Only encodes of files, with a work folder, can be resumed"
+                f"stopped; {kept}", "Only encodes of files, with a work folder, can be resumed"
             )
         try:
-            self.checkpoint.save_state(self.segment, self.state())
+            self.checkpoint.save_state(self.part, self.state())
         except OSError as error:
             return InterruptedEncodeError(
                 f"stopped; cannot save the state in {self.checkpoint.folder}: {error.strerror}",

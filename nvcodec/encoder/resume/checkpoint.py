@@ -1,4 +1,4 @@
-"""Resume files: one folder per encode with the job, the finished segments and the state of the running fit.
+"""Resume files: one folder per encode with the job, the finished parts and the state of the running fit.
 
 Arrays are stored as .npz without pickles; every file is written under another name and renamed, so that a crash leaves
 the file before it.
@@ -9,30 +9,18 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from nvcodec.container.segments import BaseSegment
-from nvcodec.errors import BitstreamError, InputError
+from nvcodec.config.job import Job
+from nvcodec.errors import InputError
 
 State = dict[str, npt.NDArray[np.generic]]
 
-_FILES = ("job.json", "job.tmp", "source.sha256", "state.npz", "state.tmp.npz", "segment.tmp", "segment-?????")
+_FILES = ("job.json", "job.tmp", "source.sha256", "state.npz", "state.tmp.npz", "part.tmp.npz", "part-?????.npz")
 """Everything a folder may hold that is ours; the user may have named one with other files in it."""
-
-
-class SavableJob(Protocol):
-    """What is being encoded: one video, or an archive."""
-
-    @property
-    def origin(self) -> str:
-        """What it is encoded from, as messages call it."""
-
-    def save(self, path: Path) -> None:
-        """Write the job as JSON."""
 
 
 class Checkpoint:
@@ -44,13 +32,13 @@ class Checkpoint:
         source_digest: SHA-256 of the frames of everything it is encoded from, hexadecimal.
     """
 
-    def __init__(self, folder: Path, job: SavableJob, source_digest: str) -> None:
+    def __init__(self, folder: Path, job: Job, source_digest: str) -> None:
         self.folder, self.job, self.source_digest = folder, job, source_digest
 
     @property
     def command(self) -> str:
         """How to go on, on the command line."""
-        return f"nvc encode --resume {self.folder}"
+        return f"nvc {'encode' if self.job.base is None else 'add-layer'} --resume {self.folder}"
 
     def verify(self) -> None:
         """Refuse to continue with another source than the one the fit saw.
@@ -65,48 +53,31 @@ class Checkpoint:
                 f"Delete {self.folder} and start again",
             )
 
-    def save_state(self, segment: int, state: State) -> None:
+    def save_state(self, part: int, state: State) -> None:
         """Keep the state of a running fit."""
-        self._prepare()
-        temporary = self.folder / "state.tmp.npz"
-        np.savez(temporary, segment=np.int64(segment), **state)  # type: ignore[arg-type]
-        os.replace(temporary, self.folder / "state.npz")
+        self._save(self.folder / "state.npz", {"part": np.int64(part), **state})
 
-    def load_state(self, segment: int) -> State | None:
-        """The state of a segment's fit; None when there is none.
+    def load_state(self, part: int) -> State | None:
+        """The state of a part's fit; None when there is none.
 
         Raises:
             InputError: The file is damaged.
         """
-        path = self.folder / "state.npz"
-        if not path.exists():
-            return None
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                state = {name: archive[name] for name in archive.files}
-            owner = int(state.pop("segment"))
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-            raise InputError(f"{path} is damaged ({error})", f"Delete {self.folder} and start again") from None
-        return state if owner == segment else None
+        state = self._load(self.folder / "state.npz", f"Delete {self.folder} and start again")
+        return state if state is not None and int(state.pop("part")) == part else None
 
-    def save_segment(self, ordinal: int, segment: BaseSegment) -> None:
-        """Keep a finished segment."""
-        self._prepare()
-        temporary = self.folder / "segment.tmp"
-        temporary.write_bytes(segment.to_bytes())
-        os.replace(temporary, self._segment_path(ordinal))
+    def save_part(self, part: int, state: State) -> None:
+        """Keep a finished part."""
+        self._save(self._part_path(part), {"part": np.int64(part), **state})
 
-    def load_segment(self, ordinal: int) -> BaseSegment | None:
-        """A segment that was finished before.
+    def load_part(self, part: int) -> State | None:
+        """A part that was finished before.
 
         Raises:
             InputError: The file is damaged.
         """
-        path = self._segment_path(ordinal)
-        try:
-            return BaseSegment.from_bytes(path.read_bytes()) if path.exists() else None
-        except BitstreamError as error:
-            raise InputError(f"{path} is damaged: it {error.message}", f"Delete {path}: it is fitted again") from None
+        path = self._part_path(part)
+        return self._load(path, f"Delete {path}: it is fitted again")
 
     def remove(self) -> None:
         """The encode is done: delete its files, and the folder unless something else is in it."""
@@ -116,8 +87,25 @@ class Checkpoint:
         with suppress(OSError):
             self.folder.rmdir()
 
-    def _segment_path(self, segment: int) -> Path:
-        return self.folder / f"segment-{segment:05d}"
+    def _part_path(self, part: int) -> Path:
+        return self.folder / f"part-{part:05d}.npz"
+
+    def _save(self, path: Path, state: State) -> None:
+        self._prepare()
+        temporary = path.with_name(f"{path.name.split('-')[0].split('.')[0]}.tmp.npz")
+        np.savez(temporary, **state)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+
+    def _load(self, path: Path, remedy: str) -> State | None:
+        if not path.exists():
+            return None
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                state = {name: archive[name] for name in archive.files}
+            int(state["part"])
+            return state
+        except (OSError, ValueError, EOFError, KeyError, BadZipFile, TypeError) as error:
+            raise InputError(f"{path} is damaged ({error})", remedy) from None
 
     def _prepare(self) -> None:
         if not (self.folder / "job.json").exists():

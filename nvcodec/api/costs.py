@@ -1,10 +1,12 @@
-"""What the layers of a bitstream are worth and cost, without drawing them. No torch."""
+"""What layers, previews and key frames of a bitstream cost and are worth, without drawing them. No torch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nvcodec.container import PackModelId, PackSegment, layer_bytes
+from nvcodec.container import PREVIEW_DIVISORS, PackModelId, PackSegment, layer_bytes
+from nvcodec.decoder.previews import head_shape
 from nvcodec.decoder.session import Session
 from nvcodec.errors import NvcError
 
@@ -62,3 +64,59 @@ def _parameters(session: Session, packs: list[PackSegment]) -> int | None:
         return sum(spec.size for pack in packs for spec in session.pack_specs(pack))
     except NvcError:  # which is the business of whoever wants to use the layer
         return None
+
+
+@dataclass(frozen=True)
+class KeyFrameInfo:
+    """The key frames of one stream."""
+
+    count: int
+    bytes: int
+    """Of their packets."""
+    direct: int
+    """How many are shown as they are, not drawn by the network."""
+    problem: str | None
+    """Why some are not there, or cannot be used; None: all can."""
+
+
+def key_frame_info(session: Session, stream: int) -> KeyFrameInfo:
+    """What there is of a stream of an archive."""
+    container = session.container
+    ordinals = [ordinal for ordinal, segment in enumerate(container.segments) if segment.stream == stream]
+    usable = [container.key_frames[ordinal] for ordinal in ordinals if ordinal in container.key_frames]
+    lost = [ordinal for ordinal in ordinals if ordinal not in container.key_frames]
+    return KeyFrameInfo(
+        count=sum(len(keys.packets) for keys in usable),
+        bytes=sum(len(packet) for keys in usable for packet in keys.packets),
+        direct=sum(sum(keys.direct) for keys in usable),
+        problem=container.key_frame_problems.get(lost[0], "missing") if lost else None,
+    )
+
+
+@dataclass(frozen=True)
+class PreviewInfo:
+    """The previews of one size."""
+
+    segments: int
+    """How many segments have one that can be used."""
+    bytes: int
+    """Of their coded parameters."""
+    parameters: int
+    """Coded numbers."""
+
+
+def preview_infos(session: Session) -> Mapping[int, PreviewInfo]:
+    """What there is, by divisor; sizes without a preview are absent."""
+    found = {}
+    for divisor in PREVIEW_DIVISORS:
+        heads = [head for head in session.container.previews.values() if head.divisor == divisor]
+        shapes = []
+        for head in heads:
+            try:
+                shapes.append((head_shape(session, head), len(head.payload)))
+            except NvcError:  # whoever draws with it goes the longer way
+                continue
+        if shapes:
+            size, parameters = sum(size for _, size in shapes), sum(shape.parameters for shape, _ in shapes)
+            found[divisor] = PreviewInfo(len(shapes), size, parameters)
+    return found

@@ -1,0 +1,336 @@
+"""Everything that an encode or a decode can be told, as data: command line, Python, TOML and resume files come from it.
+
+A field's metadata hold its :class:`Option`: the flags and the help of the command line, and the kind of its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
+from typing import Any, TypedDict, TypeVar
+
+from nvcodec.config.kinds import (
+    BIT_RATE,
+    COUNT,
+    DURATION,
+    SIZE_BYTES,
+    Flag,
+    FrameRate,
+    Kind,
+    LimitPairs,
+    Number,
+    OneOf,
+    PictureSize,
+    Scale,
+    SettingPairs,
+    StreamName,
+    Text,
+    Whole,
+    positive,
+)
+from nvcodec.container import PREVIEW_DIVISORS, Limits
+from nvcodec.errors import UsageError
+from nvcodec.models.registry import MODELS
+
+PRESETS = ("draft", "faster", "fast", "medium", "slow", "slower")
+"""From quick to good; every model has them all."""
+TARGETS = ("crf", "bpp", "bitrate", "target_size", "target_psnr")
+"""Of these, one can be asked for."""
+MAX_INTERPOLATE = 64
+"""From 1 frame per second to 64."""
+MANY = " and ".join(model.name for model in MODELS if model.settings.shares_parameters)
+"""Models that draw several videos with one network."""
+
+_RAW, _MODEL, _RATE = "Raw .yuv input (else read from header or file name)", "Model", "Quality and size (at most one)"
+_FRAME_COUNT = Whole(1)
+PIXEL_FORMAT = OneOf(("yuv420p", "yuv420p10le"), {"8": "yuv420p", "10": "yuv420p10le"})
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field is called and explained on the command line, and what its values are."""
+
+    flags: tuple[str, ...]
+    """The long one last; settings files and messages use that."""
+    kind: Kind[Any]
+    group: str
+    """Heading in the help."""
+    help: str
+    metavar: str | None = None
+    aliases: tuple[str, ...] = ()
+    """Spellings of other programs."""
+    repeated: bool = False
+    """May be given several times."""
+
+
+def option(
+    flags: str,
+    kind: Kind[Any],
+    group: str,
+    help: str,
+    *,
+    metavar: str | None = None,
+    default: Any = None,
+    factory: Callable[[], Any] | None = None,
+    aliases: tuple[str, ...] = (),
+    repeated: bool = False,
+) -> Any:
+    """A field of an options class; ``flags`` are separated by blanks."""
+    described = Option(tuple(flags.split()), kind, group, help, metavar, aliases, repeated)
+    metadata = {"option": described}
+    return field(default_factory=factory, metadata=metadata) if factory else field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """How an encode is made: everything but where from and where to.
+
+    Python's names; the command line's are in the metadata. ``None`` is a default that depends on something else.
+    """
+
+    size: tuple[int, int] | None = option(
+        "-s --size", PictureSize(), _RAW, "Picture size.", metavar="WxH", aliases=("--input-res",)
+    )
+    """(width, height) of raw video."""
+    fps: Fraction | None = option("-r --fps", FrameRate(), _RAW, "Frame rate, e.g. 30 or 30000/1001.", metavar="N[/D]")
+    """Frames per second; wins over what the source says."""
+    pix_fmt: str | None = option(
+        "--pix-fmt", PIXEL_FORMAT, _RAW, "8 or 10 bit planar 4:2:0.", aliases=("--input-depth",)
+    )
+    """``yuv420p`` or ``yuv420p10le``, for raw video."""
+    seek: int = option("--seek", Whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
+    """First frame to take of every source."""
+    frames: int | None = option(
+        "-n --frames", Whole(1), "Frames", "Number of frames.  [default: to the end]", metavar="N"
+    )
+    """How many frames to take; of several sources as many of each, at most. None = to the end."""
+    mask: str | None = option(
+        "--mask", Text(), "Frames",
+        "Hide samples from the fit; decoding fills them in: box:WxH, box:WxH+X+Y,..., boxes:N, scattered:N, or a "
+        "video or picture that is white there.",
+        metavar="MASK",
+    )  # fmt: skip
+    """What the fit must not see of each source, as :func:`nvcodec.io.mask.open_mask` takes it."""
+    model: str = option(
+        "-m --model", OneOf(model.name for model in MODELS), _MODEL,
+        f"Representation; {MANY} takes several videos.  [default: {MODELS[0].name}]",
+        default=MODELS[0].name,
+    )  # fmt: skip
+    """Name of the representation."""
+    domain: str | None = option(
+        "--domain", OneOf(("yuv420", "rgb")), _MODEL,
+        "Planes to fit and measure.  [default: those of the input]",
+    )  # fmt: skip
+    """Coding domain, ``yuv420`` or ``rgb``; None = that of the source."""
+    preview: bool = option(
+        "--preview", Flag(), _MODEL, "Store what nvc decode --scale needs to be quick: small heads.", default=False
+    )
+    """Whether to store heads that draw small pictures."""
+    parameters: float | None = option(
+        "--params", COUNT, _MODEL, "Size of the network: 3M, 750k.  [default: by rule from the target]", metavar="N"
+    )
+    """Size of the network in coded numbers; None = by rule from the target."""
+    crf: float | None = option(
+        "--crf", Number(0, 63), _RATE, "Constant quality, lower is better.  [default: 32]",
+        metavar="0-63", aliases=("--qp",),
+    )  # fmt: skip
+    """Constant quality, 0..63; the default, at 32."""
+    bpp: float | None = option("--bpp", positive(), _RATE, "Bits per pixel to stay under.", metavar="X")
+    """Bits per luma sample to stay under, of all sources together."""
+    bitrate: float | None = option(
+        "-b --bitrate", BIT_RATE, _RATE, "Bit rate to stay under: 800k, 1.5M.", metavar="RATE"
+    )
+    """Bits per second to stay under, over the playing time of all sources."""
+    target_size: float | None = option(
+        "--target-size", SIZE_BYTES, _RATE, "File size to stay under: 2MB, 900KiB.", metavar="SIZE"
+    )
+    """Bytes to stay under."""
+    target_psnr: float | None = option(
+        "--target-psnr", positive(), _RATE, "Smallest file with at least this PSNR (6:1:1 YUV).", metavar="DB"
+    )
+    """Least PSNR in dB, YUV 6:1:1 (RGB in the domain ``rgb``), mean over the sources."""
+    preset: str | None = option(
+        "--preset", OneOf(PRESETS), "Speed", "Encoding effort.  [default: medium on CUDA, else faster]"
+    )
+    """Effort; None = what suits the device."""
+    epochs: float | None = option(
+        "--epochs", positive(), "Speed", "Override the preset's passes over the clip.", metavar="N"
+    )
+    """Passes over the sources; None = the preset's."""
+    max_time_s: float | None = option(
+        "--max-time", DURATION, "Speed", "Plan the encode to end in this time: 90s, 30m, 6h.", metavar="T"
+    )
+    """Seconds after which the whole encode should be over; replaces the epochs."""
+    tune: str | None = option("--tune", OneOf(("psnr", "ssim")), "Speed", "Distortion to minimise.  [default: psnr]")
+    """``psnr`` or ``ssim``; the setting ``loss.kind``."""
+    settings: Mapping[str, object] = option(
+        "--set", SettingPairs(), "Speed",
+        "Any setting of fit, loss or model, e.g. --set fit.learning_rate=1e-3 (repeatable).",
+        metavar="KEY=VALUE", factory=dict, repeated=True,
+    )  # fmt: skip
+    """Dotted keys of :class:`nvcodec.config.fit.Settings`, e.g. ``{"fit.learning_rate": 1e-3}``."""
+    device: str = option(
+        "--device", Text(), "Compute", "auto, cpu, cuda, cuda:1 or mps.  [default: auto]", metavar="DEV", default="auto"
+    )
+    """Where to fit."""
+    threads: int = option("--threads", Whole(1, 1024), "Compute", "CPU threads.  [default: 1]", metavar="N", default=1)
+    """CPU threads; on a CPU the same seed and number of threads give the same bytes."""
+    segment: int | None = option(
+        "--segment", Whole(1), "Compute", "Frames per independent segment.  [default: whole clip]", metavar="N"
+    )
+    """Most frames of an independent segment; None = the whole clip is one."""
+    seed: int = option("--seed", Whole(0, 2**32 - 1), "Compute", "Random seed.  [default: 0]", metavar="N", default=0)
+    """Of all random choices."""
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How a bitstream is decoded: everything but where from and where to."""
+
+    pix_fmt: str | None = option("--pix-fmt", PIXEL_FORMAT, "Files", "[default: as encoded]")
+    """``yuv420p`` or ``yuv420p10le``; None = the bit depth of the file."""
+    seek: int = option("--seek", Whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
+    """First frame."""
+    frames: int | None = option(
+        "-n --frames", Whole(1), "Frames", "Number of frames.  [default: to the end]", metavar="N"
+    )
+    """How many frames to write; None = to the end."""
+    step: int = option("--step", Whole(1), "Frames", "Every N-th frame.  [default: 1]", metavar="N", default=1)
+    """Every n-th frame only."""
+    interpolate: int = option(
+        "--interpolate", Whole(1, MAX_INTERPOLATE), "Frames",
+        "Draw N-1 pictures between each two frames, none behind the last, at N times the rate.  [default: 1]",
+        metavar="N", default=1,
+    )  # fmt: skip
+    """Draw ``interpolate - 1`` pictures between each two frames too, at as many times the frame rate."""
+    stream: int | str = option(
+        "--stream", StreamName(), "Streams", "Which video of a multi-video file.  [default: 0]",
+        metavar="N|NAME", default=0,
+    )  # fmt: skip
+    """Which video of the file, by number or name."""
+    layers: int | None = option(
+        "--layers", Whole(0, 255), "Streams",
+        "Use the base and the first N enhancement layers.  [default: all; none where --scale finds previews]",
+        metavar="N",
+    )  # fmt: skip
+    """Enhancement layers to draw with; None = all that can be used, but none where previews are drawn."""
+    scale: Fraction | str | float = option(
+        "--scale", Scale((1, *PREVIEW_DIVISORS)), "Frames",
+        "Draw small pictures; quick if encoded with --preview, which shows the base alone.  [default: 1]",
+        default=Fraction(1),
+    )  # fmt: skip
+    """Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so. Quick where the file holds
+    previews; else whole pictures are drawn and shrunk."""
+    device: str = option(
+        "--device", Text(), "Compute", "auto, cpu, cuda, cuda:1 or mps.  [default: auto]", metavar="DEV", default="auto"
+    )
+    """Where to draw."""
+    threads: int | None = option("--threads", Whole(1, 1024), "Compute", "CPU threads.  [default: 1]", metavar="N")
+    """CPU threads; None = as torch is set."""
+    batch: int | None = option(
+        "--batch", Whole(1, 4096), "Compute", "Frames per forward pass.  [default: fits memory]", metavar="N"
+    )
+    """Frames per forward pass; None = what fits memory."""
+    limits: Limits | None = option(
+        "--limit", LimitPairs(), "Compute",
+        "Raise a limit that a large file runs into, e.g. max_frames=2000000 (repeatable).",
+        metavar="NAME=VALUE", repeated=True,
+    )  # fmt: skip
+    """What to refuse before allocating; an open session has its own."""
+    check: bool = option(
+        "--check", Flag(), "Output",
+        "Verify checksums and that pictures are within 1 of the stored digest; exit 4 if not. Needs no -o.",
+        default=False,
+    )  # fmt: skip
+    """Verify all segments of the stream against their digests first."""
+
+
+_Options = TypeVar("_Options", EncodeOptions, DecodeOptions)
+
+
+def described(options: type[EncodeOptions] | type[DecodeOptions]) -> Mapping[str, Option]:
+    """The options of a class by the names of their fields, in order."""
+    return {each.name: each.metadata["option"] for each in fields(options)}
+
+
+def changed(options: _Options, changes: Mapping[str, object]) -> _Options:
+    """Options with others in place of some of them, each a value of its kind.
+
+    Args:
+        options: Where to start from.
+        changes: Values by names of fields, as text or as Python or TOML have them; None = the default.
+
+    Raises:
+        UsageError: There is no option of a name, or a value is none of its kind.
+    """
+    known = described(type(options))
+    values: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in known:
+            raise UsageError(f"no option is called {name!r}", f"Options: {', '.join(known)}")
+        try:
+            values[name] = getattr(type(options)(), name) if value is None else known[name].kind.parse(value)
+        except ValueError as error:
+            message, _, remedy = str(error).rstrip(".").partition("; ")
+            raise UsageError(f"{name}: {message}", remedy[:1].upper() + remedy[1:]) from None
+    return replace(options, **values)
+
+
+def plain(options: EncodeOptions | DecodeOptions) -> dict[str, object]:
+    """Everything as JSON can hold it; :func:`changed` reads it back."""
+    known = described(type(options))
+    values = {name: getattr(options, name) for name in known}
+    return {name: None if value is None else known[name].kind.plain(value) for name, value in values.items()}
+
+
+class LayerKeywords(TypedDict, total=False):
+    """Those of :class:`EncodeOptions` that :func:`nvcodec.add_layer` takes, for type checkers and editors."""
+
+    size: tuple[int, int] | None
+    fps: Fraction | float | None
+    pix_fmt: str | None
+    seek: int
+    parameters: float | None
+    bpp: float | None
+    target_psnr: float | None
+    preset: str | None
+    epochs: float | None
+    max_time_s: float | None
+    device: str
+    threads: int
+    seed: int
+
+
+class EncodeKeywords(LayerKeywords, total=False):
+    """The fields of :class:`EncodeOptions`, for type checkers and editors; a test holds the two equal."""
+
+    frames: int | None
+    mask: str | None
+    model: str
+    domain: str | None
+    preview: bool
+    crf: float | None
+    bitrate: float | None
+    target_size: float | None
+    tune: str | None
+    settings: Mapping[str, object] | None
+    segment: int | None
+
+
+class DecodeKeywords(TypedDict, total=False):
+    """The fields of :class:`DecodeOptions`, for type checkers and editors; a test holds the two equal."""
+
+    pix_fmt: str | None
+    seek: int
+    frames: int | None
+    step: int
+    interpolate: int
+    stream: int | str
+    layers: int | None
+    scale: Fraction | str | float
+    device: str
+    threads: int | None
+    batch: int | None
+    limits: Limits | None
+    check: bool

@@ -1,0 +1,133 @@
+"""One more layer on one segment: an enhancement network that draws from what is finished below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import final
+
+import numpy as np
+import torch
+
+from nvcodec.config.target import TargetKind
+from nvcodec.container import PackModelId, PackSegment
+from nvcodec.decoder.layers import FinishedLayers
+from nvcodec.encoder.fit.draw import Painter
+from nvcodec.encoder.fit.events import EventHandler
+from nvcodec.encoder.fit.fit import Fit
+from nvcodec.encoder.fit.goal import Goal
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.schedule import Budget
+from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room
+from nvcodec.encoder.plan.layer import BATCH
+from nvcodec.encoder.plan.memory import available_bytes
+from nvcodec.encoder.resume import fit_state
+from nvcodec.encoder.resume.checkpoint import State
+from nvcodec.entropy.payload import decode_tensors, encode_tensors
+from nvcodec.models import pack_registry
+from nvcodec.models.een import EEN
+from nvcodec.models.een_config import EENConfig
+from nvcodec.quant.tensors import IntegerTensor, digest
+
+_PROBE_STEPS = 3
+_PROGRAM_BYTES = 400_000_000
+
+
+@final
+class LayerPart(Part):
+    """See :class:`nvcodec.encoder.parts.part.Part`. The bitstream below is ``context.base``."""
+
+    network: EENConfig
+
+    def __init__(self, context: Context, index: int, room: Room) -> None:
+        super().__init__(context, index, room)
+        assert context.base is not None
+        self.base, self.session = context.base, context.base.session
+        (self.span,), (clip,) = self.spans, self.clips
+        self.clip = clip.to(context.device)
+        self.layer = self.session.container.layers + 1
+        pyramid = self.session.pyramid(self.session.container.segments[self.span.ordinal])
+        assert pyramid is not None
+        self.pyramid = pyramid
+
+    @property
+    def title(self) -> str:
+        """See :class:`Part`."""
+        return f"layer {self.layer} on {self.session.model.name}"
+
+    def choose(self, state: State | None, should_stop: Callable[[], bool]) -> None:
+        """Everything is in the plan."""
+        self.seed()
+        plan, settings = self.plan, self.plan.settings
+        assert isinstance(plan.network, EENConfig)
+        self.network = plan.network
+        flat, target = FlatField(self._fresh()), self.job.target
+        psnr_db = target.value if target.kind is TargetKind.PSNR else None
+        self.goal = Goal(self.room(self.network, {}), psnr_db, plan.crf)
+        config = replace(settings.fit, batch=min(BATCH, self.span.frames))
+        painter, budget = Painter(flat, [], self.context.on_event), Budget(plan.steps[self.index])
+        self.fit = Fit(painter, self.clip, config, settings.loss, self.goal.weight(), budget)
+        self.memory_bytes = _PROGRAM_BYTES + sum(clip.nbytes for clip in self.context.clips)
+        self.memory_bytes += sum(map(len, self.context.clips)) * self.pyramid.nbytes
+
+    def probe(self) -> float:
+        """See :class:`Part`."""
+        return self.fit.probe(_PROBE_STEPS)
+
+    def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> Fitted:
+        """See :class:`Part`."""
+        self.fit.run(on_event, should_stop)
+        return self._fitted(self.goal.land(self.fit))
+
+    def finished(self, state: State) -> Fitted:
+        """See :class:`Part`."""
+        self.choose(None, lambda: False)
+        with fit_state.matching():
+            payload = state["payload"].tobytes()
+            self.budget.done_steps, self.budget.done_seconds = int(state["steps"]), float(state["seconds"])
+        return self._fitted(decode_tensors(payload, self.fit.flat.specs))
+
+    def _fitted(self, tensors: list[IntegerTensor]) -> Fitted:
+        psnr_db = self.fit.painter.psnr_db(self.fit.flat.vector_of(tensors), self.clip)
+        payload, ordinal = encode_tensors(tensors), self.span.ordinal
+        pack = PackSegment(
+            segment=ordinal,
+            layer=self.layer,
+            parent=self.session.container.layer_id(ordinal, self.layer - 1),
+            model_id=PackModelId.EEN,
+            config=self.network.to_bytes(),
+            integers=digest(tensors),
+            psnr_mdb=max(0, round(1000 * psnr_db)),
+            payload=payload,
+        )
+        return Fitted(
+            self.network,
+            tensors,
+            payload,
+            self.budget.done_steps,
+            self.fit.estimate(tensors),
+            self.budget.done_seconds,
+            Chunks(packs=(pack,)),
+            {
+                "payload": np.frombuffer(payload, np.uint8),
+                "steps": np.int64(self.budget.done_steps),
+                "seconds": np.float64(self.budget.elapsed),
+            },
+        )
+
+    def _fresh(self) -> EEN:
+        """A network that changes nothing yet: with the trunk of the layer below where that has the same shape."""
+        device, ordinal = self.base.device, self.span.ordinal
+        geometry = self.session.geometry(self.session.container.segments[ordinal])
+        below = FinishedLayers(self.session.field(ordinal, device), available_bytes(device) // 2)
+        finished = [self.session.field(ordinal, device, layer) for layer in range(1, self.layer)]
+        for pack in finished:
+            assert isinstance(pack, EEN)
+            below.add(pack)
+        if device != "cpu":
+            below.not_compiled()
+        network = pack_registry.build(self.network, geometry, self.pyramid, below)
+        if finished and finished[-1].config == self.network:
+            trunk = {name: value for name, value in finished[-1].state_dict().items() if not name.startswith("head.")}
+            network.load_state_dict(trunk, strict=False)
+        return network.to(torch.device(device))

@@ -1,0 +1,233 @@
+"""The face of a part: what one network draws, from its choice to its chunks."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol
+
+import torch
+
+from nvcodec.config.job import Job
+from nvcodec.container import BaseSegment, KeyFrames, PackSegment, PreviewHead, SegmentDigest
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.encoder.fit.events import EventHandler
+from nvcodec.encoder.fit.fit import Fit
+from nvcodec.encoder.fit.schedule import Budget, Deadline
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.plan.plan import Plan, Span
+from nvcodec.encoder.resume import fit_state
+from nvcodec.encoder.resume.checkpoint import State
+from nvcodec.metrics.measure import measure
+from nvcodec.models.config import FieldConfig
+from nvcodec.models.een_config import EENConfig
+from nvcodec.quant.tensors import IntegerTensor
+
+_PACK_S_PER_PARAMETER = 3e-6
+_USUAL_CLOSING_S = 0.5
+
+Network = FieldConfig | EENConfig
+
+
+class Room(Protocol):
+    """What a part may take of the file."""
+
+    def __call__(self, network: Network, key_frames: Mapping[int, KeyFrames]) -> int | None:
+        """Largest size of its coded parameters and previews in bytes, with key frames by segment; None: any."""
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """What of a file is a part's, besides what all parts share."""
+
+    segments: tuple[BaseSegment, ...] = ()
+    key_frames: Mapping[int, KeyFrames] = field(default_factory=dict)
+    digests: tuple[SegmentDigest, ...] = ()
+    previews: tuple[PreviewHead, ...] = ()
+    packs: tuple[PackSegment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A part ready to be written."""
+
+    network: Network
+    tensors: list[IntegerTensor]
+    payload: bytes
+    """The tensors as coded."""
+    steps: int
+    estimated_bits: float | None
+    """What the fit believes the payload to cost; None when the rate was not part of it."""
+    earlier_s: float
+    """Seconds of fitting before the encode was resumed."""
+    chunks: Chunks
+    state: State
+    """What :meth:`Part.finished` needs to make the same of."""
+    problems: tuple[str, ...] = ()
+    """What was asked for and is not there."""
+    key_frame_crf: int | None = None
+    """Rate factor of the key frames, where there are any."""
+
+    @property
+    def parameters(self) -> int:
+        """Coded parameters."""
+        return sum(tensor.spec.size for tensor in self.tensors)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all parts of an encode share."""
+
+    job: Job
+    plan: Plan
+    clips: Sequence[Clip]
+    """What is fitted of each video, in the coding domain."""
+    names: Sequence[str]
+    """What each video is called in the file."""
+    device: torch.device
+    deadline: Deadline | None
+    """When all must be over; None: whenever the schedules end."""
+    on_event: EventHandler
+    base: VideoReader | None = None
+    """The bitstream that layers go on."""
+
+
+class Part(ABC):
+    """What one network draws. Subclasses are final.
+
+    First :meth:`choose`, or :meth:`finished` for one that an earlier run has done; then :meth:`run`.
+
+    Args:
+        context: What all parts share.
+        index: Which part of the plan.
+        room: What it may take.
+    """
+
+    fit: Fit
+    """There from :meth:`choose` on."""
+    network: Network
+    """Likewise."""
+    memory_bytes: int
+    """Peak memory expected for the fit; likewise."""
+    reserved_bytes: int = 0
+    """What each part keeps of the file for what is found behind its fit."""
+
+    def __init__(self, context: Context, index: int, room: Room) -> None:
+        self.context, self.index, self.room = context, index, room
+        self.job, self.plan, self.spans = context.job, context.plan, context.plan.parts[index]
+        self.clips = [context.clips[span.stream].part(span.first, span.frames) for span in self.spans]
+
+    @property
+    def title(self) -> str:
+        """What is fitted, for the forecast."""
+        return self.job.options.model
+
+    @property
+    def note(self) -> str | None:
+        """Something worth knowing before it begins."""
+        return None
+
+    @property
+    def pixels(self) -> int:
+        """Luma samples that it draws."""
+        return sum(clip.pixels for clip in self.clips)
+
+    @property
+    def pixels_left(self) -> int:
+        """Luma samples that it and all later parts draw."""
+        return sum(span.frames * self._samples(span) for later in self.plan.parts[self.index :] for span in later)
+
+    def seed(self) -> None:
+        """Begin with the random numbers of this part, so that leaving out finished ones changes nothing."""
+        torch.manual_seed(self.job.options.seed + self.index)
+
+    @abstractmethod
+    def choose(self, state: State | None, should_stop: Callable[[], bool]) -> None:
+        """Decide what the plan left open, and build the fit; as an earlier run did, if ``state`` is its state.
+
+        Raises:
+            StopRequested: ``should_stop`` returned true.
+            InputError: The state is that of another encode.
+            UsageError: The settings describe no network.
+        """
+
+    @abstractmethod
+    def probe(self) -> float:
+        """Seconds per step, measured without moving the fit."""
+
+    @abstractmethod
+    def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> Fitted:
+        """Fit to the end, then find the integers and all chunks.
+
+        Raises:
+            StopRequested: ``should_stop`` returned true.
+        """
+
+    @abstractmethod
+    def finished(self, state: State) -> Fitted:
+        """The part as an earlier run left it.
+
+        Raises:
+            InputError: The state is that of another encode.
+        """
+
+    def state(self) -> State:
+        """What a resume file must hold of a running fit."""
+        return fit_state.save(self.fit)
+
+    def load(self, state: State) -> None:
+        """Continue from :meth:`state`.
+
+        Raises:
+            InputError: The state belongs to another network, as planned by another version.
+        """
+        fit_state.load(self.fit, state)
+
+    def end_on_time(self) -> None:
+        """Plan the fit in seconds, where the encode must end on time."""
+        if (deadline := self.context.deadline) is not None:
+            self.fit.budget.seconds = deadline.for_fit(self.closing_s(), self.pixels / self.pixels_left)
+
+    def closing_s(self) -> float:
+        """Seconds that come behind all fits of the file: packing, measuring, and drawing, which takes about as long."""
+        samples = sum(clip.pixels for clip in self.context.clips)
+        return _USUAL_CLOSING_S + 2 * measuring_s(self.clips[0]) * samples + packing_s(self.parameters)
+
+    @property
+    def parameters(self) -> int:
+        """Coded parameters."""
+        return self.fit.flat.vector.numel()
+
+    @property
+    def budget(self) -> Budget:
+        """How long the fit takes."""
+        return self.fit.budget
+
+    def _samples(self, span: Span) -> int:
+        """Luma samples of a frame of a span."""
+        video = self.context.clips[span.stream].format
+        return video.width * video.height
+
+
+def new_part(kind: str, context: Context, index: int, room: Room) -> Part:
+    """A part of the class that ``kind``, its ``module:class``, names."""
+    module, _, name = kind.partition(":")
+    part: Part = getattr(import_module(module), name)(context, index, room)
+    return part
+
+
+def packing_s(parameters: int) -> float:
+    """Seconds that the search for the final integers takes."""
+    return _PACK_S_PER_PARAMETER * parameters
+
+
+def measuring_s(clip: Clip) -> float:
+    """Seconds that measuring a frame takes for each luma sample."""
+    frame, began = clip.frame(0), 0.0
+    for _ in range(2):  # the first time also imports and warms up
+        began = time.monotonic()
+        measure([frame], clip.format, [frame], clip.format)
+    return (time.monotonic() - began) / (clip.format.width * clip.format.height)

@@ -1,0 +1,254 @@
+"""Several videos, one network: key frames of each, coded as video, and a network that draws what lies between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import final
+
+import numpy as np
+import torch
+
+from nvcodec.container import BaseSegment, KeyFrameCodec, KeyFrames, SegmentDigest
+from nvcodec.decoder.check import sample, sampled_frames
+from nvcodec.decoder.key_frames import decode_key_frames
+from nvcodec.decoder.key_groups import KeyGroups
+from nvcodec.decoder.render import render_clip
+from nvcodec.decoder.session import finished
+from nvcodec.encoder.fit.draw import Painter
+from nvcodec.encoder.fit.events import Event, EventHandler, Step, ignore
+from nvcodec.encoder.fit.fit import Fit
+from nvcodec.encoder.fit.goal import Goal
+from nvcodec.encoder.fit.loss import picture_error
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.schedule import Budget
+from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.footage.hiding import exempt
+from nvcodec.encoder.footage.units import UnitField, Units, geometry_of
+from nvcodec.encoder.parts.key_coder import CodedKeys, KeyFrameCoder
+from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room, measuring_s
+from nvcodec.encoder.plan.memory import fit_bytes
+from nvcodec.encoder.plan.plan import network_of
+from nvcodec.encoder.plan.sizing import schedule_steps
+from nvcodec.encoder.resume import fit_state
+from nvcodec.encoder.resume.checkpoint import State
+from nvcodec.entropy.payload import decode_tensors, encode_tensors
+from nvcodec.models.base import VideoField
+from nvcodec.models.dnerv_config import DNeRVConfig
+from nvcodec.quant.tensors import IntegerTensor, digest
+from nvcodec.types import Domain, Planes
+
+_USUAL_SHARE, _OTHER_SHARES = 0.7, (0.5, 0.85)
+"""Share of the bytes that key frames get, and what else a short fit may prefer."""
+_TRIAL, _LEAST_TRIAL_STEPS = 0.06, 40
+"""Length of such a fit in units of the whole schedule; a shorter one would decide nothing."""
+_MOST_BITS = 4
+"""Bits that a parameter has use for; a narrow network leaves what is beyond to the key frames."""
+_PROBE_STEPS = 2
+
+
+@final
+class SharedPart(Part):
+    """See :class:`nvcodec.encoder.parts.part.Part`."""
+
+    network: DNeRVConfig
+    keys: CodedKeys
+
+    def __init__(self, context: Context, index: int, room: Room) -> None:
+        super().__init__(context, index, room)
+        self.coder = KeyFrameCoder(self.clips, self.plan.settings.keys.group)
+        self.geometry = geometry_of(self.clips[0])
+        every = sum(clip.pixels for clip in context.clips)
+        self.size = round(self.plan.size * self.pixels / every)
+
+    def choose(self, state: State | None, should_stop: Callable[[], bool]) -> None:
+        """Rate factor of the key frames and size of the network, jointly: a short fit of each pair decides."""
+        if state is not None:
+            self._take(state)
+        else:
+            self.keys, self.network = self._best_pair(should_stop)
+        self.fit = self._fit(self.keys, self.network)
+        largest = max(self.clips, key=lambda clip: clip.format.width * clip.format.height)
+        self.memory_bytes = fit_bytes(self.network, geometry_of(largest), self._units.nbytes, None, 0)
+
+    def probe(self) -> float:
+        """See :class:`Part`."""
+        return self.fit.probe(_PROBE_STEPS)
+
+    @property
+    def note(self) -> str:
+        """See :class:`Part`."""
+        counted = f"{len(self.clips)} videos, {sum(map(len, self.clips)):,} frames"
+        return f"{counted}; {len(self._units):,} clips to fit"
+
+    def state(self) -> State:
+        """What was chosen too."""
+        return {**super().state(), **self._chosen()}
+
+    def closing_s(self) -> float:
+        """All is drawn twice, to choose key frames that are shown as they are and to measure, and measured."""
+        return self._closing_s(self.fit)
+
+    def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> Fitted:
+        """See :class:`Part`; events tell the quality of each video."""
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Step):
+                running = self._units.psnr_by_video(self.fit.frame_errors)
+                names = self.context.names
+                videos = tuple((names[self.spans[video].stream], psnr_db) for video, psnr_db in running)
+                event = replace(event, videos=videos)
+            on_event(event)
+
+        self.fit.run(tell, should_stop)
+        return self._fitted(self._goal(self.keys, self.network).land(self.fit))
+
+    def finished(self, state: State) -> Fitted:
+        """See :class:`Part`."""
+        self._take(state)
+        self.fit = self._fit(self.keys, self.network)
+        with fit_state.matching():
+            payload = state["payload"].tobytes()
+            self.budget.done_steps, self.budget.done_seconds = int(state["steps"]), float(state["seconds"])
+        return self._fitted(decode_tensors(payload, self.fit.flat.specs))
+
+    @property
+    def _units(self) -> Units:
+        assert isinstance(self.fit.clip, Units)
+        return self.fit.clip
+
+    def _chosen(self) -> State:
+        return {"network": np.frombuffer(self.network.to_bytes(), np.uint8), "crf": np.int64(self.keys.crf)}
+
+    def _take(self, state: State) -> None:
+        """Key frames and network of an earlier run."""
+        with fit_state.matching():
+            self.network = DNeRVConfig.from_bytes(state["network"].tobytes())
+            crf = int(state["crf"])
+        self.keys = self.coder.at(crf, self.network.clip)
+
+    def _best_pair(self, should_stop: Callable[[], bool]) -> tuple[CodedKeys, DNeRVConfig]:
+        keys, network = usual = self._pair(_USUAL_SHARE)
+        trial = self._fit(keys, network, _TRIAL)
+        seconds = trial.budget.seconds
+        steps = trial.budget.steps if seconds is None else seconds / trial.probe(_PROBE_STEPS)
+        if (steps or 0) < _LEAST_TRIAL_STEPS:
+            return usual
+        trial.run(ignore, should_stop)
+        best, best_db = usual, trial.psnr_db
+        for share in _OTHER_SHARES:
+            pair = self._pair(share)
+            trial = self._fit(*pair, _TRIAL)
+            trial.run(ignore, should_stop)
+            if trial.psnr_db > best_db:
+                best, best_db = pair, trial.psnr_db
+        return best
+
+    def _pair(self, share: float) -> tuple[CodedKeys, DNeRVConfig]:
+        """Key frames that take a share of the bytes, and a network that suits the rest."""
+        network = self._network(round((1 - share) * self.size))
+        parameters = sum(spec.size for spec in network.tensor_specs(self.geometry))
+        rest = min(round((1 - share) * self.size), parameters * _MOST_BITS // 8)
+        return self.coder.within(self.size - rest, network.clip), network
+
+    def _network(self, nbytes: int) -> DNeRVConfig:
+        """The network for so many bytes; that of the first part, whose shape the whole file has, in later ones."""
+        plan, pinned = self.plan, self.job.options.parameters
+        network = plan.network
+        if network is None:
+            parameters = round(pinned or max(1, round(8 * nbytes / plan.preset.bits_per_parameter)))
+            network = network_of(plan.preset, self.geometry, parameters, plan.settings, pinned=pinned is not None)
+        assert isinstance(network, DNeRVConfig)
+        return network
+
+    def _fit(self, keys: CodedKeys, network: DNeRVConfig, part: float = 1.0) -> Fit:
+        """A fresh fit, or one of a part of its length."""
+        self.seed()
+        device, settings, options = self.context.device, self.plan.settings, self.job.options
+        pictures = [
+            decode_key_frames(packets, clip.format) for packets, clip in zip(keys.packets, self.clips, strict=True)
+        ]
+        units = Units(network, [clip.to(device) for clip in self.clips], pictures)
+        flat = FlatField(UnitField(units).to(device))
+        steps = schedule_steps(self.plan.preset, settings.fit.batch, len(units), options.epochs)
+        painter = Painter(flat, [], self.context.on_event, settings.loss.fill)
+        weight = self._goal(keys, network).weight()
+        fit = Fit(painter, units, settings.fit, settings.loss, weight, Budget(max(1, round(part * steps))))
+        if part < 1 and self.context.deadline is not None:
+            whole_s = self.context.deadline.for_fit(self._closing_s(fit), self.pixels / self.pixels_left)
+            fit.budget.seconds = max(part * whole_s, 1.0)
+        return fit
+
+    def _closing_s(self, fit: Fit) -> float:
+        unit, drawing_s = torch.zeros(1, dtype=torch.int64, device=self.context.device), 0.0
+        for _ in range(2):  # the first time also warms up
+            began = time.monotonic()
+            with torch.no_grad():
+                drawn = fit.flat.field(unit).planes[0].numel()
+            drawing_s = (time.monotonic() - began) / drawn
+        samples = sum(clip.pixels for clip in self.context.clips)
+        return 1.0 + 1.5 * (2 * drawing_s + measuring_s(self.clips[0])) * samples
+
+    def _goal(self, keys: CodedKeys, network: DNeRVConfig) -> Goal:
+        return Goal(self.room(network, self._key_frames(keys)), None, self.plan.crf)
+
+    def _key_frames(self, keys: CodedKeys, direct: Sequence[Sequence[bool]] | None = None) -> dict[int, KeyFrames]:
+        """The key frames of each segment; ``direct``: which of them are shown as they are, None = none."""
+        none = [[False] * len(packets) for packets in keys.packets]
+        return {
+            span.ordinal: KeyFrames(KeyFrameCodec.AV1, keys.group, tuple(flags), tuple(packets))
+            for span, flags, packets in zip(self.spans, direct or none, keys.packets, strict=True)
+        }
+
+    def _fitted(self, tensors: list[IntegerTensor]) -> Fitted:
+        """Draw all videos as a decoder does; key frames that are nearer to their source than that stay as they are."""
+        payload, integers, device = encode_tensors(tensors), digest(tensors), str(self.context.device)
+        trained = finished(self.plan.model.build(self.network, self.geometry), tensors, device)
+        segments, digests, direct = [], [], []
+        for span, clip, keys in zip(self.spans, self.clips, self._key_frames(self.keys).values(), strict=True):
+            groups = KeyGroups(keys, clip.format, device, (span.stream, self.context.names[span.stream]))
+            field = self.plan.model.bind(self.network, geometry_of(clip), trained, groups).eval().to(device)
+            key_times = self.network.key_times(len(clip))
+            wanted = {*key_times, *sampled_frames(len(clip))}
+            shown = {time: planes for time, planes in self._drawn(field, clip) if time in wanted}
+            pictures = dict(zip(key_times, decode_key_frames(keys.packets, clip.format), strict=True))
+            flags = [_error(clip, at, picture) < _error(clip, at, shown[at]) for at, picture in pictures.items()]
+            shown |= {at: pictures[at] for at, flag in zip(key_times, flags, strict=True) if flag}
+            own = payload if span is self.spans[0] else b""
+            segments.append(BaseSegment(span.stream, span.first, span.frames, own))
+            samples = sample(shown.__getitem__, clip.format, len(clip))
+            digests.append(SegmentDigest(span.ordinal, integers, samples))
+            direct.append(flags)
+        return Fitted(
+            self.network,
+            tensors,
+            payload,
+            self.budget.done_steps,
+            self.fit.estimate(tensors),
+            self.budget.done_seconds,
+            Chunks(tuple(segments), self._key_frames(self.keys, direct), tuple(digests)),
+            {
+                **self._chosen(),
+                "payload": np.frombuffer(payload, np.uint8),
+                "steps": np.int64(self.budget.done_steps),
+                "seconds": np.float64(self.budget.elapsed),
+            },
+            key_frame_crf=self.keys.crf,
+        )
+
+    def _drawn(self, field: VideoField, clip: Clip) -> Iterator[tuple[int, Planes]]:
+        """All frames of a video, a clip at a time."""
+        for _, times in groupby(range(len(clip)), key=lambda frame: frame // self.network.clip):
+            together = list(times)
+            yield from zip(together, render_clip(field, together, clip.format), strict=True)
+
+
+def _error(clip: Clip, frame: int, planes: Planes) -> float:
+    """How far a picture is from a frame of its source, where that is not hidden."""
+    chosen = torch.tensor([frame], device=clip.planes[0].device)
+    values = [torch.from_numpy(plane.astype(np.float32))[None].to(chosen.device) for plane in planes]
+    first, second, third = (plane / clip.format.peak for plane in values)
+    drawn = first, second, third
+    return float(picture_error(drawn, exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen)), Domain.YUV420))
