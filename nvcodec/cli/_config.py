@@ -1,4 +1,4 @@
-"""``--config FILE`` and ``--set KEY=VALUE``: options and settings from elsewhere, weaker than the options given."""
+"""``--config FILE`` and ``--save-config FILE``: options and settings in TOML, weaker than the options given."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import tomli_w
 
+from nvcodec.api.checks import check_output
 from nvcodec.cli._options import option
+from nvcodec.config.options import EncodeOptions, described, plain
 from nvcodec.config.settings import flatten
 from nvcodec.errors import InputError, UsageError
 
@@ -20,28 +23,13 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_NOT_IN_FILES = {"config", "resume", "set", "help", "verbose", "quiet"}
+_NOT_IN_FILES = {"config", "save-config", "resume", "set", "help", "verbose", "quiet"}
 
 
 def config_option(group: str) -> Callable[[_Function], _Function]:
-    """``settings``: the tables of the file. Its other keys become defaults of the options of that name."""
-    return option("--config", "settings", group=group, metavar="FILE", is_eager=True, callback=_read_config,
+    """``tables``: those of the file. Its other keys become defaults of the options of that name."""
+    return option("--config", "tables", group=group, metavar="FILE", is_eager=True, callback=_read_config,
                   help="TOML with long options and settings as keys; options win over it.")  # fmt: skip
-
-
-def pairs(words: Iterable[str]) -> dict[str, object]:
-    """``KEY=VALUE`` words to a mapping.
-
-    Raises:
-        UsageError: A word has no ``=``.
-    """
-    settings: dict[str, object] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise UsageError(f"--set {word} has no value", "Write it as KEY=VALUE, e.g. --set fit.learning_rate=1e-3")
-        settings[key.strip()] = value.strip()
-    return settings
 
 
 def drop_overruled(ctx: click.Context, names: Iterable[str], values: dict[str, Any]) -> None:
@@ -78,3 +66,25 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -
         defaults[known[name]] = content[key]
     ctx.default_map = {**(ctx.default_map or {}), **{str(name): value for name, value in defaults.items()}}
     return flatten(tables)
+
+
+def save_config(path: str, options: EncodeOptions, overwrite: bool) -> None:
+    """Write options as TOML that ``--config`` reads: everything that has a value, then settings by group.
+
+    Raises:
+        UsageError: The file exists, or cannot be written.
+    """
+    check_output(path, overwrite)
+    known, values = described(type(options)), plain(options)
+    settings = values.pop("settings")
+    content: dict[str, Any] = {
+        known[name].flags[-1].removeprefix("--"): value for name, value in values.items() if value is not None
+    }
+    assert isinstance(settings, dict)
+    for key, value in settings.items():
+        group, _, name = key.partition(".")
+        content.setdefault(group, {})[name] = value
+    try:
+        Path(path).write_text(tomli_w.dumps(content), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "Choose another --save-config") from None

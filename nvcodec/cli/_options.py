@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
+from collections.abc import Callable, Container, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from nvcodec.cli._terminal import Terminal
-from nvcodec.encoder.plan.presets import PRESETS
+from nvcodec.config.job import Job
+from nvcodec.config.kinds import Flag, Kind, OneOf, Whole
+from nvcodec.config.options import DecodeOptions, EncodeOptions, described
+from nvcodec.encoder.resume.work_folder import job_in
+from nvcodec.errors import UsageError
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MAX_WIDTH = 100
@@ -26,12 +27,6 @@ class GroupedOption(click.Option):
         super().__init__(*args, **settings)
         self.group = group
         self.aliases = aliases
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Leave out the range, which is obvious or stands in the metavar."""
-        record = super().get_help_record(ctx)
-        bounds = f"  [{describe()}]" if (describe := getattr(self.type, "_describe_range", None)) else ""
-        return record and (record[0], record[1].removesuffix(bounds))
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         """Register the option, and its other spellings."""
@@ -73,135 +68,27 @@ def option(*names: str, group: str, aliases: tuple[str, ...] = (), **settings: A
     return click.option(*names, cls=GroupedOption, group=group, aliases=aliases, **settings)
 
 
-class Choice(click.Choice):  # type: ignore[type-arg]
+class KindType(click.ParamType):  # type: ignore[type-arg]
+    """A type of click for a kind of value."""
+
+    def __init__(self, kind: Kind[Any]) -> None:
+        self.kind, self.name = kind, kind.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Turn text, or a value of a configuration file, into one of the kind."""
+        try:
+            return self.kind.parse(value)
+        except ValueError as error:
+            return self.fail(str(error), param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        """The words there are, where they are few."""
+        return f"[{'|'.join(self.kind.choices)}]" if self.kind.choices else None
+
+
+def choice(*words: str) -> KindType:
     """One of a few words; a near miss is told so."""
-
-    def __init__(self, choices: Iterable[str], spellings: Mapping[str, str] | None = None) -> None:
-        super().__init__(list(choices))
-        self.spellings = spellings or {}
-        """Other words for some of the choices."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check a word."""
-        word = self.spellings.get(str(value), str(value))
-        if word not in self.choices:
-            message = f"'{value}' is not one of {', '.join(self.choices)}."
-            near = difflib.get_close_matches(word, self.choices, 1)
-            self.fail(f"{message} Did you mean '{near[0]}'?" if near else message, param, ctx)
-        return word
-
-
-class Quantity(click.ParamType):  # type: ignore[type-arg]
-    """A positive number with a unit, or several that add up, as in ``1h30m``."""
-
-    def __init__(self, name: str, units: Mapping[str, int], examples: str) -> None:
-        self.name = name
-        self.units = units
-        self.examples = examples
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Turn text into a number of the smallest unit."""
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = repr(value)
-        parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)([a-z]*)", str(value).strip().lower())
-        whole = "".join(number + unit for number, unit in parts) == str(value).strip().lower()
-        if not (parts and whole and all(unit in self.units for _, unit in parts)):
-            self.fail(f"'{value}' is no {self.name}; write it as {self.examples}", param, ctx)
-        total = math.fsum(float(number) * self.units[unit] for number, unit in parts)
-        if not 0 < total < 1e18:
-            self.fail(f"{value} is out of range", param, ctx)
-        return int(total) if total.is_integer() else total
-
-
-_DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
-SIZE_BYTES = Quantity(
-    "file size",
-    {
-        **_DECIMAL,
-        "b": 1,
-        **{f"{prefix}b": factor for prefix, factor in _DECIMAL.items() if prefix},
-        **{f"{prefix}ib": 1 << 10 * power for power, prefix in enumerate("kmg", 1)},
-    },
-    "2MB, 900KiB or 500000",
-)
-BIT_RATE = Quantity("bit rate", {**_DECIMAL, "bps": 1, "kbps": 10**3, "mbps": 10**6}, "800k, 1.5M or 64000")
-COUNT = Quantity("number", _DECIMAL, "3M, 750k or 120000")
-DURATION = Quantity("duration", {"": 1, "s": 1, "m": 60, "h": 3600}, "90s, 30m, 6h or 90")
-
-
-class PictureSize(click.ParamType):  # type: ignore[type-arg]
-    """``WxH`` in luma samples."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Turn ``352x288`` into (352, 288)."""
-        match = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", str(value))
-        if not match or not all(int(side) for side in match.groups()):
-            self.fail(f"'{value}' is no picture size; write it as 1920x1080", param, ctx)
-        return int(match[1]), int(match[2])
-
-
-class FrameRate(click.ParamType):  # type: ignore[type-arg]
-    """``N`` or ``N/D`` frames per second."""
-
-    name = "rate"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
-        """Turn ``30000/1001`` into a fraction."""
-        match = re.fullmatch(r"\d{1,9}(?:\.\d{1,6})?|(\d{1,9})[/:](\d{1,9})", str(value))
-        if not match or not float(match[2] or 1):
-            self.fail(f"'{value}' is no frame rate; write it as 30 or 30000/1001", param, ctx)
-        rate = Fraction(str(value).replace(":", "/"))
-        if not rate:
-            self.fail("a frame rate must be above 0", param, ctx)
-        return rate
-
-
-class Number(click.FloatRange):
-    """A number in a range."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Turn text into a number of the range."""
-        try:
-            number = float(super().convert(value, param, ctx))
-        except TypeError:  # a list or the like, from a configuration file
-            number = math.nan
-        if math.isnan(number):  # which no comparison with a bound refuses
-            self.fail(f"'{value}' is not a valid number", param, ctx)
-        return number
-
-
-class Positive(Number):
-    """A finite number above 0."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True, max=1e9)
-
-    def _describe_range(self) -> str:
-        return "above 0"
-
-
-class Whole(click.IntRange):
-    """A whole number."""
-
-    name = "whole number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Turn text into a whole number of the range."""
-        try:
-            return int(super().convert(value, param, ctx))
-        except TypeError:  # a list or the like, from a configuration file
-            self.fail(f"'{value}' is not a valid whole number", param, ctx)
-
-    def _describe_range(self) -> str:
-        return f"from {self.min}" + ("" if self.max is None else f" to {self.max}")
-
-
-PIXEL_FORMAT = Choice(["yuv420p", "yuv420p10le"], {"8": "yuv420p", "10": "yuv420p10le"})
-_RAW = "Raw .yuv input (else read from header or file name)"
+    return KindType(OneOf(words))
 
 
 def _stacked(*decorators: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
@@ -213,58 +100,55 @@ def _stacked(*decorators: Callable[[_Function], _Function]) -> Callable[[_Functi
     return apply
 
 
+def fields_of(
+    options: type[EncodeOptions] | type[DecodeOptions],
+    *names: str,
+    group: str | None = None,
+    help: Mapping[str, str] | None = None,
+) -> Callable[[_Function], _Function]:
+    """Fields of an options class as options of a command, under their own names.
+
+    Args:
+        options: The class.
+        names: Which of its fields; none: all.
+        group: Another heading for them.
+        help: Other explanations by name.
+    """
+    known, defaults = described(options), options()
+
+    def of_field(name: str) -> Callable[[_Function], _Function]:
+        each = known[name]
+        kind: dict[str, Any] = {"type": KindType(each.kind), "default": getattr(defaults, name)}
+        if isinstance(each.kind, Flag):
+            kind = {"is_flag": True}
+        elif each.repeated:
+            kind = {"multiple": True}
+        text = (help or {}).get(name, each.help)
+        return option(
+            *each.flags, name, group=group or each.group, aliases=each.aliases, metavar=each.metavar, help=text, **kind
+        )
+
+    return _stacked(*(of_field(name) for name in names or known))
+
+
+def whole(low: int, high: int | None = None) -> KindType:
+    """A whole number in a range."""
+    return KindType(Whole(low, high))
+
+
 def raw_options() -> Callable[[_Function], _Function]:
     """Geometry of raw video: ``size``, ``fps``, ``pix_fmt``."""
-    return _stacked(
-        option("-s", "--size", group=_RAW, type=PictureSize(), metavar="WxH", aliases=("--input-res",),
-               help="Picture size."),
-        option("-r", "--fps", group=_RAW, type=FrameRate(), metavar="N[/D]",
-               help="Frame rate, e.g. 30 or 30000/1001."),
-        option("--pix-fmt", group=_RAW, type=PIXEL_FORMAT, aliases=("--input-depth",),
-               help="8 or 10 bit planar 4:2:0."),
-    )  # fmt: skip
+    return fields_of(EncodeOptions, "size", "fps", "pix_fmt")
 
 
 def frame_options() -> Callable[[_Function], _Function]:
     """Range of frames: ``seek``, ``frames``."""
-    return _stacked(
-        option("--seek", group="Frames", type=Whole(min=0), metavar="N", default=0,
-               help="First frame to use.  [default: 0]"),
-        option("-n", "--frames", group="Frames", type=Whole(min=1), metavar="N",
-               help="Number of frames.  [default: to the end]"),
-    )  # fmt: skip
-
-
-def effort_options(preset: str, planned: str) -> Callable[[_Function], _Function]:
-    """How long to fit: ``preset``, ``epochs``, ``max_time_s``.
-
-    Args:
-        preset: Which preset is the default, in words.
-        planned: What ends in the time that is given.
-    """
-    return _stacked(
-        option("--preset", group="Speed", type=Choice(PRESETS), help=f"Encoding effort.  [default: {preset}]"),
-        option("--epochs", group="Speed", type=Positive(), metavar="N",
-               help="Override the preset's passes over the clip."),
-        option("--max-time", "max_time_s", group="Speed", type=DURATION, metavar="T",
-               help=f"Plan the {planned} to end in this time: 90s, 30m, 6h."),
-    )  # fmt: skip
+    return fields_of(EncodeOptions, "seek", "frames")
 
 
 def device_options() -> Callable[[_Function], _Function]:
     """Where to compute: ``device``, ``threads``."""
-    return _stacked(
-        option("--device", group="Compute", metavar="DEV", default="auto",
-               help="auto, cpu, cuda, cuda:1 or mps.  [default: auto]"),
-        option("--threads", group="Compute", type=Whole(1, 1024), metavar="N", default=1,
-               help="CPU threads.  [default: 1]"),
-    )  # fmt: skip
-
-
-def seed_option() -> Callable[[_Function], _Function]:
-    """``seed``."""
-    return option("--seed", group="Compute", type=Whole(0, 2**32 - 1), metavar="N", default=0,
-                  help="Random seed.  [default: 0]")  # fmt: skip
+    return fields_of(EncodeOptions, "device", "threads")
 
 
 def json_option() -> Callable[[_Function], _Function]:
@@ -274,7 +158,7 @@ def json_option() -> Callable[[_Function], _Function]:
 
 def progress_option() -> Callable[[_Function], _Function]:
     """``progress``."""
-    return option("--progress", group="Output", type=Choice(["auto", "bar", "plain", "json", "none"]), default="auto",
+    return option("--progress", group="Output", type=choice("auto", "bar", "plain", "json", "none"), default="auto",
                   help="Progress on stderr; auto = bar on a terminal, else plain lines.  [default: auto]")  # fmt: skip
 
 
@@ -300,3 +184,34 @@ def verbosity_options() -> Callable[[_Function], _Function]:
         option("-q", "--quiet", group="Output", is_flag=True, expose_value=False, is_eager=True, callback=set_quiet,
                help="Errors only."),
     )  # fmt: skip
+
+
+def check_resume(ctx: click.Context, kept: Container[str]) -> None:
+    """Refuse options that contradict the encode being resumed.
+
+    Args:
+        ctx: The command's.
+        kept: Parameters that may be given all the same.
+
+    Raises:
+        UsageError: An option was given that the job has already settled.
+    """
+    for parameter in ctx.command.params:
+        given = ctx.get_parameter_source(str(parameter.name)) is click.core.ParameterSource.COMMANDLINE
+        if given and parameter.expose_value and parameter.name not in kept:
+            name = parameter.opts[-1] if parameter.opts[-1].startswith("-") else str(parameter.metavar).rstrip(".")
+            raise UsageError(f"{name} cannot be given with --resume", "A resumed encode keeps its input and settings")
+
+
+def resumed(folder: str, *, layer: bool) -> Job:
+    """The job of a folder of resume files.
+
+    Raises:
+        InputError: It holds none.
+        UsageError: It is that of the other command.
+    """
+    job = job_in(Path(folder))
+    if (job.base is not None) != layer:
+        kind, other = ("a new file", "encode") if layer else ("a layer", "add-layer")
+        raise UsageError(f"{folder} is of {kind}", f"Go on with it:  nvc {other} --resume {folder}")
+    return job

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import clock, count, size
 from nvcodec.cli._interrupt import stop_on_interrupt
-from nvcodec.cli._options import Command, option
+from nvcodec.cli._options import Command, fields_of, option
 from nvcodec.cli._progress import make_progress
+from nvcodec.cli._summary import layer_summary
 from nvcodec.cli._terminal import Terminal, print_json
-from nvcodec.errors import TargetNotReachedError
-
-if TYPE_CHECKING:
-    from nvcodec.encoder.layer_result import LayerResult
+from nvcodec.config.options import EncodeOptions, changed
+from nvcodec.encoder.result import LayerResult
+from nvcodec.errors import TargetNotReachedError, UsageError
 
 _FILES, _RATE = "Files", "Quality and size (at most one of --bpp, --target-psnr)"
+_HELP = {
+    "seek": "Frame of the source that is the first of BITSTREAM.  [default: 0]",
+    "bpp": "Bits per pixel the layer may add.  [default: half as much as the base has]",
+    "target_psnr": "PSNR to reach with this layer (6:1:1 YUV).",
+    "parameters": "Size of the layer's network.  [default: that of the layer below, or by rule]",
+    "preset": "Encoding effort.  [default: that of BITSTREAM]",
+    "max_time_s": "Plan the fit to end in this time: 90s, 30m, 6h.",
+}
 
 
 @click.command(
@@ -26,55 +31,38 @@ _FILES, _RATE = "Files", "Quality and size (at most one of --bpp, --target-psnr)
         "nvc add-layer clip.nvc --source clip.mp4",
         "nvc add-layer clip.nvc --source clip.y4m --bpp 0.02",
         "nvc add-layer clip.nvc --source clip.y4m --target-psnr 38 -o clip-hq.nvc",
+        "nvc add-layer --resume clip.nvc.layer.work",
     ),
 )
 # fmt: off
-@click.argument("bitstream", metavar="BITSTREAM")
-@option(
-    "-i", "--source", group=_FILES, metavar="FILE", required=True, help="The video it was encoded from.  [required]"
-)
+@click.argument("bitstream", required=False, metavar="BITSTREAM")
+@option("-i", "--source", group=_FILES, metavar="FILE", help="The video it was encoded from.  [required]")
 @option("-o", "--output", group=_FILES, metavar="FILE", help="Write here.  [default: append to BITSTREAM itself]")
+@option("--work-dir", group=_FILES, metavar="DIR", help="Resume files.  [default: OUTPUT.layer.work]")
+@option("--resume", group=_FILES, metavar="DIR", help="Go on with an interrupted fit of a layer.")
 @options.raw_options()
-@option(
-    "--seek",
-    group="Frames",
-    type=options.Whole(min=0),
-    metavar="N",
-    default=0,
-    help="Frame of the source that is the first of BITSTREAM.  [default: 0]",
-)
-@option(
-    "--bpp",
-    group=_RATE,
-    type=options.Positive(),
-    metavar="X",
-    help="Bits per pixel the layer may add.  [default: half as much as the base has]",
-)
-@option(
-    "--target-psnr",
-    group=_RATE,
-    type=options.Positive(),
-    metavar="DB",
-    help="PSNR to reach with this layer (6:1:1 YUV).",
-)
-@option(
-    "--params",
-    "parameters",
-    group=_RATE,
-    type=options.COUNT,
-    metavar="N",
-    help="Size of the layer's network.  [default: that of the layer below, or by rule]",
-)
-@options.effort_options(preset="that of BITSTREAM", planned="fit")
-@options.device_options()
-@options.seed_option()
+@fields_of(EncodeOptions, "seek", help=_HELP)
+@fields_of(EncodeOptions, "bpp", "target_psnr", "parameters", group=_RATE, help=_HELP)
+@fields_of(EncodeOptions, "preset", "epochs", "max_time_s", "device", "threads", "seed", help=_HELP)
 @options.json_option()
 @options.progress_option()
 @options.overwrite_option()
 @options.verbosity_options()
 # fmt: on
 @click.pass_context
-def command(ctx: click.Context, /, bitstream: str, as_json: bool, progress: str, **wanted: Any) -> None:
+def command(
+    ctx: click.Context,
+    /,
+    bitstream: str | None,
+    source: str | None,
+    output: str | None,
+    work_dir: str | None,
+    resume: str | None,
+    as_json: bool,
+    progress: str,
+    overwrite: bool,
+    **wanted: object,
+) -> None:
     """Fit one more enhancement layer and append it to BITSTREAM.
 
     The bytes already in the file are not changed, and 'nvc decode --layers' still shows every lower layer.
@@ -82,22 +70,33 @@ def command(ctx: click.Context, /, bitstream: str, as_json: bool, progress: str,
     import nvcodec
 
     terminal = ctx.ensure_object(Terminal)
+    asked = changed(EncodeOptions(), wanted)
+    if resume is not None:
+        options.check_resume(ctx, {"resume", "as_json", "progress", "overwrite"})
+        options.resumed(resume, layer=True)
+    elif bitstream is None or source is None:
+        missing = "argument 'BITSTREAM'" if bitstream is None else "option '-i' / '--source'"
+        raise UsageError(f"missing {missing}", "See:  nvc add-layer -h")
     with make_progress(progress, terminal) as shown, stop_on_interrupt(terminal) as should_stop:
-        result = nvcodec.add_layer(bitstream, on_event=shown.on_event, should_stop=should_stop, **wanted)
-    terminal.note("\n".join(summary(result)))
+        on_event = shown.on_event
+        if resume is not None:
+            result = nvcodec.resume(resume, on_event=on_event, should_stop=should_stop)
+            assert isinstance(result, LayerResult)
+        else:
+            assert bitstream is not None and source is not None
+            folder = work_dir or (None if source == "-" else f"{output or bitstream}.layer.work")
+            result = nvcodec.add_layer(
+                bitstream,
+                source,
+                output,
+                options=asked,
+                work_dir=folder,
+                overwrite=overwrite,
+                on_event=on_event,
+                should_stop=should_stop,
+            )
+    terminal.note("\n".join(layer_summary(result)))
     if as_json:
         print_json(result.to_json())
     if result.shortfall is not None:
         raise TargetNotReachedError(f"target not reached: {result.shortfall}", "The best layer found was written")
-
-
-def summary(result: LayerResult) -> list[str]:
-    """What the layer is worth, in two lines."""
-    now, before = result.psnr, result.psnr_below
-    return [
-        f"{result.file}  layer {result.layer}: {size(result.added_bytes)} added ({result.added_bpp:.4f} bpp), "
-        f"{size(result.bytes)} in all ({result.bpp:.4f} bpp)",
-        f"PSNR  Y {now['y']:.2f}  6:1:1 {now['yuv_611']:.2f}  RGB {now['rgb']:.2f} dB   "
-        f"{now['yuv_611'] - before['yuv_611']:+.2f} dB 6:1:1   {count(result.parameters)} parameters   "
-        f"added in {clock(result.encode_s)}",
-    ]

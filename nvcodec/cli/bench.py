@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nvcodec.cli import _options as options
-from nvcodec.cli._options import Choice, Command, option
+from nvcodec.cli._options import Command, choice, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_json, printable
 from nvcodec.errors import UsageError
@@ -77,7 +77,7 @@ SCHEMA = "nvc-bench-report/1"
 @option(
     "--metric",
     group=_REPORT,
-    type=Choice(_METRICS),
+    type=choice(*_METRICS),
     default="psnr-yuv",
     help="What BD-rate and plot compare; psnr-yuv is 6:1:1.  [default: psnr-yuv]",
 )

@@ -16,7 +16,7 @@ from nvcodec.errors import UsageError
 @option(
     "--layer",
     group="Layers",
-    type=options.Whole(min=1),
+    type=options.whole(1),
     metavar="N",
     help="Which enhancement layer; 1 = the first above the base.",
 )

@@ -23,7 +23,7 @@ from nvcodec.errors import UsageError
 @option(
     "--layers",
     group="What to take off",
-    type=options.Whole(min=0),
+    type=options.whole(0),
     metavar="N",
     help="Keep the base and the first N enhancement layers; 0 = the base alone.  [default: all]",
 )
