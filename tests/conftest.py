@@ -5,17 +5,15 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nvcodec.config.fit import EncodeConfig
 from nvcodec.config.job import Job
-from nvcodec.config.settings import apply
-from nvcodec.config.target import RateTarget, TargetKind
+from nvcodec.config.options import EncodeOptions, changed
+from nvcodec.config.target import TargetKind
 from nvcodec.io.sink import open_sink
 from nvcodec.types import Planes, VideoFormat
 
@@ -84,7 +82,7 @@ def tiny_job(tmp_path: Path) -> Callable[..., Job]:
         epochs: float = 3,
         settings: dict[str, object] | None = None,
         output: str = "out.nvc",
-        **config: object,
+        **options: object,
     ) -> Job:
         source = tmp_path / f"source_{video.width}x{video.height}_{video.bit_depth}.y4m"
         if not source.exists():
@@ -92,12 +90,9 @@ def tiny_job(tmp_path: Path) -> Callable[..., Job]:
                 for planes in _moving(video, frames):
                     sink.write(planes)
         model = {f"model.{name}": value for name, value in TINY_MODEL.items()}
-        applied = apply(EncodeConfig(preset="draft", epochs=epochs), {**model, **(settings or {})})
-        return Job(
-            str(source),
-            str(tmp_path / output),
-            target=RateTarget(kind, value),
-            config=replace(applied, **config),  # type: ignore[arg-type]
-        )
+        target = {kind: kind.value, TargetKind.SIZE: "target_size", TargetKind.PSNR: "target_psnr"}[kind]
+        asked = {"preset": "draft", "device": "cpu", "epochs": epochs, target: value, **options}
+        asked["settings"] = {**model, **(settings or {})}
+        return Job((str(source),), str(tmp_path / output), changed(EncodeOptions(), asked))
 
     return make
