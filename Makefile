@@ -9,7 +9,7 @@ SAMPLE = samples/bunny_320x180_25.mkv
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint same-bytes samples clean
+.PHONY: demo test lint docs same-bytes samples clean
 
 demo: $(STAMP)
 	@mkdir -p demo
@@ -27,6 +27,13 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The documentation as a static site in site/: open site/index.html
+docs: $(STAMP)
+	$(BIN)/python -c 'import mkdocs, mkdocstrings_handlers.python' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 # What earlier commits wrote, on this machine: for changes that must not change a byte (tools/same_bytes.py)
 SAME_BYTES ?= $(HOME)/.cache/nvc-same-bytes
 
@@ -37,7 +44,7 @@ samples: $(STAMP)
 	sh samples/make.sh
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "nvc needs Python 3.10 or newer")'

@@ -21,7 +21,7 @@ from nvcodec.cli.main import COMMANDS
 from nvcodec.encoder.plan import presets, size_dnerv, sizing
 
 ROOT = Path(__file__).parents[1]
-DOCS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+DOCS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "docs" / "schemas" / "README.md", ROOT / "README.md"]
 TEXTS = {path: path.read_text(encoding="utf-8") for path in DOCS}
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FIELD = "\0"
@@ -42,7 +42,7 @@ def _anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", _prose(path)):
         if link.startswith("https://"):
@@ -63,7 +63,7 @@ def _commands(path: Path) -> Iterator[str]:
     yield from re.findall(r"(?:^|\| )(nvc .*?)(?= \| |$)", shell, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_parse(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")  # for --config
     monkeypatch.chdir(tmp_path)
