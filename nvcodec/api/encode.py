@@ -96,7 +96,7 @@ def resume(
     job = job_in(folder)
     check(job.options, len(job.inputs), layer=job.base is not None)
     for path in job.paths:
-        check_output(job.output, overwrite or job.base is not None, path)
+        check_output(job.output, overwrite or job.is_in_place, path)
     check_inputs(job, on_event)
     from nvcodec.encoder.encode import encode as run
 

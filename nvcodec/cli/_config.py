@@ -50,7 +50,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"{path} is no valid TOML: {error}") from None
-    tables = {key: value for key, value in content.items() if isinstance(value, Mapping)}
+    tables = {key: value for key, value in content.items() if isinstance(value, Mapping) or "." in key}
     known = {
         name[2:]: parameter.name
         for parameter in ctx.command.get_params(ctx)
@@ -69,22 +69,18 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -
 
 
 def save_config(path: str, options: EncodeOptions, overwrite: bool) -> None:
-    """Write options as TOML that ``--config`` reads: everything that has a value, then settings by group.
+    """Write options as TOML that ``--config`` reads: everything that has a value, then settings by their dotted keys.
 
     Raises:
         UsageError: The file exists, or cannot be written.
     """
     check_output(path, overwrite)
     known, values = described(type(options)), plain(options)
-    settings = values.pop("settings")
-    content: dict[str, Any] = {
-        known[name].flags[-1].removeprefix("--"): value for name, value in values.items() if value is not None
-    }
-    assert isinstance(settings, dict)
-    for key, value in settings.items():
-        group, _, name = key.partition(".")
-        content.setdefault(group, {})[name] = value
+    del values["settings"]
+    content = {known[name].flags[-1].removeprefix("--"): value for name, value in values.items() if value is not None}
+    # not as tables: one of them has the name of an option
+    text = tomli_w.dumps({**content, **options.settings})
     try:
-        Path(path).write_text(tomli_w.dumps(content), encoding="utf-8")
+        Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}", "Choose another --save-config") from None

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from nvcodec.cli._terminal import Terminal
+from nvcodec.config import kinds
 from nvcodec.config.job import Job
-from nvcodec.config.kinds import Flag, Kind, OneOf, Whole
+from nvcodec.config.kinds import Kind
 from nvcodec.config.options import DecodeOptions, EncodeOptions, described
 from nvcodec.encoder.resume.work_folder import job_in
 from nvcodec.errors import UsageError
@@ -88,7 +89,7 @@ class KindType(click.ParamType):  # type: ignore[type-arg]
 
 def choice(*words: str) -> KindType:
     """One of a few words; a near miss is told so."""
-    return KindType(OneOf(words))
+    return KindType(kinds.one_of(words))
 
 
 def _stacked(*decorators: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
@@ -119,10 +120,10 @@ def fields_of(
     def of_field(name: str) -> Callable[[_Function], _Function]:
         each = known[name]
         kind: dict[str, Any] = {"type": KindType(each.kind), "default": getattr(defaults, name)}
-        if isinstance(each.kind, Flag):
+        if each.kind is kinds.FLAG:
             kind = {"is_flag": True}
         elif each.repeated:
-            kind = {"multiple": True}
+            kind = {"multiple": True, "callback": _together(each.kind)}
         text = (help or {}).get(name, each.help)
         return option(
             *each.flags, name, group=group or each.group, aliases=each.aliases, metavar=each.metavar, help=text, **kind
@@ -131,9 +132,22 @@ def fields_of(
     return _stacked(*(of_field(name) for name in names or known))
 
 
+def _together(kind: Kind[Any]) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], Any]:
+    """Make one value of all that an option was given with."""
+
+    def parse(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> Any:
+        try:
+            return kind.parse(words)
+        except ValueError as error:
+            message, _, remedy = str(error).partition("; ")
+            raise UsageError(message, remedy[:1].upper() + remedy[1:]) from None
+
+    return parse
+
+
 def whole(low: int, high: int | None = None) -> KindType:
     """A whole number in a range."""
-    return KindType(Whole(low, high))
+    return KindType(kinds.whole(low, high))
 
 
 def raw_options() -> Callable[[_Function], _Function]:

@@ -6,14 +6,15 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nvcodec.api.checks import check_output
+from nvcodec.api.checks import check, check_output
+from nvcodec.api.decode import file_names
 from nvcodec.api.info import probe
 from nvcodec.cli import _options as options
 from nvcodec.cli._config import config_option, drop_overruled, save_config
@@ -26,6 +27,7 @@ from nvcodec.cli._tensors import all_costs, part_table
 from nvcodec.cli._terminal import Terminal, print_json
 from nvcodec.config.options import MANY, TARGETS, EncodeOptions, changed
 from nvcodec.config.settings import flatten
+from nvcodec.encoder.plan.stream_names import stream_names
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.errors import InterruptedEncodeError, TargetNotReachedError, UsageError
 from nvcodec.models import registry
@@ -100,7 +102,7 @@ def command(
     work_dir: str | None,
     resume: str | None,
     tables: dict[str, object],
-    settings: tuple[str, ...],
+    settings: Mapping[str, object],
     save_config_to: str | None,
     recon: str | None,
     no_verify: bool,
@@ -113,7 +115,7 @@ def command(
 
     INPUT is .y4m, raw .yuv, anything FFmpeg reads, a folder of PNGs, or '-' for Y4M on stdin.
 
-    With --model dnerv all INPUTs go into one file; then a folder stands for the videos in it, by name, and @LIST for
+    With --model dnerv all INPUTs go into one archive; then a folder stands for the videos in it, by name, and @LIST for
     the paths in a text file, one a line, seen from its folder. Targets are for all of them together.
     """
     import nvcodec
@@ -122,20 +124,21 @@ def command(
     sources, asked = [*inputs, *inputs_again], EncodeOptions()
     if resume is not None:
         options.check_resume(ctx, _KEPT_BY_RESUME)
-        several = len(options.resumed(resume, layer=False).inputs) > 1
+        sources = options.resumed(resume, layer=False).paths
     else:
         drop_overruled(ctx, TARGETS, wanted)
-        asked = changed(asked, {**wanted, "settings": {**tables, **changed(asked, {"settings": settings}).settings}})
+        asked = changed(asked, {**wanted, "settings": {**tables, **settings}})
+        if sources or output is not None or save_config_to is None:
+            _check_files(sources, output, work_dir, as_json, asked)
         if save_config_to is not None:
+            check(asked)
             save_config(save_config_to, asked, overwrite)
-            if not sources and output is None:
+            if not sources:
                 return
-        _check_files(sources, output, work_dir, as_json, asked)
         if registry.by_name(asked.model).settings.shares_parameters:
             sources = expand(sources)
-        several = len(sources) > 1
     if recon is not None:
-        _check_recon(recon, several, overwrite, sources)
+        _check_recon(Path(recon), overwrite, sources)
     with (
         tempfile.TemporaryDirectory(prefix="nvc-") as scratch,
         make_progress(progress, terminal) as shown,
@@ -150,7 +153,7 @@ def command(
                 assert isinstance(result, EncodeResult)
             else:
                 result = nvcodec.encode(
-                    sources if several else sources[0],
+                    sources if len(sources) > 1 else sources[0],
                     os.path.join(scratch, "stdout.nvc") if output == "-" else str(output),
                     options=asked,
                     work_dir=work_dir or (None if "-" in (*sources, output) else f"{output}.work"),
@@ -210,19 +213,25 @@ def _check_files(
             raise UsageError("--work-dir needs an output file", "An encode to standard output cannot be resumed")
 
 
-def _check_recon(recon: str, several: bool, overwrite: bool, sources: Sequence[str]) -> None:
+def _check_recon(recon: Path, overwrite: bool, sources: Sequence[str]) -> None:
     """Refuse decoded videos that could not be written when the fit is over.
 
     Raises:
         UsageError: It is neither .y4m nor .yuv, or no folder, for several videos; or it exists.
     """
-    if several:
-        if Path(recon).suffix and not Path(recon).is_dir():
-            raise UsageError(f"--recon {recon} is one file, for several videos", "Name a folder:  --recon videos/")
-        return
-    check_output(recon, overwrite, *sources[:1])
-    if Path(recon).suffix.lower() not in (".y4m", ".yuv"):
-        raise UsageError(f"--recon {recon} is neither .y4m nor .yuv", "For other kinds decode the bitstream afterwards")
+    if len(sources) == 1:
+        check_output(str(recon), overwrite, *sources)
+        if recon.suffix.lower() not in (".y4m", ".yuv"):
+            raise UsageError(
+                f"--recon {recon} is neither .y4m nor .yuv", "For other kinds decode the bitstream afterwards"
+            )
+    elif recon.is_dir():
+        for name in file_names(stream_names(sources)):
+            check_output(f"{recon / name}.y4m", overwrite)
+    elif recon.suffix:
+        raise UsageError(f"--recon {recon} is one file, for several videos", "Name a folder:  --recon videos/")
+    else:
+        check_output(str(recon), overwrite=False)
 
 
 def _write_recon(result: EncodeResult, recon: str, overwrite: bool, shown: Progress) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,18 @@ class Job:
         return (names if one else f"one of {len(self.inputs)} videos ({names}{more})") + (mask or base or "")
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether it changes the bitstream it begins with."""
+        return self.base is not None and os.path.realpath(self.base) == os.path.realpath(self.output)
+
+    @property
     def paths(self) -> list[str]:
         """Where the inputs can be read again; ``-`` where one cannot."""
         return [path_of(video) for video in self.inputs]
+
+    def resume_command(self, folder: Path) -> str:
+        """How to go on with it, on the command line, from its folder of resume files."""
+        return f"nvc {'encode' if self.base is None else 'add-layer'} --resume {folder}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

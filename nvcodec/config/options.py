@@ -14,20 +14,20 @@ from nvcodec.config.kinds import (
     BIT_RATE,
     COUNT,
     DURATION,
+    FLAG,
+    FRAME_RATE,
+    LIMITS,
+    PICTURE_SIZE,
+    SETTINGS,
     SIZE_BYTES,
-    Flag,
-    FrameRate,
+    STREAM,
+    TEXT,
     Kind,
-    LimitPairs,
-    Number,
-    OneOf,
-    PictureSize,
-    Scale,
-    SettingPairs,
-    StreamName,
-    Text,
-    Whole,
+    number,
+    one_of,
     positive,
+    scale,
+    whole,
 )
 from nvcodec.container import PREVIEW_DIVISORS, Limits
 from nvcodec.errors import UsageError
@@ -43,8 +43,7 @@ MANY = " and ".join(model.name for model in MODELS if model.settings.shares_para
 """Models that draw several videos with one network."""
 
 _RAW, _MODEL, _RATE = "Raw .yuv input (else read from header or file name)", "Model", "Quality and size (at most one)"
-_FRAME_COUNT = Whole(1)
-PIXEL_FORMAT = OneOf(("yuv420p", "yuv420p10le"), {"8": "yuv420p", "10": "yuv420p10le"})
+PIXEL_FORMAT = one_of(("yuv420p", "yuv420p10le"), {"8": "yuv420p", "10": "yuv420p10le"})
 
 
 @dataclass(frozen=True)
@@ -90,41 +89,41 @@ class EncodeOptions:
     """
 
     size: tuple[int, int] | None = option(
-        "-s --size", PictureSize(), _RAW, "Picture size.", metavar="WxH", aliases=("--input-res",)
+        "-s --size", PICTURE_SIZE, _RAW, "Picture size.", metavar="WxH", aliases=("--input-res",)
     )
     """(width, height) of raw video."""
-    fps: Fraction | None = option("-r --fps", FrameRate(), _RAW, "Frame rate, e.g. 30 or 30000/1001.", metavar="N[/D]")
+    fps: Fraction | None = option("-r --fps", FRAME_RATE, _RAW, "Frame rate, e.g. 30 or 30000/1001.", metavar="N[/D]")
     """Frames per second; wins over what the source says."""
     pix_fmt: str | None = option(
         "--pix-fmt", PIXEL_FORMAT, _RAW, "8 or 10 bit planar 4:2:0.", aliases=("--input-depth",)
     )
     """``yuv420p`` or ``yuv420p10le``, for raw video."""
-    seek: int = option("--seek", Whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
+    seek: int = option("--seek", whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
     """First frame to take of every source."""
     frames: int | None = option(
-        "-n --frames", Whole(1), "Frames", "Number of frames.  [default: to the end]", metavar="N"
+        "-n --frames", whole(1), "Frames", "Number of frames.  [default: to the end]", metavar="N"
     )
     """How many frames to take; of several sources as many of each, at most. None = to the end."""
     mask: str | None = option(
-        "--mask", Text(), "Frames",
+        "--mask", TEXT, "Frames",
         "Hide samples from the fit; decoding fills them in: box:WxH, box:WxH+X+Y,..., boxes:N, scattered:N, or a "
         "video or picture that is white there.",
         metavar="MASK",
     )  # fmt: skip
     """What the fit must not see of each source, as :func:`nvcodec.io.mask.open_mask` takes it."""
     model: str = option(
-        "-m --model", OneOf(model.name for model in MODELS), _MODEL,
+        "-m --model", one_of(model.name for model in MODELS), _MODEL,
         f"Representation; {MANY} takes several videos.  [default: {MODELS[0].name}]",
         default=MODELS[0].name,
     )  # fmt: skip
     """Name of the representation."""
     domain: str | None = option(
-        "--domain", OneOf(("yuv420", "rgb")), _MODEL,
+        "--domain", one_of(("yuv420", "rgb")), _MODEL,
         "Planes to fit and measure.  [default: those of the input]",
     )  # fmt: skip
     """Coding domain, ``yuv420`` or ``rgb``; None = that of the source."""
     preview: bool = option(
-        "--preview", Flag(), _MODEL, "Store what nvc decode --scale needs to be quick: small heads.", default=False
+        "--preview", FLAG, _MODEL, "Store what nvc decode --scale needs to be quick: small heads.", default=False
     )
     """Whether to store heads that draw small pictures."""
     parameters: float | None = option(
@@ -132,7 +131,7 @@ class EncodeOptions:
     )
     """Size of the network in coded numbers; None = by rule from the target."""
     crf: float | None = option(
-        "--crf", Number(0, 63), _RATE, "Constant quality, lower is better.  [default: 32]",
+        "--crf", number(0, 63), _RATE, "Constant quality, lower is better.  [default: 32]",
         metavar="0-63", aliases=("--qp",),
     )  # fmt: skip
     """Constant quality, 0..63; the default, at 32."""
@@ -151,7 +150,7 @@ class EncodeOptions:
     )
     """Least PSNR in dB, YUV 6:1:1 (RGB in the domain ``rgb``), mean over the sources."""
     preset: str | None = option(
-        "--preset", OneOf(PRESETS), "Speed", "Encoding effort.  [default: medium on CUDA, else faster]"
+        "--preset", one_of(PRESETS), "Speed", "Encoding effort.  [default: medium on CUDA, else faster]"
     )
     """Effort; None = what suits the device."""
     epochs: float | None = option(
@@ -162,25 +161,25 @@ class EncodeOptions:
         "--max-time", DURATION, "Speed", "Plan the encode to end in this time: 90s, 30m, 6h.", metavar="T"
     )
     """Seconds after which the whole encode should be over; replaces the epochs."""
-    tune: str | None = option("--tune", OneOf(("psnr", "ssim")), "Speed", "Distortion to minimise.  [default: psnr]")
+    tune: str | None = option("--tune", one_of(("psnr", "ssim")), "Speed", "Distortion to minimise.  [default: psnr]")
     """``psnr`` or ``ssim``; the setting ``loss.kind``."""
     settings: Mapping[str, object] = option(
-        "--set", SettingPairs(), "Speed",
+        "--set", SETTINGS, "Speed",
         "Any setting of fit, loss or model, e.g. --set fit.learning_rate=1e-3 (repeatable).",
         metavar="KEY=VALUE", factory=dict, repeated=True,
     )  # fmt: skip
     """Dotted keys of :class:`nvcodec.config.fit.Settings`, e.g. ``{"fit.learning_rate": 1e-3}``."""
     device: str = option(
-        "--device", Text(), "Compute", "auto, cpu, cuda, cuda:1 or mps.  [default: auto]", metavar="DEV", default="auto"
+        "--device", TEXT, "Compute", "auto, cpu, cuda, cuda:1 or mps.  [default: auto]", metavar="DEV", default="auto"
     )
     """Where to fit."""
-    threads: int = option("--threads", Whole(1, 1024), "Compute", "CPU threads.  [default: 1]", metavar="N", default=1)
+    threads: int = option("--threads", whole(1, 1024), "Compute", "CPU threads.  [default: 1]", metavar="N", default=1)
     """CPU threads; on a CPU the same seed and number of threads give the same bytes."""
     segment: int | None = option(
-        "--segment", Whole(1), "Compute", "Frames per independent segment.  [default: whole clip]", metavar="N"
+        "--segment", whole(1), "Compute", "Frames per independent segment.  [default: whole clip]", metavar="N"
     )
     """Most frames of an independent segment; None = the whole clip is one."""
-    seed: int = option("--seed", Whole(0, 2**32 - 1), "Compute", "Random seed.  [default: 0]", metavar="N", default=0)
+    seed: int = option("--seed", whole(0, 2**32 - 1), "Compute", "Random seed.  [default: 0]", metavar="N", default=0)
     """Of all random choices."""
 
 
@@ -190,56 +189,56 @@ class DecodeOptions:
 
     pix_fmt: str | None = option("--pix-fmt", PIXEL_FORMAT, "Files", "[default: as encoded]")
     """``yuv420p`` or ``yuv420p10le``; None = the bit depth of the file."""
-    seek: int = option("--seek", Whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
+    seek: int = option("--seek", whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
     """First frame."""
     frames: int | None = option(
-        "-n --frames", Whole(1), "Frames", "Number of frames.  [default: to the end]", metavar="N"
+        "-n --frames", whole(1), "Frames", "Number of frames.  [default: to the end]", metavar="N"
     )
     """How many frames to write; None = to the end."""
-    step: int = option("--step", Whole(1), "Frames", "Every N-th frame.  [default: 1]", metavar="N", default=1)
+    step: int = option("--step", whole(1), "Frames", "Every N-th frame.  [default: 1]", metavar="N", default=1)
     """Every n-th frame only."""
     interpolate: int = option(
-        "--interpolate", Whole(1, MAX_INTERPOLATE), "Frames",
+        "--interpolate", whole(1, MAX_INTERPOLATE), "Frames",
         "Draw N-1 pictures between each two frames, none behind the last, at N times the rate.  [default: 1]",
         metavar="N", default=1,
     )  # fmt: skip
     """Draw ``interpolate - 1`` pictures between each two frames too, at as many times the frame rate."""
     stream: int | str = option(
-        "--stream", StreamName(), "Streams", "Which video of a multi-video file.  [default: 0]",
+        "--stream", STREAM, "Streams", "Which video of a multi-video file.  [default: 0]",
         metavar="N|NAME", default=0,
     )  # fmt: skip
     """Which video of the file, by number or name."""
     layers: int | None = option(
-        "--layers", Whole(0, 255), "Streams",
+        "--layers", whole(0, 255), "Streams",
         "Use the base and the first N enhancement layers.  [default: all; none where --scale finds previews]",
         metavar="N",
     )  # fmt: skip
     """Enhancement layers to draw with; None = all that can be used, but none where previews are drawn."""
     scale: Fraction | str | float = option(
-        "--scale", Scale((1, *PREVIEW_DIVISORS)), "Frames",
+        "--scale", scale((1, *PREVIEW_DIVISORS)), "Frames",
         "Draw small pictures; quick if encoded with --preview, which shows the base alone.  [default: 1]",
         default=Fraction(1),
     )  # fmt: skip
     """Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so. Quick where the file holds
     previews; else whole pictures are drawn and shrunk."""
     device: str = option(
-        "--device", Text(), "Compute", "auto, cpu, cuda, cuda:1 or mps.  [default: auto]", metavar="DEV", default="auto"
+        "--device", TEXT, "Compute", "auto, cpu, cuda, cuda:1 or mps.  [default: auto]", metavar="DEV", default="auto"
     )
     """Where to draw."""
-    threads: int | None = option("--threads", Whole(1, 1024), "Compute", "CPU threads.  [default: 1]", metavar="N")
+    threads: int | None = option("--threads", whole(1, 1024), "Compute", "CPU threads.  [default: 1]", metavar="N")
     """CPU threads; None = as torch is set."""
     batch: int | None = option(
-        "--batch", Whole(1, 4096), "Compute", "Frames per forward pass.  [default: fits memory]", metavar="N"
+        "--batch", whole(1, 4096), "Compute", "Frames per forward pass.  [default: fits memory]", metavar="N"
     )
     """Frames per forward pass; None = what fits memory."""
     limits: Limits | None = option(
-        "--limit", LimitPairs(), "Compute",
+        "--limit", LIMITS, "Compute",
         "Raise a limit that a large file runs into, e.g. max_frames=2000000 (repeatable).",
         metavar="NAME=VALUE", repeated=True,
     )  # fmt: skip
     """What to refuse before allocating; an open session has its own."""
     check: bool = option(
-        "--check", Flag(), "Output",
+        "--check", FLAG, "Output",
         "Verify checksums and that pictures are within 1 of the stored digest; exit 4 if not. Needs no -o.",
         default=False,
     )  # fmt: skip
@@ -258,7 +257,7 @@ def changed(options: _Options, changes: Mapping[str, object]) -> _Options:
     """Options with others in place of some of them, each a value of its kind.
 
     Args:
-        options: Where to start from.
+        options: Where to start from; its values are looked at too.
         changes: Values by names of fields, as text or as Python or TOML have them; None = the default.
 
     Raises:
@@ -266,7 +265,7 @@ def changed(options: _Options, changes: Mapping[str, object]) -> _Options:
     """
     known = described(type(options))
     values: dict[str, Any] = {}
-    for name, value in changes.items():
+    for name, value in {**{name: getattr(options, name) for name in known}, **changes}.items():
         if name not in known:
             raise UsageError(f"no option is called {name!r}", f"Options: {', '.join(known)}")
         try:

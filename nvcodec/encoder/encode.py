@@ -186,13 +186,15 @@ class _Encode:
             raise UsageError(f"cannot write {self.job.output}: {error.strerror}", hint) from None
         finally:
             self.file.discard()
+        elapsed_s = time.monotonic() - self.started
+        result: EncodeResult | LayerResult
+        if below is not None:
+            result = layer_result(self.job, self.plan, self.fitted, below, found, size, elapsed_s)
+        else:
+            result = encode_result(self.job, self.plan, self.videos, self.fitted, found, size, elapsed_s)
         if self.checkpoint is not None:
             self.checkpoint.remove()
-        elapsed_s = time.monotonic() - self.started
-        if below is not None:
-            return layer_result(self.job, self.plan, self.fitted, below, found, size, elapsed_s)
-        result = encode_result(self.job, self.plan, self.videos, self.fitted, found, size, elapsed_s)
-        if self.plan.limit is not None and size < _WELL_USED * self.plan.limit:
+        if below is None and self.plan.limit is not None and size < _WELL_USED * self.plan.limit:
             self._tell(
                 f"{result.parameters:,} parameters have no use for more than {size:,} of the "
                 f"{self.plan.limit:,} bytes; more --params would"
@@ -203,7 +205,11 @@ class _Encode:
         """Fit a part, or take it from the checkpoint."""
         part: Part = new_part(self.opened.part, self.context, index, lambda *taken: self._room(part, *taken))
         done = self.checkpoint and self.checkpoint.load_part(index)
-        fitted = self._fit(part) if not done else part.finished(done)
+        if done:
+            fitted = part.finished(done)
+            self._forecast(part)
+        else:
+            fitted = self._fit(part)
         for problem in fitted.problems:
             self._tell(problem)
         return fitted
@@ -216,8 +222,7 @@ class _Encode:
             raise self._stopped_early() from None
         step_s = part.probe()  # also compiles, where there is a compiler, before the clock starts
         part.end_on_time()
-        if part.index == 0:
-            self._forecast(part, step_s)
+        self._forecast(part, step_s)
         if state:
             part.load(state)
         autosave, count = Autosave(self.checkpoint, part.index, part.state, self.on_event), len(self.plan.parts)
@@ -272,7 +277,9 @@ class _Encode:
             return None
         below = measured(self.opened.base.session, self.videos, self.job.options.device)
         gain = found.psnr_db(self.plan) - below.psnr_db(self.plan)
-        if gain < -_ROUNDING_DB:  # what a fit without time for it has made
+        if gain < -_ROUNDING_DB:  # what a fit without time for it has made, and nobody wants to go on with
+            if self.checkpoint is not None:
+                self.checkpoint.remove()
             raise TargetNotReachedError(
                 f"layer {found.session.container.layers} makes the pictures worse ({gain:+.2f} dB); "
                 f"{self.job.output} is as it was",
@@ -280,7 +287,10 @@ class _Encode:
             )
         return below
 
-    def _forecast(self, part: Part, step_s: float) -> None:
+    def _forecast(self, part: Part, step_s: float = 0.0) -> None:
+        """Say what is about to come, at the first part; where that is done already, without knowing how long."""
+        if part.index > 0:
+            return
         budget, share, steps = part.budget, part.pixels / part.pixels_left, sum(self.plan.steps)
         steps = steps or round((budget.steps or 0) / share)
         self.on_event(

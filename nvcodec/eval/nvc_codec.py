@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, final
 
+from nvcodec.config.options import PRESETS
 from nvcodec.encoder.fit.events import Event, EventHandler, Forecast, Notice, Step
-from nvcodec.encoder.plan.presets import PRESETS
 from nvcodec.errors import (
     BitstreamError,
     DeviceError,
@@ -47,7 +47,7 @@ class NvcCodec(BenchCodec):
     unit = "bpp"
     default_points = (0.05, 0.1, 0.2, 0.4)
     lowest, highest, whole = 1e-4, 100.0, False
-    presets = tuple(PRESETS)
+    presets = PRESETS
     default_preset = "medium"
 
     def __init__(self, preset: str, options: str = "", variant: str = "") -> None:

@@ -83,12 +83,19 @@ def test_key_frames_in_the_domain_rgb(whole: Container) -> None:
         VideoReader(_file(whole, header=replace(whole.header, domain=Domain.RGB)), device="cpu")
 
 
-def test_parameters_that_are_not_the_first_are_ignored(whole: Container) -> None:
+def test_parameters_of_a_later_network_that_make_no_sense(whole: Container) -> None:
     first, second = whole.segments
     data = _file(whole, segments=[first, replace(second, payload=b"anything")])
-    expected = VideoReader(ARCHIVE, device="cpu", stream=1).planes(3)
-    drawn = VideoReader(data, device="cpu", stream=1).planes(3)
-    assert all((a == b).all() for a, b in zip(drawn, expected, strict=True))
+    expected = VideoReader(ARCHIVE, device="cpu").planes(3)
+    assert all((a == b).all() for a, b in zip(VideoReader(data, device="cpu").planes(3), expected, strict=True))
+    with pytest.raises(BitstreamError, match="'BASE' of segment 1"):
+        VideoReader(data, device="cpu", stream=1).planes(3)
+
+
+def test_no_parameters_at_all(whole: Container) -> None:
+    data = _file(whole, segments=[replace(segment, payload=b"") for segment in whole.segments])
+    with pytest.raises(BitstreamError, match="'BASE' of segment 0"):
+        VideoReader(data, device="cpu", stream=1).planes(3)
 
 
 def test_an_enhancement_network_on_key_frames(whole: Container) -> None:

@@ -95,11 +95,13 @@ def test_what_cannot_be_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="array cannot be resumed") as caught:
         _encode(frames, output, work_dir=tmp_path / "work")
     assert "work_dir" in caught.value.hint
-    with pytest.raises(UsageError, match="archive"):
-        _encode(frames, output, model="dnerv")
-    for several in (frames, [frames], [tmp_path / "clip.y4m", frames]):
-        with pytest.raises(UsageError, match="arrays are RGB"):
+    with pytest.raises(UsageError, match="the source is RGB; the key frames of dnerv are 4:2:0"):
+        _encode(frames, output, model="dnerv", settings=None)
+    for several in ([frames], [tmp_path / "clip.y4m", frames]):
+        with pytest.raises(UsageError, match="a list of arrays is no video"):
             nvcodec.encode_archive(several, output)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="an archive is made of a list of videos, not of one ndarray"):
+        nvcodec.encode_archive(frames, output)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="yuv420 needs a 4:2:0 source"):
         _encode(frames, output, domain="yuv420")
     with pytest.raises(UsageError, match=r"\[N, 3, height, width\]"):

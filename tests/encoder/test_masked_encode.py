@@ -11,23 +11,21 @@ import numpy as np
 import pytest
 import torch
 
-from nvcodec import add_layer
+from nvcodec import add_layer, resume
 from nvcodec.api.info import probe
-from nvcodec.config.archive_job import ArchiveJob
-from nvcodec.config.fit import EncodeConfig
 from nvcodec.config.job import Job
-from nvcodec.config.settings import apply
-from nvcodec.config.target import RateTarget, TargetKind
-from nvcodec.encoder.archive import encode_archive
+from nvcodec.config.options import EncodeOptions
+from nvcodec.config.target import TargetKind
 from nvcodec.encoder.encode import encode
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.footage.hiding import exempt, hide
-from nvcodec.errors import InputError, UsageError
+from nvcodec.encoder.result import EncodeResult
+from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
 from nvcodec.eval.measure import evaluate
 from nvcodec.io.mask import open_mask
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
-from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 JobMaker = Callable[..., Job]
 Moving = Callable[[VideoFormat, int], list[Planes]]
@@ -53,11 +51,10 @@ def _defaced(path: str, spec: str, frames: int) -> str:
 @pytest.mark.parametrize("spec", [BOX, SCATTERED])
 @pytest.mark.parametrize("domain", ["yuv420", "rgb"])
 def test_what_is_hidden_leaves_no_trace_in_the_file(tiny_job: JobMaker, spec: str, domain: str) -> None:
-    job = replace(tiny_job(epochs=2), mask=spec)
-    job = replace(job, config=replace(job.config, domain=Domain[domain.upper()]))
-    first = encode(job, work_dir=None)
-    other = replace(job, source=_defaced(job.source, spec, 8), output=f"{job.output}.2")
-    second = encode(other, work_dir=None)
+    job = tiny_job(epochs=2, mask=spec, domain=domain)
+    first = encode(job)
+    other = replace(job, inputs=(_defaced(job.inputs[0], spec, 8),), output=f"{job.output}.2")
+    second = encode(other)
     assert Path(job.output).read_bytes() == Path(other.output).read_bytes()
     assert first.masked is not None and second.masked is not None
     assert second.masked.inside < first.masked.inside
@@ -66,41 +63,37 @@ def test_what_is_hidden_leaves_no_trace_in_the_file(tiny_job: JobMaker, spec: st
 
 
 def test_key_frames_do_not_show_what_is_hidden(tiny_job: JobMaker, tmp_path: Path) -> None:
-    source = tiny_job(frames=12).source
-    config = apply(EncodeConfig(preset="draft", epochs=2), {}, "dnerv")
-    files = []
+    (source,), files = tiny_job(frames=12).inputs, []
+    options = EncodeOptions(model="dnerv", target_size=4000, mask=SCATTERED, preset="draft", epochs=2, device="cpu")
     for index, path in enumerate((source, _defaced(source, SCATTERED, 12))):
         output = str(tmp_path / f"{index}.nvc")
-        job = ArchiveJob((path,), output, RateTarget(TargetKind.SIZE, 4000), config, mask=SCATTERED)
-        result = encode_archive(job)
+        result = encode(Job((path,), output, options))
         assert result.streams[0].masked is not None and "inside" in result.to_json()["streams"][0]["masked"]  # type: ignore[index]
         files.append(Path(output).read_bytes())
     assert files[0] == files[1]
 
 
 def test_both_protocols_are_reported_and_the_file_says_so(tiny_job: JobMaker) -> None:
-    job = replace(tiny_job(epochs=20), mask=BOX)
-    result = encode(job, work_dir=None)
+    job = tiny_job(epochs=20, mask=BOX)
+    result = encode(job)
     assert result.masked is not None and result.masked.share == pytest.approx(20 * 16 / (64 * 48))
     assert result.masked.outside > result.psnr["yuv_611"] > 15
     assert result.to_json()["masked"] == {
         "share": result.masked.share, "inside": result.masked.inside, "outside": result.masked.outside
     }  # fmt: skip
     assert probe(job.output).metadata["mask"] == BOX
-    assert evaluate(job.source, job.output, mask=BOX).quality.masked == result.masked
+    assert evaluate(job.inputs[0], job.output, mask=BOX).quality.masked == result.masked
 
 
 def test_the_quality_asked_for_is_that_of_what_can_be_seen(tiny_job: JobMaker) -> None:
-    job = replace(tiny_job(TargetKind.PSNR, 24, epochs=40), mask="box:40x40")
-    result = encode(job, work_dir=None)
+    result = encode(tiny_job(TargetKind.PSNR, 24, epochs=40, mask="box:40x40"))
     assert result.masked is not None and result.shortfall is None
     assert result.masked.outside >= 24
 
 
-@pytest.mark.parametrize("domain", [None, Domain.RGB])
-def test_targets_and_results_are_of_one_kind(tiny_job: JobMaker, domain: Domain | None) -> None:
-    job = replace(tiny_job(TargetKind.PSNR, 45, epochs=1, domain=domain), mask=BOX)
-    result = encode(job, work_dir=None)
+@pytest.mark.parametrize("domain", [None, "rgb"])
+def test_targets_and_results_are_of_one_kind(tiny_job: JobMaker, domain: str | None) -> None:
+    result = encode(tiny_job(TargetKind.PSNR, 45, epochs=1, domain=domain, mask=BOX))
     assert result.masked is not None and result.shortfall is not None
     assert f"{result.masked.outside:.2f} dB; 45 dB were asked for" in result.shortfall
     key = "yuv_611" if domain is None else "rgb"
@@ -108,34 +101,46 @@ def test_targets_and_results_are_of_one_kind(tiny_job: JobMaker, domain: Domain 
 
 
 def test_no_layer_shows_what_the_base_hides(tiny_job: JobMaker) -> None:
-    job = replace(tiny_job(epochs=1), mask=BOX)
-    encode(job, work_dir=None)
+    job = tiny_job(epochs=1, mask=BOX)
+    encode(job)
     before = Path(job.output).read_bytes()
     with pytest.raises(UsageError, match=f"was encoded with --mask {BOX}"):
-        add_layer(job.output, job.source)
+        add_layer(job.output, job.inputs[0])
     assert Path(job.output).read_bytes() == before
 
 
+@pytest.mark.parametrize("kind", ["box", "file"])
+def test_a_stopped_encode_gives_the_same_file(tiny_job: JobMaker, tmp_path: Path, kind: str) -> None:
+    mask, folder = BOX if kind == "box" else _drawn(tmp_path / "mask.y4m", 30), tmp_path / "work"
+    straight, broken = (tiny_job(epochs=3, mask=mask, output=f"{name}.nvc") for name in ("straight", "broken"))
+    whole, calls = encode(straight), iter(range(8))
+    with pytest.raises(InterruptedEncodeError):
+        encode(broken, work_dir=folder, should_stop=lambda: next(calls, None) is None)
+    assert Job.load(folder / "job.json") == broken
+    result = resume(folder)
+    assert isinstance(result, EncodeResult) and whole.masked is not None and result.masked == whole.masked
+    assert Path(broken.output).read_bytes() == Path(straight.output).read_bytes()
+
+
 def test_resuming_with_another_mask_is_refused(tiny_job: JobMaker, tmp_path: Path) -> None:
-    mask = tmp_path / "mask.y4m"
-
-    def draw(columns: int) -> None:
-        y, u, v = (np.zeros(shape, np.uint8) for shape in SMALL.plane_shapes)
-        y[10:20, 10:columns] = 255
-        with open_sink(mask, SMALL, overwrite=True) as sink:
-            sink.write((y, u, v))
-
-    from nvcodec.errors import InterruptedEncodeError
-
-    draw(30)
-    job, calls = replace(tiny_job(epochs=20), mask=str(mask)), iter(range(1000))
+    mask, calls = tmp_path / "mask.y4m", iter(range(1000))
+    job = tiny_job(epochs=20, mask=_drawn(mask, 30))
     with pytest.raises(InterruptedEncodeError):
         encode(job, work_dir=tmp_path / "work", should_stop=lambda: next(calls) > 5)
-    draw(31)
+    _drawn(mask, 31)
     with pytest.raises(InputError, match="has changed since"):
         encode(job, work_dir=tmp_path / "work")
-    draw(30)
+    _drawn(mask, 30)
     assert encode(job, work_dir=tmp_path / "work").masked is not None
+
+
+def _drawn(mask: Path, columns: int) -> str:
+    """A picture that hides a few columns, written."""
+    y, u, v = (np.zeros(shape, np.uint8) for shape in SMALL.plane_shapes)
+    y[10:20, 10:columns] = 255
+    with open_sink(mask, SMALL, overwrite=True) as sink:
+        sink.write((y, u, v))
+    return str(mask)
 
 
 def _clip(video: VideoFormat, pictures: list[Planes]) -> Clip:

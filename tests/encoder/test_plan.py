@@ -9,21 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvcodec.config.fit import EncodeConfig
+from nvcodec.config.options import EncodeOptions
 from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.encoder.plan.memory import activation_bytes, fit_bytes, tile_cells
-from nvcodec.encoder.plan.plan import choose_domain, make_plan, split
+from nvcodec.encoder.plan.plan import Plan, Span, choose_domain, make_plan, plan_parts, split
 from nvcodec.encoder.plan.presets import PRESETS, bpp_for_crf, choose_strides, plan_network, weight_for_crf
 from nvcodec.errors import UsageError
+from nvcodec.models import registry
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
 from nvcodec.types import ChromaFormat, Domain, VideoFormat
 
+SMALL = VideoFormat(64, 48)
 FULL_HD = FieldGeometry(600, 1080, 1920, Domain.YUV420)
 
 
 def _parameters(config: MSNeRVConfig, geometry: FieldGeometry) -> int:
     return sum(spec.size for spec in config.tensor_specs(geometry))
+
+
+def _plan(video: VideoFormat = SMALL, frames: int = 8, preset: str = "medium", **options: object) -> Plan:
+    return make_plan([(video, frames)], EncodeOptions(preset=preset, **options))  # type: ignore[arg-type]
 
 
 @settings(max_examples=30)
@@ -54,8 +60,8 @@ def test_any_picture_and_budget_has_a_network(
 @pytest.mark.parametrize("name", PRESETS)
 def test_pinned_parameters_are_met_by_every_preset(name: str) -> None:
     video = VideoFormat(1920, 1080)
-    plan = make_plan(video, 600, RateTarget(), EncodeConfig(preset=name, parameters=3_000_000))
-    assert 2_900_000 <= _parameters(plan.network, plan.geometry(0, video)) <= 3_100_000
+    plan = _plan(video, 600, preset=name, parameters=3_000_000)
+    assert 2_900_000 <= _parameters(plan.network, plan.geometry(plan.spans[0], video)) <= 3_100_000
 
 
 def test_more_budget_never_means_a_smaller_network() -> None:
@@ -72,15 +78,14 @@ def test_three_million_parameters_at_full_hd() -> None:
 
 
 def test_grids_can_be_given() -> None:
-    config = EncodeConfig(
-        model={"grids": make_plan(VideoFormat(64, 48), 8, RateTarget(), EncodeConfig()).network.grids[:1]}
-    )
-    assert len(make_plan(VideoFormat(64, 48), 8, RateTarget(), config).network.grids) == 1
+    assert len(_plan().network.grids) > 1
+    level = _plan().network.grids[0]
+    assert _plan(settings={"model.grids": [[level.interval, level.shrink, level.channels]]}).network.grids == (level,)
 
 
 def test_settings_that_describe_no_network() -> None:
     with pytest.raises(UsageError, match="odd"):
-        make_plan(VideoFormat(64, 48), 8, RateTarget(), EncodeConfig(model={"window": 4}))
+        _plan(settings={"model.window": 4})
 
 
 @given(st.integers(1, 5000), st.none() | st.integers(1, 700))
@@ -91,13 +96,23 @@ def test_segments_cover_the_clip(frames: int, longest: int | None) -> None:
     assert sum(counts) == frames and max(counts) - min(counts) <= 1 and max(counts) <= (longest or frames)
 
 
+def test_one_network_draws_the_segments_of_all_videos_that_play_together() -> None:
+    assert plan_parts([20, 9], 10, shared=True) == ((Span(0, 0, 0, 10), Span(1, 1, 0, 9)), (Span(2, 0, 10, 10),))
+    assert plan_parts([20, 9], 10, shared=False) == ((Span(0, 0, 0, 10),), (Span(1, 0, 10, 10),), (Span(2, 1, 0, 9),))
+
+
 def test_coding_domain() -> None:
     planar, rgb = VideoFormat(64, 48), VideoFormat(64, 48, chroma=ChromaFormat.RGB)
-    assert choose_domain(planar, None) is Domain.YUV420
-    assert choose_domain(planar, Domain.RGB) is Domain.RGB
-    assert choose_domain(rgb, None) is choose_domain(rgb, Domain.RGB) is Domain.RGB
+    msnerv, dnerv = registry.by_name("msnerv"), registry.by_name("dnerv")
+    assert choose_domain([planar], None, msnerv) is choose_domain([planar, planar], None, dnerv) is Domain.YUV420
+    assert choose_domain([planar], "rgb", msnerv) is Domain.RGB
+    assert choose_domain([rgb], None, msnerv) is choose_domain([rgb], "rgb", msnerv) is Domain.RGB
     with pytest.raises(UsageError, match="--domain yuv420"):
-        choose_domain(rgb, Domain.YUV420)
+        choose_domain([rgb], "yuv420", msnerv)
+    with pytest.raises(UsageError, match="--domain rgb is not for dnerv"):
+        choose_domain([planar], "rgb", dnerv)
+    with pytest.raises(UsageError, match="the source is RGB"):
+        choose_domain([planar, rgb], None, dnerv)
 
 
 def test_targets_in_bytes() -> None:
@@ -118,9 +133,9 @@ def test_a_lower_crf_is_a_better_picture() -> None:
 
 def test_epochs_decide_the_steps() -> None:
     video = VideoFormat(64, 48)
-    plan = make_plan(video, 20, RateTarget(), EncodeConfig(epochs=1.5, segment=10))
-    assert plan.steps == (15, 15) and plan.segments == ((0, 10), (10, 10))
-    assert plan.geometry(1, video) == FieldGeometry(10, 48, 64, Domain.YUV420)
+    plan = _plan(video, 20, epochs=1.5, segment=10)
+    assert plan.steps == (15, 15) and plan.parts == ((Span(0, 0, 0, 10),), (Span(1, 0, 10, 10),))
+    assert plan.geometry(plan.spans[1], video) == FieldGeometry(10, 48, 64, Domain.YUV420)
 
 
 @settings(max_examples=40)

@@ -20,7 +20,7 @@ from nvcodec.encoder.encode import encode
 from nvcodec.encoder.fit.events import Event, Notice
 from nvcodec.encoder.previews.head import Moments
 from nvcodec.errors import InterruptedEncodeError
-from nvcodec.types import Domain, VideoFormat
+from nvcodec.types import VideoFormat
 
 JobMaker = Callable[..., Job]
 VIDEO = VideoFormat(93, 67, Fraction(25))
@@ -46,12 +46,12 @@ def _psnr_db(path: str, divisor: int) -> float:
 
 @pytest.mark.parametrize(
     ("video", "domain"),
-    [(VIDEO, None), (VIDEO, Domain.RGB), (replace(VIDEO, bit_depth=10), None)],
+    [(VIDEO, None), (VIDEO, "rgb"), (replace(VIDEO, bit_depth=10), None)],
     ids=["8 bit", "rgb", "10 bit"],
 )
-def test_previews_are_close_and_paid_for(tiny_job: JobMaker, video: VideoFormat, domain: Domain | None) -> None:
-    job = replace(tiny_job(value=6000, video=video, epochs=10, domain=domain), preview=True)
-    result = encode(job, work_dir=None)
+def test_previews_are_close_and_paid_for(tiny_job: JobMaker, video: VideoFormat, domain: str | None) -> None:
+    job = tiny_job(value=6000, video=video, epochs=10, domain=domain, preview=True)
+    result = encode(job)
     container = VideoReader(job.output).session.container
     assert result.bytes == Path(job.output).stat().st_size <= 6000
     assert result.preview_bytes == container.preview_bytes > 0
@@ -61,33 +61,35 @@ def test_previews_are_close_and_paid_for(tiny_job: JobMaker, video: VideoFormat,
 
 
 def test_the_file_is_as_full_as_without(tiny_job: JobMaker) -> None:
-    job = replace(tiny_job(value=4000, video=VIDEO, epochs=10), preview=True)
-    result = encode(job, work_dir=None)
+    job = tiny_job(value=4000, video=VIDEO, epochs=10, preview=True)
+    result = encode(job)
     assert 0.98 * 4000 <= result.bytes <= 4000
     assert result.to_json()["preview_bytes"] == result.preview_bytes
 
 
 def test_every_segment_has_its_own(tiny_job: JobMaker) -> None:
-    job = replace(tiny_job(value=8000, video=VIDEO, epochs=10, segment=4), preview=True)
-    result = encode(job, work_dir=None)
+    job = tiny_job(value=8000, video=VIDEO, epochs=10, segment=4, preview=True)
+    result = encode(job)
     container = VideoReader(job.output).session.container
     assert set(container.previews) == {(0, 2), (1, 2)} and result.bytes <= 8000
     assert _psnr_db(job.output, 2) > 22
 
 
 def test_constant_quality_spends_the_same_on_pictures(tiny_job: JobMaker) -> None:
-    plain = tiny_job(TargetKind.CRF, 20, video=VIDEO, epochs=4, output="plain.nvc")
-    seen = replace(plain, output=plain.output.replace("plain", "seen"), preview=True)
-    encode(plain, work_dir=None)
-    encode(seen, work_dir=None)
+    plain, seen = (
+        tiny_job(TargetKind.CRF, 20, video=VIDEO, epochs=4, output=f"{preview}.nvc", preview=preview)
+        for preview in (False, True)
+    )
+    encode(plain)
+    encode(seen)
     assert without_previews(Path(seen.output).read_bytes()) == Path(plain.output).read_bytes()
 
 
 def test_a_preview_that_shows_something_else_is_left_out(tiny_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview_module, "_LEAST_DB", 99.0)
     said: list[Event] = []
-    job = replace(tiny_job(value=4000, video=VIDEO, epochs=10), preview=True)
-    result = encode(job, work_dir=None, on_event=said.append)
+    job = tiny_job(value=4000, video=VIDEO, epochs=10, preview=True)
+    result = encode(job, on_event=said.append)
     assert result.preview_bytes == 0
     assert 0.98 * 4000 <= result.bytes <= 4000, "what was kept for it goes to the pictures"
     (notice,) = [event.message for event in said if isinstance(event, Notice)]  # and nothing about --params
@@ -97,8 +99,8 @@ def test_a_preview_that_shows_something_else_is_left_out(tiny_job: JobMaker, mon
 def test_a_head_that_does_not_fit_is_left_out(tiny_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview_module, "_LEAST_DB", 0.0)
     said: list[Event] = []
-    job = replace(tiny_job(value=500, video=VIDEO), preview=True)
-    result = encode(job, work_dir=None, on_event=said.append)
+    job = tiny_job(value=500, video=VIDEO, preview=True)
+    result = encode(job, on_event=said.append)
     assert result.preview_bytes == 0
     assert any("does not fit" in event.message for event in said if isinstance(event, Notice))
 
@@ -107,21 +109,21 @@ def test_a_network_of_one_block_has_nothing_to_show_early(tiny_job: JobMaker) ->
     one: dict[str, object] = {f"model.{name}": "4" for name in ("strides", "channels")}
     one |= {"model.depths": "1", "model.expansions": "2"}
     said: list[Event] = []
-    job = replace(tiny_job(settings=one), preview=True)
-    assert encode(job, work_dir=None, on_event=said.append).preview_bytes == 0
+    job = tiny_job(settings=one, preview=True)
+    assert encode(job, on_event=said.append).preview_bytes == 0
     assert any("in its last block" in event.message for event in said if isinstance(event, Notice))
 
 
 def test_a_stopped_encode_still_stores_them(tiny_job: JobMaker, tmp_path: Path) -> None:
     straight, broken = (
-        replace(tiny_job(value=4000, video=VIDEO, epochs=4, output=name), preview=True) for name in ("a.nvc", "b.nvc")
+        tiny_job(value=4000, video=VIDEO, epochs=4, output=name, preview=True) for name in ("a.nvc", "b.nvc")
     )
-    encode(straight, work_dir=None)
+    encode(straight)
     folder, asked = tmp_path / "work", iter(range(100))
     with pytest.raises(InterruptedEncodeError):
         encode(broken, work_dir=folder, should_stop=lambda: next(asked) >= 20)
     job = Job.load(folder / "job.json")
-    assert job.preview
+    assert job.options.preview
     assert encode(job, work_dir=folder).preview_bytes > 0
     assert Path(broken.output).read_bytes() == Path(straight.output).read_bytes()
 
@@ -129,7 +131,7 @@ def test_a_stopped_encode_still_stores_them(tiny_job: JobMaker, tmp_path: Path) 
 def test_jobs_from_before_there_were_previews(tiny_job: JobMaker) -> None:
     plain = tiny_job().to_dict()
     del plain["preview"]
-    assert not Job.from_dict(plain).preview
+    assert not Job.from_dict(plain).options.preview
 
 
 def test_moments_are_those_of_all_places_together() -> None:

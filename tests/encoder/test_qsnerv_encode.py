@@ -11,21 +11,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvcodec.config.fit import EncodeConfig
 from nvcodec.config.job import Job
-from nvcodec.config.settings import apply
-from nvcodec.config.target import RateTarget, TargetKind
+from nvcodec.config.options import EncodeOptions
+from nvcodec.config.target import TargetKind
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.fit.companion import Guide, companion_of
+from nvcodec.encoder.fit.companion import Guide, new_companion
+from nvcodec.encoder.fit.content_encoder import ContentEncoder
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.plan.models import ROWS, settings_for
 from nvcodec.encoder.plan.plan import make_plan
 from nvcodec.encoder.plan.size_qsnerv import PRESETS, choose_strides
 from nvcodec.errors import InterruptedEncodeError, UsageError
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.msnerv import MSNeRV
-from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
 from nvcodec.models.qsnerv import QSNeRV
 from nvcodec.models.qsnerv_config import QSNeRVConfig, Skip
 from nvcodec.types import Domain, Planes, VideoFormat
@@ -52,8 +51,8 @@ def qsnerv_job(tiny_job: JobMaker) -> JobMaker:
 
     def make(output: str = "out.nvc", epochs: float = 3, **sets: object) -> Job:
         named = {name.replace("__", "."): value for name, value in sets.items()}
-        config = apply(EncodeConfig(preset="draft", epochs=epochs), {**TINY, **named}, "qsnerv")
-        return replace(tiny_job(TargetKind.CRF, 30, output=output), model="qsnerv", config=config)
+        job = tiny_job(TargetKind.CRF, 30, output=output, epochs=epochs, model="qsnerv")
+        return replace(job, options=replace(job.options, settings={**TINY, **named}))
 
     return make
 
@@ -61,7 +60,7 @@ def qsnerv_job(tiny_job: JobMaker) -> JobMaker:
 @pytest.mark.parametrize("skip", [skip.name.lower() for skip in Skip])
 def test_encode_and_decode(qsnerv_job: JobMaker, skip: str) -> None:
     job = qsnerv_job(epochs=8, model__skip=skip, **QUICK)
-    result = encode(job, work_dir=None)
+    result = encode(job)
     assert result.model == "qsnerv" and result.psnr["y"] > 14
     reader = VideoReader(job.output)
     assert len(reader) == 8 and [plane.shape for plane in reader.planes(7)] == [(48, 64), (24, 32), (24, 32)]
@@ -85,7 +84,7 @@ def test_a_stopped_encode_gives_the_same_file(qsnerv_job: JobMaker, tmp_path: Pa
     """Stopped before the companion has done anything, while it is at work, and when it is gone."""
     settings = {"model__skip": "inv", "model__levels": 1, "fit__companion_until": 0.5, **QUICK}
     straight, broken = (qsnerv_job(name, **settings) for name in ("straight.nvc", "broken.nvc"))
-    encode(straight, work_dir=None)
+    encode(straight)
     folder = tmp_path / "work"
     for steps in (0, 5, 9):  # 14 in all of 24
         with pytest.raises(InterruptedEncodeError):
@@ -100,8 +99,7 @@ def guide(moving: Callable[[VideoFormat, int], list[Planes]]) -> Guide:
     video = VideoFormat(64, 48)
     config = QSNeRVConfig((2, 2, 2), (1, 3, 3), 8, (8, 6, 6), 4, 2, skip_channels=4, growth=2)
     field = QSNeRV(config, CLIP)
-    companion = companion_of("qsnerv", field)
-    return Guide(companion, FlatField(field), Clip.load(moving(video, 8), video, 8), until=0.5)
+    return Guide(ContentEncoder(field), FlatField(field), Clip.load(moving(video, 8), video, 8), until=0.5)
 
 
 def test_a_companion_fills_the_rows_of_the_frames_it_sees(guide: Guide) -> None:
@@ -133,9 +131,15 @@ def test_then_it_is_dropped(guide: Guide) -> None:
     assert torch.equal(settled, guide.flat.vector)
 
 
-def test_models_without_a_companion_do_without() -> None:
-    field = MSNeRV(MSNeRVConfig((2, 2), (8, 6), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4), CLIP)
-    assert companion_of("msnerv", field) is None
+def test_models_without_a_companion_do_without(guide: Guide, tiny_job: JobMaker) -> None:
+    kind = ROWS["qsnerv"].companion
+    assert kind is not None and isinstance(new_companion(kind, guide.flat.field), ContentEncoder)
+    assert ROWS["msnerv"].companion is None
+    settings: dict[str, object] = {"fit.companion_until": 0.5}
+    jobs = [tiny_job(epochs=1, settings=each, output=f"{len(each)}.nvc") for each in ({}, settings)]
+    for job in jobs:
+        encode(job)
+    assert Path(jobs[0].output).read_bytes() == Path(jobs[1].output).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -176,9 +180,11 @@ def test_any_picture_and_budget_has_a_network(
 def test_pinned_parameters_are_met_by_every_preset(skip: Skip, parameters: int) -> None:
     video = VideoFormat(1280, 640)
     for name in PRESETS:
-        config = EncodeConfig(preset=name, parameters=parameters, model={"skip": skip})
-        plan = make_plan(video, 132, RateTarget(), config, "qsnerv")
-        assert _parameters(plan.network, plan.geometry(0, video)) == pytest.approx(parameters, rel=0.03)
+        settings = {"model.skip": skip.name.lower()}
+        plan = make_plan(
+            [(video, 132)], EncodeOptions(model="qsnerv", preset=name, parameters=parameters, settings=settings)
+        )
+        assert _parameters(plan.network, plan.geometry(plan.spans[0], video)) == pytest.approx(parameters, rel=0.03)
 
 
 def test_the_paper_s_sizes_of_side_information() -> None:
@@ -196,6 +202,8 @@ def test_only_networks_that_can_afford_a_skip_have_one() -> None:
 
 def test_settings_that_describe_no_network() -> None:
     with pytest.raises(UsageError, match="levels"):
-        make_plan(VideoFormat(64, 48), 8, RateTarget(), EncodeConfig(model={"levels": 1}), "qsnerv")
+        make_plan(
+            [(VideoFormat(64, 48), 8)], EncodeOptions(model="qsnerv", preset="medium", settings={"model.levels": 1})
+        )
     with pytest.raises(UsageError, match=r"model\.window"):
-        apply(EncodeConfig(), {"model.window": "3"}, "qsnerv")
+        settings_for(EncodeOptions(model="qsnerv", settings={"model.window": "3"}))

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 from nvcodec.api.info import probe
-from nvcodec.config.fit import EncodeConfig
 from nvcodec.config.job import Job
-from nvcodec.config.settings import apply
-from nvcodec.config.target import RateTarget, TargetKind
+from nvcodec.config.options import EncodeOptions
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.encode import encode
 from nvcodec.encoder.fit.events import Event, Step
@@ -65,17 +63,13 @@ def shots_job(tmp_path: Path) -> ShotsJob:
         for planes in _shots():
             sink.write(planes)
 
-    def make(output: str = "out.nvc", epochs: float = 8, **sets: object) -> Job:
+    def make(output: str = "out.nvc", epochs: float = 8, segment: int | None = None, **sets: object) -> Job:
         settings = {"fit.fixed_bits": 6, **{name.replace("__", "."): value for name, value in sets.items()}}
-        segment = settings.pop("segment", None)
-        config = apply(EncodeConfig(preset="draft", epochs=epochs), {**TINY, **settings}, "tenerv")
-        return Job(
-            str(source),
-            str(tmp_path / output),
-            target=RateTarget(TargetKind.CRF, 30),
-            config=replace(config, segment=segment),
-            model="tenerv",
-        )
+        options = EncodeOptions(
+            model="tenerv", crf=30, preset="draft", epochs=epochs, segment=segment, device="cpu",
+            settings={**TINY, **settings},
+        )  # fmt: skip
+        return Job((str(source),), str(tmp_path / output), options)
 
     return make
 
@@ -83,7 +77,7 @@ def shots_job(tmp_path: Path) -> ShotsJob:
 @pytest.mark.parametrize("way", ["exact", "greedy"])
 def test_groups_begin_where_shots_do(shots_job: ShotsJob, way: str) -> None:
     job = shots_job(epochs=16, gop__partition=way, gop__together_until=0.5)
-    result = encode(job, work_dir=None)
+    result = encode(job)
     info = probe(job.output)
     assert info.model == result.model == "tenerv"
     assert info.segments[0].gops == JOINS
@@ -93,7 +87,7 @@ def test_groups_begin_where_shots_do(shots_job: ShotsJob, way: str) -> None:
 
 def test_every_way_of_drawing_gives_the_same_pictures(shots_job: ShotsJob) -> None:
     job = shots_job(epochs=4)
-    encode(job, work_dir=None)
+    encode(job)
     alone = VideoReader(job.output, batch=1)
     for batch, order in ((7, range(FRAMES)), (20, range(FRAMES)), (4, [19, 3, 12, 11, 4, 5])):
         for frame, drawn in zip(order, VideoReader(job.output, batch=batch).frames(list(order)), strict=True):
@@ -103,7 +97,7 @@ def test_every_way_of_drawing_gives_the_same_pictures(shots_job: ShotsJob) -> No
 
 def test_a_batch_never_spans_two_groups(shots_job: ShotsJob, monkeypatch: pytest.MonkeyPatch) -> None:
     job = shots_job(epochs=2)
-    encode(job, work_dir=None)
+    encode(job)
     reader = VideoReader(job.output, batch=FRAMES)
     starts, drawn = reader.session.container.segments[0].gops, []
     field = reader.session.field(0, "cpu")
@@ -116,7 +110,7 @@ def test_a_batch_never_spans_two_groups(shots_job: ShotsJob, monkeypatch: pytest
 def test_groups_of_each_segment(shots_job: ShotsJob) -> None:
     """Segments of ten frames: the second begins inside a shot. Starts are printed as frames of the video."""
     job = shots_job(epochs=16, segment=10, gop__count=2, gop__together_until=0.5)
-    encode(job, work_dir=None)
+    encode(job)
     first, second = (segment["gops"] for segment in probe(job.output).to_json()["segments"])
     assert first == [0, 5]
     assert second[0] == 10 and len(second) == 2 and 13 <= second[1] <= 17  # 12 would leave a group of two frames
@@ -125,7 +119,7 @@ def test_groups_of_each_segment(shots_job: ShotsJob) -> None:
 @pytest.mark.parametrize("steps", [3, 8, 30])  # frames still together, just apart, with a rate
 def test_a_stopped_encode_gives_the_same_file(shots_job: ShotsJob, tmp_path: Path, steps: int) -> None:
     straight, broken = (shots_job(name, epochs=3, fit__fixed_bits=0) for name in ("straight.nvc", "broken.nvc"))
-    encode(straight, work_dir=None)
+    encode(straight)
     asked = iter(range(steps))
     with pytest.raises(InterruptedEncodeError):
         encode(broken, work_dir=tmp_path / "work", should_stop=lambda: next(asked, None) is None)
@@ -135,7 +129,7 @@ def test_a_stopped_encode_gives_the_same_file(shots_job: ShotsJob, tmp_path: Pat
 
 def test_finished_segments_keep_their_groups(shots_job: ShotsJob, tmp_path: Path) -> None:
     straight, broken = (shots_job(name, segment=10, epochs=4) for name in ("straight.nvc", "broken.nvc"))
-    encode(straight, work_dir=None)
+    encode(straight)
 
     class Killed(Exception):
         pass
@@ -146,10 +140,10 @@ def test_finished_segments_keep_their_groups(shots_job: ShotsJob, tmp_path: Path
 
     with pytest.raises(Killed):
         encode(broken, work_dir=tmp_path / "work", on_event=kill)
-    kept = tmp_path / "work" / "segment-00000"
+    kept = tmp_path / "work" / "part-00000.npz"
     whole = kept.read_bytes()
     kept.write_bytes(whole[:3])
-    with pytest.raises(InputError, match="segment-00000 is damaged"):
+    with pytest.raises(InputError, match=r"part-00000.npz is damaged"):
         encode(broken, work_dir=tmp_path / "work")
     kept.write_bytes(whole)
     encode(broken, work_dir=tmp_path / "work")
@@ -157,15 +151,16 @@ def test_finished_segments_keep_their_groups(shots_job: ShotsJob, tmp_path: Path
 
 
 def test_a_short_clip_has_one_group(shots_job: ShotsJob) -> None:
-    job = replace(shots_job(epochs=2, gop__min_length=0), frames=7)
-    encode(job, work_dir=None)
+    job = shots_job(epochs=2, gop__min_length=0)
+    job = replace(job, options=replace(job.options, frames=7))
+    encode(job)
     assert probe(job.output).segments[0].gops == (0,)
     assert len(VideoReader(job.output)) == 7
 
 
 def test_without_anything_per_group_there_is_one(shots_job: ShotsJob) -> None:
     job = shots_job(epochs=2, model__gop_grid="off", model__gop_kernels="off")
-    encode(job, work_dir=None)
+    encode(job)
     assert probe(job.output).segments[0].gops == (0,)
 
 
@@ -174,15 +169,15 @@ def test_parameters_of_all_groups_are_in_the_budget() -> None:
     video = VideoFormat(1920, 1080)
     for preset in ("medium", "slow", "slower"):
         for parameters in (3_000_000, 6_000_000):
-            config = apply(EncodeConfig(preset=preset, parameters=parameters), {}, "tenerv")
-            plan = make_plan(video, 600, RateTarget(TargetKind.CRF, 32), config, "tenerv")
-            specs = plan.network.tensor_specs(plan.geometry(0, video))
+            options = EncodeOptions(model="tenerv", preset=preset, parameters=parameters)
+            plan = make_plan([(video, 600)], options)
+            specs = plan.network.tensor_specs(plan.geometry(plan.spans[0], video))
             assert abs(sum(spec.size for spec in specs) / parameters - 1) < 0.03
             deltas = [spec for spec in specs if spec.name.endswith("kernel.deltas")]
             assert len(deltas) == 12 and all(spec.shape[0] == 5 for spec in deltas)
 
 
 def test_too_many_groups_are_refused() -> None:
-    config = apply(EncodeConfig(), {"gop.partition": "fixed", "gop.length": 1}, "tenerv")
+    settings = {"gop.partition": "fixed", "gop.length": 1}
     with pytest.raises(UsageError, match=r"gop.length 1 makes 5,000 groups"):
-        make_plan(VIDEO, 5000, RateTarget(TargetKind.CRF, 32), config, "tenerv")
+        make_plan([(VIDEO, 5000)], EncodeOptions(model="tenerv", preset="medium", settings=settings))

@@ -37,6 +37,17 @@ class Footage(Protocol):
     def typical(self) -> range:
         """A few that stand for all: one or two dozen pictures, spread evenly."""
 
+    def gain_db(self, frame: int, errors: Tensor, /) -> float:
+        """How much better the pictures of one score on average, as a decoder shows them, than their mean error does.
+
+        Args:
+            frame: Which.
+            errors: Of each of its pictures as it was drawn, float32 [pictures].
+        """
+
+    def mean(self, values: Tensor, /) -> float:
+        """Mean of one value for each, float32 [len]; of several videos, that over them of theirs."""
+
     def targets(self, frames: Tensor, /) -> tuple[Tensor, Tensor, Tensor]:
         """Planes of some of them, int64 [B], as float32 [B, rows, columns] in units of the largest code value."""
 
@@ -120,6 +131,14 @@ class Clip:
     def peak(self, _frame: int) -> int:
         """The largest code value of a frame."""
         return self.format.peak
+
+    def gain_db(self, _frame: int, _errors: Tensor) -> float:
+        """None: a frame is one picture, shown as it is drawn."""
+        return 0.0
+
+    def mean(self, values: Tensor) -> float:
+        """Mean over frames."""
+        return float(values.mean())
 
     def to(self, device: torch.device) -> Clip:
         """The same clip with its code values on ``device``."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nvcodec.decoder.key_groups import stacked
+from nvcodec.encoder.fit.loss import picture_error
 from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.footage.hiding import exempt
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
 from nvcodec.models.dnerv import DNeRVNetwork
 from nvcodec.models.dnerv_config import DNeRVConfig, Span
@@ -41,7 +45,7 @@ class Units:
     """
 
     def __init__(self, config: DNeRVConfig, clips: Sequence[Clip], keys: Sequence[Sequence[Planes]]) -> None:
-        self.config, self.clips = config, list(clips)
+        self.config, self.clips, self._keys = config, list(clips), keys
         self.format = clips[0].format
         self.videos, self.units = nn.ModuleList(), []
         for index, (clip, pictures) in enumerate(zip(clips, keys, strict=True)):
@@ -84,6 +88,32 @@ class Units:
             if error > 0:
                 found.setdefault(unit.video, []).append(-10 * math.log10(error))
         return [(video, sum(each) / len(each)) for video, each in sorted(found.items())]
+
+    def gain_db(self, unit: int, errors: Tensor) -> float:
+        """See :class:`Footage`: key frames are shown as they are where that is better."""
+        video, first = self.units[unit].video, self.frames(unit).start
+        shown = errors.clone()
+        for time, error in self._key_errors[video].items():
+            if 0 <= time - first < len(shown):
+                shown[time - first].clamp_(max=error)
+        each = -10 * torch.log10(torch.cat([shown, errors.mean()[None]]).clamp_min(1e-10))
+        return float(each[:-1].mean() - each[-1])
+
+    def mean(self, values: Tensor) -> float:
+        """Mean over videos of the mean over their units."""
+        owners = torch.tensor([unit.video for unit in self.units], device=values.device)
+        means = [values[owners == video].mean() for video in range(len(self.clips))]
+        return float(torch.stack(means).mean())
+
+    @cached_property
+    def _key_errors(self) -> list[dict[int, float]]:
+        """Of each video the errors of its key frames by time, as they are coded."""
+        found = []
+        for clip, pictures in zip(self.clips, self._keys, strict=True):
+            times = self.config.key_times(len(clip))
+            errors = [still_error(clip, time, picture) for time, picture in zip(times, pictures, strict=True)]
+            found.append(dict(zip(times, errors, strict=True)))
+        return found
 
     def frames(self, unit: int) -> range:
         """The frames of its video that a unit shows."""
@@ -142,6 +172,15 @@ class UnitField(VideoField):
 def geometry_of(clip: Clip) -> FieldGeometry:
     """What the field of a whole video draws."""
     return FieldGeometry(len(clip), clip.format.height, clip.format.width, Domain.YUV420)
+
+
+def still_error(clip: Clip, frame: int, planes: Planes) -> float:
+    """How far a picture is from a frame of its source, where that is not hidden: the error whose logarithm is PSNR."""
+    chosen = torch.tensor([frame], device=clip.planes[0].device)
+    values = [torch.from_numpy(plane.astype(np.float32))[None].to(chosen.device) for plane in planes]
+    first, second, third = (plane / clip.format.peak for plane in values)
+    drawn = first, second, third
+    return float(picture_error(drawn, exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen)), Domain.YUV420))
 
 
 def _part(span: Span, is_half: bool) -> slice:

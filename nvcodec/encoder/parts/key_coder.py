@@ -1,8 +1,8 @@
-"""Key frames of all videos of an archive, as good as a number of bytes allows."""
+"""Key frames of several videos, as good as a number of bytes allows, or no better than a quality asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nvcodec.encoder.footage.clip import Clip
@@ -17,6 +17,8 @@ class CodedKeys:
     """The key frames of all videos at one rate factor."""
 
     crf: int
+    interval: int
+    """Frames from one key frame to the next."""
     group: int
     """Key frames from one that needs no other to the next."""
     packets: list[list[bytes]]
@@ -53,6 +55,14 @@ class KeyFrameCoder:
             low, best = (low, tried) if tried.nbytes <= room else (tried.crf + 1, best)
         return best
 
+    def coarsest(self, good_enough: Callable[[CodedKeys], bool], interval: int) -> CodedKeys:
+        """Key frames at the largest rate factor that is good enough; at the smallest where none is."""
+        best, high = self.at(_BEST_CRF, interval), _WORST_CRF
+        while best.crf < high:
+            tried = self.at((best.crf + high + 1) // 2, interval)
+            best, high = (tried, high) if good_enough(tried) else (best, tried.crf - 1)
+        return best
+
     def at(self, crf: int, interval: int) -> CodedKeys:
         """Key frames at a rate factor, 1 to 63."""
         if (crf, interval) not in self._known:
@@ -60,5 +70,5 @@ class KeyFrameCoder:
             for clip in self.clips:
                 frames = [clip.frame(time) for time in key_times(len(clip), interval)]
                 packets.append(encode_key_frames(frames, clip.format, crf, self.group))
-            self._known[crf, interval] = CodedKeys(crf, self.group, packets)
+            self._known[crf, interval] = CodedKeys(crf, interval, self.group, packets)
         return self._known[crf, interval]

@@ -38,7 +38,7 @@ class Checkpoint:
     @property
     def command(self) -> str:
         """How to go on, on the command line."""
-        return f"nvc {'encode' if self.job.base is None else 'add-layer'} --resume {self.folder}"
+        return self.job.resume_command(self.folder)
 
     def verify(self) -> None:
         """Refuse to continue with another source than the one the fit saw.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from nvcodec.config.job import Job
@@ -30,11 +31,16 @@ def check_work_dir(folder: Path, job: Job) -> None:
         raise UsageError(f"{folder} is no folder", "Give --work-dir a folder, or a name that does not exist yet")
     if not (folder / _JOB).exists():
         return
-    ours, theirs = (flatten(one.to_dict()) for one in (job, job_in(folder)))
-    different = [key for key in (*ours, *theirs) if str(ours.get(key)) != str(theirs.get(key))]
-    if different:
-        key = different[0]
+    kept = job_in(folder)
+    # as JSON has them, where a tuple is a list
+    ours, theirs = (flatten(json.loads(json.dumps(one.to_dict()))) for one in (job, kept))
+    if different := [key for key in (*ours, *theirs) if ours.get(key) != theirs.get(key)]:
+        old, new = (_shown(values.get(different[0])) for values in (theirs, ours))
         raise UsageError(
-            f"{folder} holds an interrupted encode with {key} = {theirs.get(key)}, not {ours.get(key)}",
-            f"Go on with it:  nvc encode --resume {folder}   (or delete it, or give another --work-dir)",
+            f"{folder} holds an interrupted encode with {different[0]} = {old}, not {new}",
+            f"Go on with it:  {kept.resume_command(folder)}   (or delete it, or give another --work-dir)",
         )
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

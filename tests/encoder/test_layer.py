@@ -17,10 +17,10 @@ from nvcodec.config.job import Job
 from nvcodec.container import read_container, write_container
 from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder import add_layer as add_layer_module
 from nvcodec.encoder.encode import encode
 from nvcodec.encoder.fit.events import Event, Forecast, Step
-from nvcodec.encoder.layer_result import LayerResult
+from nvcodec.encoder.parts.layer import LayerPart
+from nvcodec.encoder.result import LayerResult
 from nvcodec.errors import BitstreamError, InputError, InterruptedEncodeError, NvcError, UsageError
 from nvcodec.io.replace import exclusive
 from nvcodec.io.sink import open_sink
@@ -45,7 +45,7 @@ def finished(tiny_job: JobMaker) -> Finished:
         job = tiny_job(video=video, **{"frames": FRAMES, "value": 1200, "epochs": 3, **options})
         name = f"{video} {options}"
         if name not in _CODED:
-            encode(job, work_dir=None)
+            encode(job)
             _CODED[name] = Path(job.output).read_bytes()
         Path(job.output).write_bytes(_CODED[name])
         return job
@@ -55,7 +55,7 @@ def finished(tiny_job: JobMaker) -> Finished:
 
 def _add(job: Job, *, epochs: float = 2, parameters: int | None = 900, **options: object) -> LayerResult:
     """A layer that takes a moment."""
-    bitstream, source = options.pop("bitstream", job.output), options.pop("source", job.source)
+    bitstream, source = options.pop("bitstream", job.output), options.pop("source", job.inputs[0])
     return add_layer(bitstream, source, epochs=epochs, parameters=parameters, device="cpu", **options)  # type: ignore[arg-type]
 
 
@@ -102,12 +102,12 @@ def test_what_is_there_stays_and_the_layer_betters_it(finished: Finished, moving
     check_segment(VideoReader(data, device="cpu"), 0)
     strip(job.output, 0)
     assert _bytes(job) == old
-    assert {path.name for path in tmp_path.iterdir()} == {Path(job.output).name, Path(job.source).name}
+    assert {path.name for path in tmp_path.iterdir()} == {Path(job.output).name, Path(job.inputs[0]).name}
 
 
-@pytest.mark.parametrize("bpp", [0.2, 0.9])
-def test_the_layer_takes_no_more_than_was_asked_for(finished: Finished, bpp: float) -> None:
-    job = finished()
+@pytest.mark.parametrize(("bpp", "segment"), [(0.2, None), (0.9, None), (0.9, 2)])
+def test_the_layer_takes_no_more_than_was_asked_for(finished: Finished, bpp: float, segment: int | None) -> None:
+    job = finished(segment=segment)
     result = _add(job, bpp=bpp, parameters=None)
     assert result.shortfall is None
     assert 0.8 * bpp < result.added_bpp <= bpp
@@ -150,12 +150,8 @@ def test_second_layer_starts_from_the_trunk_of_the_first(finished: Finished, mon
     one = _bytes(job)
     field = VideoReader(one, device="cpu").session.field(0, layers=1)
     started: list[EEN] = []
-    fresh = add_layer_module._Addition._fresh
-    monkeypatch.setattr(
-        add_layer_module._Addition,
-        "_fresh",
-        lambda self, ordinal: started.append(fresh(self, ordinal)) or _copied(started[-1]),
-    )
+    fresh = LayerPart._fresh
+    monkeypatch.setattr(LayerPart, "_fresh", lambda self: started.append(fresh(self)) or _copied(started[-1]))
     result = _add(job, parameters=None, epochs=30)
     assert result.layer == 2 and result.network == _top_network(one)
     for name, value in field.state_dict().items():
@@ -182,7 +178,7 @@ def test_second_layer_of_another_shape(finished: Finished) -> None:
 
 @pytest.mark.parametrize("domain", Domain)
 def test_segments_domains_and_ten_bits(finished: Finished, domain: Domain) -> None:
-    job = finished(DEEP, frames=5, segment=3, domain=domain)
+    job = finished(DEEP, frames=5, segment=3, domain=domain.name.lower())
     old = _bytes(job)
     stages: list[float] = []
     result = _add(job, epochs=4, on_event=lambda event: stages.append(event.progress) if _is_step(event) else None)
@@ -290,7 +286,7 @@ def test_another_output(finished: Finished, tmp_path: Path) -> None:
     output.write_bytes(b"other")
     _add(job, output=output, overwrite=True)
     assert output.read_bytes() == data
-    for wrong in (job.output, job.source):
+    for wrong in (job.output, job.inputs[0]):
         before = Path(wrong).read_bytes()
         with pytest.raises(UsageError, match="is the input itself"):
             _add(job, output=wrong, overwrite=True)
@@ -385,7 +381,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_at_once(finished: Finishe
 def _source(job: Job) -> list[Planes]:
     from nvcodec.io.source import open_source
 
-    with open_source(job.source) as source:
+    with open_source(job.inputs[0]) as source:
         return list(source)
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from nvcodec.config.fit import EncodeConfig, Rounding
+from nvcodec.config.fit import Settings
 from nvcodec.config.job import Job
-from nvcodec.config.settings import apply, flatten
-from nvcodec.config.target import RateTarget, TargetKind
+from nvcodec.config.options import EncodeOptions
+from nvcodec.config.settings import flatten
+from nvcodec.encoder.plan.models import settings_for
 from nvcodec.errors import InputError, UsageError
 from nvcodec.models.msnerv_config import GridLevel, Upsampling
-from nvcodec.types import Domain
+
+
+def _settings(values: dict[str, object], model: str = "msnerv") -> Settings:
+    return settings_for(EncodeOptions(model=model, settings=values))
 
 
 def test_text_and_toml_values_mean_the_same() -> None:
@@ -29,16 +32,16 @@ def test_text_and_toml_values_mean_the_same() -> None:
             "model": {"grids": [[4, 1, 2], [8, 2, 4]], "strides": [3, 2, 2], "upsampling": "bilinear", "fusion": False},
         }
     )
-    config = apply(EncodeConfig(), text)
-    assert config == apply(EncodeConfig(), toml)
-    assert config.fit.learning_rate == 2e-3 and config.fit.batch == 2 and config.loss.multi_resolution
-    assert config.model == {
+    settings = _settings(text)
+    assert settings == _settings(toml)
+    assert settings.fit.learning_rate == 2e-3 and settings.fit.batch == 2 and settings.loss.multi_resolution
+    assert settings.loss.kind == "adaptive" and settings.fit.stages == Settings().fit.stages
+    assert settings.model == {
         "grids": (GridLevel(4, 1, 2), GridLevel(8, 2, 4)),
         "strides": (3, 2, 2),
         "upsampling": Upsampling.BILINEAR,
         "fusion": False,
     }
-    assert config.fit.stages == EncodeConfig().fit.stages
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def test_text_and_toml_values_mean_the_same() -> None:
 )
 def test_unknown_keys(key: str, hint: str) -> None:
     with pytest.raises(UsageError, match=f"'{key}'") as caught:
-        apply(EncodeConfig(), {key: "1"})
+        _settings({key: "1"})
     assert hint in caught.value.hint
 
 
@@ -71,40 +74,48 @@ def test_unknown_keys(key: str, hint: str) -> None:
 )
 def test_values_that_do_not_fit(key: str, value: str, hint: str) -> None:
     with pytest.raises(UsageError, match=value) as caught:
-        apply(EncodeConfig(), {key: value})
+        _settings({key: value})
     assert hint in caught.value.hint
 
 
 def test_groups_of_key_frames() -> None:
-    assert apply(EncodeConfig(), {"keys.group": "8"}, "dnerv").keys.group == 8
+    assert _settings({"keys.group": "8"}, "dnerv").keys.group == 8
     for value in ("0", "1025", "-3"):
         with pytest.raises(UsageError, match=f"keys.group must be 1 to 1024, not {value}"):
-            apply(EncodeConfig(), {"keys.group": value}, "dnerv")
+            _settings({"keys.group": value}, "dnerv")
     with pytest.raises(UsageError, match="keys.group cannot be 'all'"):
-        apply(EncodeConfig(), {"keys.group": "all"}, "dnerv")
+        _settings({"keys.group": "all"}, "dnerv")
     with pytest.raises(UsageError, match="msnerv has no key frames, which keys.group is about") as caught:
-        apply(EncodeConfig(), {"keys.group": "8"})
+        _settings({"keys.group": "8"})
     assert "--model dnerv" in caught.value.hint
 
 
 def test_a_loss_nobody_knows() -> None:
     with pytest.raises(UsageError, match="'vmaf'"):
-        apply(EncodeConfig(), {"loss.kind": "vmaf"})
+        _settings({"loss.kind": "vmaf"})
 
 
 def test_jobs_come_back_from_disk(tmp_path: Path) -> None:
-    settings = {"model.grids": "4:1:2", "model.upsampling": "shuffle", "model.window": "3", "model.fusion": "off"}
-    config = apply(EncodeConfig(domain=Domain.RGB, segment=30, max_time_s=9.5), {**settings, "loss.kind": "ssim"})
-    stages = (replace(config.fit.stages[0], rounding=Rounding.HARD), *config.fit.stages[1:])
-    job = Job(
-        "a.yuv", "b.nvc", (64, 48), Fraction(30000, 1001), "yuv420p10le", 3, 17, RateTarget(TargetKind.BPP, 0.25),
-        replace(config, fit=replace(config.fit, stages=stages)),
+    settings = {"model.grids": "4:1:2", "model.window": 3, "model.fusion": False, "loss.fill": 0.5}
+    options = EncodeOptions(
+        size=(64, 48), fps=Fraction(30000, 1001), pix_fmt="yuv420p10le", seek=3, frames=17, mask="box:8x8", bpp=0.25,
+        domain="rgb", preview=True, segment=30, max_time_s=9.5, tune="ssim", preset="slow", settings=settings,
     )  # fmt: skip
-    job.save(tmp_path / "job.json")
-    assert Job.load(tmp_path / "job.json") == job
+    for job in (
+        Job(("a.yuv",), "b.nvc", options),
+        Job(("a.yuv", "c.y4m"), "b.nvc"),
+        Job(("a",), "b", options, "c.nvc"),
+    ):
+        job.save(tmp_path / "job.json")
+        assert Job.load(tmp_path / "job.json") == job
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"config": {}, "target": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "{}", '{"inputs": ["a"], "output": "b"}']
+    + [f'{{"inputs": {inputs}, "output": "b", "base": null, {more}}}'
+       for inputs, more in (("3", '"bpp": 1'), ('["a"]', '"bpp": "much"'), ('["a"]', '"config": 1'))],
+)  # fmt: skip
 def test_damaged_jobs(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.json").write_text(text)
     with pytest.raises(InputError, match="damaged"):

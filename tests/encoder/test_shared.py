@@ -1,0 +1,207 @@
+"""Whole encodes of several tiny videos with one network: real bytes, and what is promised about them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import nvcodec
+from nvcodec.config.job import Job
+from nvcodec.config.options import EncodeOptions
+from nvcodec.container import read_container
+from nvcodec.decoder.check import check_segment
+from nvcodec.decoder.key_frames import decode_key_frames
+from nvcodec.decoder.reader import VideoReader
+from nvcodec.encoder.encode import encode
+from nvcodec.encoder.result import EncodeResult
+from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
+from nvcodec.io.sink import open_sink
+from nvcodec.models.dnerv_config import key_times
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
+
+Pictures = Callable[[VideoFormat, int], list[Planes]]
+VIDEOS = {
+    "first": (VideoFormat(64, 48, Fraction(25)), 19),
+    "second": (VideoFormat(37, 53, Fraction(30000, 1001), 10), 9),
+    "third": (VideoFormat(20, 16), 1),
+}
+TINY: dict[str, object] = {
+    "model.strides": "2,2",
+    "model.channels": "8,8",
+    "model.stem": "6",
+    "model.key_channels": "8",
+    "model.shuffle": "2",
+    "model.time_levels": "8",
+    "model.time_width": "8",
+    "model.tile": "40",
+}
+TARGET = 6000
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory, moving: Pictures) -> Job:
+    """Three videos that have nothing in common, one of them a single picture."""
+    folder = tmp_path_factory.mktemp("archive")
+    for name, (video, frames) in VIDEOS.items():
+        with open_sink(str(folder / f"{name}.y4m"), video) as sink:
+            for planes in moving(video, frames):
+                sink.write(planes)
+    sources = tuple(str(folder / f"{name}.y4m") for name in VIDEOS)
+    options = EncodeOptions(model="dnerv", target_size=TARGET, preset="draft", epochs=2, device="cpu", settings=TINY)
+    return Job(sources, str(folder / "out.nvc"), options)
+
+
+def _asking(job: Job, folder: Path, *inputs: str, **changes: object) -> Job:
+    """The job of other inputs, if given, with other options, to a file in a folder."""
+    options = replace(job.options, **changes)  # type: ignore[arg-type]
+    return replace(job, inputs=inputs or job.inputs, output=str(folder / "out.nvc"), options=options)
+
+
+@pytest.fixture(scope="module")
+def result(job: Job) -> EncodeResult:
+    """The job, encoded."""
+    torch.set_num_threads(1)
+    result = encode(job)
+    assert isinstance(result, EncodeResult)
+    return result
+
+
+def test_the_file_is_as_large_as_asked_for(job: Job, result: EncodeResult) -> None:
+    data = Path(job.output).read_bytes()
+    assert result.bytes == len(data) <= TARGET and result.shortfall is None
+    pixels = sum(video.width * video.height * frames for video, frames in VIDEOS.values())
+    assert result.bpp == pytest.approx(8 * len(data) / pixels)
+    assert result.key_frame_bytes == sum(stream.key_frame_bytes for stream in result.streams)
+    assert 0.85 * len(data) < result.key_frame_bytes + result.network_bytes + 800 < 1.15 * len(data)
+    assert not list(Path(job.output).parent.glob("*.part"))
+
+
+def test_every_video_comes_back_as_it_was(job: Job, result: EncodeResult, moving: Pictures) -> None:
+    assert [stream.name for stream in result.streams] == list(VIDEOS)
+    for index, (measured, (video, frames)) in enumerate(zip(result.streams, VIDEOS.values(), strict=True)):
+        reader = VideoReader(job.output, device="cpu", stream=index)
+        assert (len(reader), reader.format) == (frames, video) and reader.session.stream(index).frames == frames
+        times = key_times(frames, 8)
+        assert (measured.key_frames, measured.frames) == (len(times), frames)
+        pictures, source = list(reader.frames()), moving(video, frames)
+        assert [plane.shape for plane in pictures[-1]] == list(video.plane_shapes)
+        assert measured.psnr["y"] == pytest.approx(
+            np.mean([_psnr_db(a, b, video) for a, b in zip(source, pictures, strict=True)])
+        )
+        assert min(_psnr_db(source[time], pictures[time], video) for time in times) > 25
+        alone = reader.planes(frames // 2)
+        assert all(np.array_equal(a, b) for a, b in zip(alone, pictures[frames // 2], strict=True))
+
+
+def _psnr_db(source: Planes, drawn: Planes, video: VideoFormat) -> float:
+    """Of luma."""
+    error = np.mean((source[0].astype(float) - drawn[0]) ** 2)
+    return float(10 * np.log10(video.peak**2 / error))
+
+
+def test_digests_check(job: Job, result: EncodeResult) -> None:
+    for index in range(len(VIDEOS)):
+        check_segment(VideoReader(job.output, device="cpu", stream=index), index)
+    container = VideoReader(job.output, device="cpu").session.container
+    assert len({digest.integers for digest in container.digests.values()}) == 1
+    assert [bool(segment.payload) for segment in container.segments] == [True, False, False]
+
+
+def test_key_frames_that_are_nearer_are_shown(job: Job, result: EncodeResult, moving: Pictures) -> None:
+    for index, (video, frames) in enumerate(VIDEOS.values()):
+        reader = VideoReader(job.output, device="cpu", stream=index)
+        coded = reader.session.container.key_frames[index]
+        assert sum(coded.direct) == result.streams[index].direct
+        pictures, source = decode_key_frames(coded.packets, video), moving(video, frames)
+        for time, picture, direct in zip(key_times(frames, 8), pictures, coded.direct, strict=True):
+            shown = reader.planes(time)
+            if direct:
+                assert all(np.array_equal(a, b) for a, b in zip(shown, picture, strict=True))
+            else:
+                assert _combined_db(source[time], shown, video) >= _combined_db(source[time], picture, video) - 1e-6
+
+
+def _combined_db(source: Planes, drawn: Planes, video: VideoFormat) -> float:
+    """6:1:1 over the planes."""
+    pairs = zip(source, drawn, strict=True)
+    db = [10 * math.log10(video.peak**2 / max(float(np.mean((a.astype(float) - b) ** 2)), 1e-9)) for a, b in pairs]
+    return (6 * db[0] + db[1] + db[2]) / 8
+
+
+def test_the_same_job_gives_the_same_bytes(job: Job, result: EncodeResult) -> None:
+    again = replace(job, output=f"{job.output}.again")
+    assert encode(again, verify=False).bytes == result.bytes
+    assert Path(again.output).read_bytes() == Path(job.output).read_bytes()
+
+
+def test_nothing_is_replaced_unasked(job: Job, result: EncodeResult) -> None:
+    before = Path(job.output).read_bytes()
+    with pytest.raises(UsageError, match="exists"):
+        encode(job)
+    assert Path(job.output).read_bytes() == before
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_a_stopped_encode_writes_nothing(job: Job, tmp_path: Path, steps: int) -> None:
+    asked = iter(range(steps))
+    with pytest.raises(InterruptedEncodeError):
+        encode(_asking(job, tmp_path, job.inputs[2], epochs=8), should_stop=lambda: next(asked, None) is None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_sources_and_targets_that_are_refused(job: Job, tmp_path: Path, moving: Pictures) -> None:
+    rgb = VideoFormat(16, 16, chroma=ChromaFormat.RGB)
+    with open_sink(f"{tmp_path}/pictures/", rgb) as sink:
+        for planes in moving(rgb, 2):
+            sink.write(planes)
+    with pytest.raises(UsageError, match="the source is RGB"):
+        encode(_asking(job, tmp_path, *job.inputs, f"{tmp_path}/pictures/"))
+    with pytest.raises(UsageError, match=r"pictures.* is RGB"):
+        nvcodec.encode([*job.inputs, f"{tmp_path}/pictures/"], tmp_path / "out.nvc", model="dnerv", device="cpu")
+    with pytest.raises(UsageError, match="frame rate"):  # that of the third is not known
+        encode(_asking(job, tmp_path, target_size=None, bitrate=1e5))
+    with pytest.raises(UsageError, match="key_channels"):
+        encode(_asking(job, tmp_path, settings={"model.key_channels": 0}))
+    with pytest.raises(InputError):
+        encode(_asking(job, tmp_path, *job.inputs, str(tmp_path / "nothing.y4m")))
+    with pytest.raises(UsageError, match="cannot write"):
+        encode(_asking(job, tmp_path / "no", job.inputs[2]))
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+def test_a_quality_is_no_target(job: Job, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="target-psnr"):
+        encode(_asking(job, tmp_path, target_size=None, target_psnr=30))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_target_too_small_is_said_to_be(job: Job, tmp_path: Path) -> None:
+    small = _asking(job, tmp_path, job.inputs[2], target_size=99)
+    result = encode(small)
+    assert result.shortfall is not None and "99" in result.shortfall and result.bytes > 99
+    assert len(VideoReader(small.output, device="cpu")) == 1
+
+
+def test_no_layer_goes_on_an_archive(job: Job, tmp_path: Path) -> None:
+    alone = _asking(job, tmp_path, job.inputs[2])
+    encode(alone)
+    with pytest.raises(UsageError, match="no layer can enhance"):
+        encode(
+            Job(alone.inputs, str(tmp_path / "layer.nvc"), EncodeOptions(preset="draft", device="cpu"), alone.output)
+        )
+
+
+def test_groups_of_key_frames_are_as_long_as_asked_for(job: Job, tmp_path: Path) -> None:
+    grouped = _asking(job, tmp_path, epochs=0.1, settings={**TINY, "keys.group": "2"})
+    encode(grouped)
+    container = read_container(Path(grouped.output).read_bytes())
+    assert [keys.group for keys in container.key_frames.values()] == [2, 2, 2]
+    packets, video = container.key_frames[0].packets, container.header.streams[0].format
+    assert len(packets) == 4 and len(decode_key_frames(packets[2:], video)) == 2  # needs nothing in front of it
