@@ -13,16 +13,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout's codec, installed or not
 
-from nvcodec.config.archive_job import ArchiveJob  # noqa: E402
-from nvcodec.config.fit import EncodeConfig  # noqa: E402
-from nvcodec.config.settings import apply  # noqa: E402
-from nvcodec.config.target import RateTarget, TargetKind  # noqa: E402
-from nvcodec.encoder.archive import encode_archive  # noqa: E402
-from nvcodec.encoder.archive_result import ArchiveResult  # noqa: E402
+import nvcodec  # noqa: E402
+from benchmarks.markdown import table  # noqa: E402
+from nvcodec.encoder.result import EncodeResult  # noqa: E402
 
 _PARTS = {
     "no flow": {"model.flow": "off"},
@@ -32,20 +30,17 @@ _PARTS = {
 }
 
 
-def encode(clips: list[Path], given: argparse.Namespace, name: str, seconds: float, **sets: str) -> ArchiveResult:
-    """One archive in ``given.output``."""
-    config = EncodeConfig(preset=given.preset, max_time_s=seconds, threads=given.threads, seed=given.seed)
-    job = ArchiveJob(
-        tuple(map(str, clips)),
-        str(given.output / f"{name}.nvc"),
-        RateTarget(TargetKind.BPP, given.bpp),
-        apply(config, sets, "dnerv"),
-        frames=given.frames,
-    )
-    return encode_archive(job, overwrite=True)
+def encode(
+    clips: list[Path], given: argparse.Namespace, name: str, seconds: float, frames: int | None, **sets: str
+) -> EncodeResult:
+    """One file in ``given.output``."""
+    return nvcodec.encode(
+        clips, given.output / f"{name}.nvc", model="dnerv", bpp=given.bpp, preset=given.preset, max_time_s=seconds,
+        frames=frames, threads=given.threads, seed=given.seed, settings=sets, overwrite=True,
+    )  # fmt: skip
 
 
-def row(name: str, results: list[ArchiveResult]) -> dict[str, object]:
+def row(name: str, results: list[EncodeResult]) -> dict[str, Any]:
     """Numbers of all files of one way."""
     streams = [stream for result in results for stream in result.streams]
     return {
@@ -74,21 +69,22 @@ def main() -> None:
     parser.add_argument("--parts", action="store_true", help="leave D-NeRV's parts out in turn")
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
-    share = given.seconds / len(given.clips)
-    rows = [row("shared", [encode(given.clips, given, "shared", given.seconds)])]
-    print(json.dumps(rows[-1]), flush=True)
-    rows.append(row("separate", [encode([clip], given, f"separate_{clip.stem}", share) for clip in given.clips]))
-    print(json.dumps(rows[-1]), flush=True)
-    for name, sets in _PARTS.items() if given.parts else ():
-        rows.append(row(name, [encode(given.clips, given, name.replace(" ", "_"), given.seconds, **sets)]))
+    rows: list[dict[str, Any]] = []
+
+    def add(name: str, results: list[EncodeResult]) -> None:
+        rows.append(row(name, results))
         print(json.dumps(rows[-1]), flush=True)
+
+    shared = encode(given.clips, given, "shared", given.seconds, given.frames)
+    add("shared", [shared])
+    each, share = zip(given.clips, shared.streams, strict=True), given.seconds / len(given.clips)
+    add("separate", [encode([clip], given, f"separate_{clip.stem}", share, stream.frames) for clip, stream in each])
+    for name, sets in _PARTS.items() if given.parts else ():
+        add(name, [encode(given.clips, given, name.replace(" ", "_"), given.seconds, given.frames, **sets)])
     (given.output / "archives.json").write_text(json.dumps(rows, indent=1))
-    print("\n| | bytes | network | key frames | steps | mean PSNR 6:1:1 | " + " | ".join(c.stem for c in given.clips))
-    print("|---" * (6 + len(given.clips)) + "|")
-    for entry in rows:
-        cells = [entry[key] for key in ("name", "bytes", "network_bytes", "key_frame_bytes", "steps", "mean")]
-        cells += list(entry["psnr_yuv_611"])  # type: ignore[call-overload]
-        print("| " + " | ".join(map(str, cells)) + " |")
+    header = ["", "bytes", "network", "key frames", "steps", "mean PSNR 6:1:1", *(clip.stem for clip in given.clips)]
+    keys = ("name", "bytes", "network_bytes", "key_frame_bytes", "steps", "mean")
+    print("\n" + table(header, [[*(entry[key] for key in keys), *entry["psnr_yuv_611"]] for entry in rows]))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # this checkout's codec, installed or not
 
-from nvcodec import VideoReader, encode, encode_archive  # noqa: E402
+from benchmarks.markdown import table  # noqa: E402
+from nvcodec import VideoReader, encode  # noqa: E402
 from nvcodec.encoder.footage.clip import Clip  # noqa: E402
 from nvcodec.encoder.footage.hiding import hide  # noqa: E402
 from nvcodec.io.mask import Mask, open_mask  # noqa: E402
@@ -47,14 +48,10 @@ def row(path: Path, spec: str, model: str, given: argparse.Namespace) -> list[di
     mask = open_mask(spec, clip.format, len(clip))
     words = re.sub(r"[^\w+.-]", "_", spec)  # a mask's path has slashes
     output = given.output / f"{path.stem}_{words}_{model}.nvc"
-    how = {
-        "bpp": given.bpp, "preset": given.preset, "epochs": given.epochs, "threads": given.threads, "mask": spec,
-        "frames": len(clip), "overwrite": True,
-    }  # fmt: skip
-    if model == "dnerv":
-        encode_archive([path], output, **how)
-    else:
-        encode(path, output, model=model, **how)
+    encode(
+        path, output, model=model, bpp=given.bpp, preset=given.preset, epochs=given.epochs, threads=given.threads,
+        mask=spec, frames=len(clip), overwrite=True,
+    )  # fmt: skip
     common = {"clip": path.stem, "mask": spec}
 
     def against(name: str, pictures: list[Planes], video: VideoFormat) -> dict[str, object]:
@@ -100,10 +97,8 @@ def main() -> None:
                 rows += [entry for entry in row(clip, spec, model, given) if entry not in rows]
                 print(json.dumps(rows[-1]), flush=True)
     (given.output / "inpainting.json").write_text(json.dumps(rows, indent=1))
-    print("\n| clip | mask | fill | inside | outside | whole | bytes |\n" + "|---" * 7 + "|")
-    for entry in rows:
-        cells = [entry.get(key, "") for key in ("clip", "mask", "fill", "inside", "outside", "whole", "bytes")]
-        print("| " + " | ".join(map(str, cells)) + " |")
+    keys = ("clip", "mask", "fill", "inside", "outside", "whole", "bytes")
+    print("\n" + table(keys, [[entry.get(key, "") for key in keys] for entry in rows]))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.markdown import table  # noqa: E402
 from nvcodec import __version__  # noqa: E402
 from nvcodec.api.dataset import VideoClip, VideoDataset  # noqa: E402
 from nvcodec.decoder.reader import VideoReader  # noqa: E402
@@ -117,24 +118,14 @@ def main(arguments: list[str] | None = None) -> int:
     }
     text = json.dumps({"schema": "nvc-loader-speed/1", **conditions, "results": records}, indent=1)
     (given.output / f"{given.archive.stem}.loader_speed.json").write_text(text + "\n")
-    print(table(f"{given.reads:,} random clips of {given.clip_length} frames, {given.archive.name}", records))
+    print(f"## {given.reads:,} random clips of {given.clip_length} frames, {given.archive.name}\n")
+    rows = [
+        (one["kind"], f"{one['bytes']:,}", one["workers"], f"{one['clips_per_s']:.1f}", f"{one['frames_per_s']:.0f}",
+         f"{one['first_s']:.2f} s")
+        for one in records
+    ]  # fmt: skip
+    print(table(("files", "bytes", "workers", "clips/s", "frames/s", "first after"), rows))
     return 0
-
-
-def table(title: str, records: list[Record]) -> str:
-    """The measurements in Markdown."""
-    lines = [
-        f"## {title}",
-        "",
-        "| files | bytes | workers | clips/s | frames/s | first after |",
-        "|---|---|---|---|---|---|",
-    ]
-    for record in records:
-        lines.append(
-            f"| {record['kind']} | {record['bytes']:,} | {record['workers']} | {record['clips_per_s']:.1f} "
-            f"| {record['frames_per_s']:.0f} | {record['first_s']:.2f} s |"
-        )
-    return "\n".join(lines)
 
 
 def _measured(clips: Dataset[VideoClip], order: list[int], workers: int, length: int) -> Record:

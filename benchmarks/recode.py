@@ -18,6 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's codec, installed or not
 
+from nvcodec.api.costs import networks  # noqa: E402
 from nvcodec.decoder.opening import open_session  # noqa: E402
 from nvcodec.entropy import payload, search  # noqa: E402
 from nvcodec.entropy.models import Symbols  # noqa: E402
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", type=Path)
     for file in parser.parse_args(arguments).files:
         session = open_session(file)
-        tensors = [session.integers(ordinal) for ordinal in range(len(session.container.segments))]
+        tensors = [session.integers(ordinal) for ordinal in networks(session)]
         print(f"## {file.name}, {session.size:,} bytes\n\n| coding | payload bytes | change |\n|---|---|---|")
         whole = 0
         for name, size in sizes(tensors):
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def sizes(segments: list[list[IntegerTensor]]) -> Iterator[tuple[str, int]]:
-    """Bytes of the payloads of all segments, as they are and with something left out."""
+    """Bytes of the payloads of all networks, as they are and with something left out."""
     for name, chooser in {
         "as it is": search.choose,
         "no context model": _without_contexts,

@@ -107,6 +107,11 @@ STREAMS = (
 ARCHIVE = {"first": (QUARTER, 19), "second": (VideoFormat(53, 37, bit_depth=10), 10)}
 """Videos of the stream that holds several, and their frames: whole and short clips of eight."""
 ARCHIVE_BYTES = 4000
+ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
+    "archive": ("two videos drawn by one D-NeRV between AV1 key frames, in tiles", {"target_size": ARCHIVE_BYTES}),
+    "networks": ("two videos in three segments, drawn by two D-NeRV networks", {"bpp": 0.8, "segment": 10}),
+}
+"""Streams of several videos: what they are there for, and options of their encode."""
 ARCHIVE_SETTINGS = {
     **{f"model.{name}": value for name, value in DNERV.items()},
     "fit.fixed_bits": 5,  # what little a target leaves to the network would be zeros, nearly all
@@ -154,7 +159,7 @@ def encode(stream: Stream, source: str, output: str, epochs: float) -> list[dict
     return [result.to_json(), *(layer.to_json() for layer in layers)]
 
 
-def encoded_archive(epochs: float) -> bytes:
+def encoded_archive(epochs: float, **options: Any) -> bytes:
     """The bitstream of several videos."""
     with tempfile.TemporaryDirectory() as folder:
         sources, output = [f"{folder}/{name}.y4m" for name in ARCHIVE], f"{folder}/out.nvc"
@@ -163,11 +168,11 @@ def encoded_archive(epochs: float) -> bytes:
         nvcodec.encode_archive(
             sources,
             output,
-            target_size=ARCHIVE_BYTES,
             settings=ARCHIVE_SETTINGS,
             preset="draft",
             epochs=epochs,
             device="cpu",
+            **options,
         )
         return Path(output).read_bytes()
 
@@ -250,8 +255,9 @@ def main() -> None:
         path = FOLDER / f"{stream.name}.nvc"
         files[stream.name] = path.read_bytes() if path.exists() else encoded(stream, options.frames, options.epochs)
     shows = {stream.name: stream.shows for stream in STREAMS}
-    path, shows["archive"] = FOLDER / "archive.nvc", "two videos drawn by one D-NeRV between AV1 key frames, in tiles"
-    files["archive"] = path.read_bytes() if path.exists() else encoded_archive(options.epochs)
+    for name, (what, more) in ARCHIVES.items():
+        path, shows[name] = FOLDER / f"{name}.nvc", what
+        files[name] = path.read_bytes() if path.exists() else encoded_archive(options.epochs, **more)
     for name, what, data in variants(files):
         files[name], shows[name] = data, what
     for name, data in files.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.ablation import table
-from benchmarks.ablation.equal_time import StepTimes
+from benchmarks.ablation.equal_time import Times
 from benchmarks.ablation.execute import execute
 from benchmarks.ablation.runs import Place, Run, find_clip
 from benchmarks.ablation.store import Store, write_json, write_text
@@ -33,9 +33,9 @@ class Campaign:
         return Store(self.folder)
 
     @property
-    def step_times(self) -> StepTimes:
-        """What a step takes."""
-        return StepTimes(self.study, self.folder / "equal_time.json")
+    def times(self) -> Times:
+        """What an epoch takes."""
+        return Times(self.study, self.folder / "equal_time.json")
 
     def all_runs(self) -> list[Run]:
         """What can be run, in an order that makes a table of the first few useful: row by row, clip by clip."""
@@ -92,7 +92,7 @@ class Campaign:
         """
         records = {}
         for run in self.all_runs():
-            record = self.store.record(self.step_times.of(run, None), None)
+            record = self.store.record(self.times.of(run, None), None)
             if record is not None:
                 records[run.configuration.name, run.clip.name, run.seed] = record
         results = table.Results(self.study, self.seeds, records)
@@ -119,7 +119,7 @@ class Campaign:
         due, wanted = [], self._wanted()
         for run in self.all_runs():
             place = places.get(run.clip.name)
-            planned = self.step_times.of(run, place)
+            planned = self.times.of(run, place)
             if self.store.record(planned, place) is not None:
                 self.store.tidy(run)
             elif run in wanted and place is not None:
@@ -129,10 +129,10 @@ class Campaign:
 
     def _timed(self, run: Run, place: Place, log: Log, should_stop: Callable[[], bool]) -> Run:
         """The run with its share of the time; the first of a clip has all of them timed."""
-        times, run = self.step_times, self.step_times.of(run, place)
-        if run.step_ratio is None:
+        times, run = self.times, self.times.of(run, place)
+        if run.time_ratio is None:
             runs = [other for other in self._wanted() if other.clip == run.clip and other.seed == run.seed]
-            unmeasured = [other.configuration for other in runs if times.of(other, place).step_ratio is None]
+            unmeasured = [other.configuration for other in runs if times.of(other, place).time_ratio is None]
             log(f"  timing steps of {len(unmeasured)} configurations")
             times.measure(run.clip, unmeasured, place, should_stop)
             run = times.of(run, place)

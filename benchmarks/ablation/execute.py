@@ -11,7 +11,6 @@ import nvcodec
 from benchmarks.ablation.held_out import score, write_seen
 from benchmarks.ablation.runs import Place, Run
 from benchmarks.ablation.store import Store
-from nvcodec.encoder.archive_result import ArchiveResult
 from nvcodec.encoder.fit.events import Event, Notice, Step
 from nvcodec.encoder.result import EncodeResult
 
@@ -31,10 +30,11 @@ def execute(
         should_stop: Asked between steps; true ends the encode, resumably.
 
     Returns:
-        The result as JSON (schema ``nvc-encode/1``, or ``nvc-encode-archive/1`` with the numbers of its one video).
+        The result as JSON (schema ``nvc-encode/1`` or ``nvc-encode-archive/1``), with all that is known of its quality
+        under ``psnr``.
 
     Raises:
-        NvcError: As :func:`nvcodec.encode` and :func:`nvcodec.encode_archive`.
+        NvcError: As :func:`nvcodec.encode`.
     """
     clip = run.clip
     fitted = place
@@ -43,35 +43,25 @@ def execute(
         write_seen(place.source, clip.frames, fitted.source)
     watch = _Watch(log, str(fitted.source))
     how: dict[str, Any] = {"overwrite": True, "on_event": watch, "should_stop": should_stop}
-    job, work_dir = store.begin(run, fitted), store.path(run, ".work")
-    output = store.path(run, ".nvc")
-    result: EncodeResult | ArchiveResult
-    if job is not None:
+    work_dir, output = store.path(run, ".work"), store.path(run, ".nvc")
+    if store.begin(run, fitted):
         log("  goes on where it was stopped")
         result = nvcodec.resume(work_dir, **how)
     else:
-        how |= {**run.arguments(), "work_dir": work_dir, "device": place.device, "threads": place.threads}
-        if run.configuration.is_archive:
-            result = nvcodec.encode_archive([fitted.source], output, **how)
-        else:
-            result = nvcodec.encode(fitted.source, output, **how)
-    plain = _plain(result)
+        options = replace(run.options, device=place.device, threads=place.threads)
+        result = nvcodec.encode(fitted.source, output, options=options, work_dir=work_dir, **how)
+    assert isinstance(result, EncodeResult)
+    psnr = dict(result.psnr)
+    if result.masked is not None:
+        psnr |= {"inside": result.masked.inside, "outside": result.masked.outside}
     if clip.is_held_out:
-        plain["psnr"] |= score(place.source, clip.frames, output)
+        psnr |= score(place.source, clip.frames, output)
         fitted.source.unlink()
+    plain: dict[str, Any] = {**result.to_json(), "psnr": psnr}
     step_s = 1 / watch.steps_per_s if watch.steps_per_s else result.encode_s / result.fit_steps
     timing = {"encode_s": result.encode_s, "fit_steps": result.fit_steps, "step_s": step_s}
     store.finish(run, place, plain, timing)
     return plain
-
-
-def _plain(result: EncodeResult | ArchiveResult) -> dict[str, Any]:
-    """A result as JSON, with all that is known of its quality, or of an archive's one video, in one place."""
-    measured = result if isinstance(result, EncodeResult) else result.streams[0]
-    psnr = dict(measured.psnr)
-    if measured.masked is not None:
-        psnr |= {"inside": measured.masked.inside, "outside": measured.masked.outside}
-    return {**result.to_json(), "psnr": psnr, "ms_ssim_y": measured.ms_ssim_y}
 
 
 class _Watch:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import nvcodec
-from benchmarks.ablation.study import SIZES, TARGETS, Clip, Configuration, Study
+from benchmarks.ablation.study import Clip, Configuration, Study
+from nvcodec.config.options import EncodeOptions, plain
 from nvcodec.errors import InputError
 
 
@@ -61,60 +62,39 @@ class Run:
     configuration: Configuration
     clip: Clip
     seed: int
-    step_ratio: float | None = 1.0
-    """Time of a step in units of the reference's, which divides the steps; None = not measured yet."""
+    time_ratio: float | None = 1.0
+    """Time of an epoch in units of the reference's, which divides the epochs; None = not measured yet."""
 
     @property
     def name(self) -> str:
         """Name of its files."""
         return f"{self.configuration.name}--{self.clip.name}--s{self.seed}"
 
-    def arguments(self) -> dict[str, Any]:
-        """Keywords for :func:`nvcodec.encode`, or :func:`nvcodec.encode_archive` where the model is that of archives.
-
-        Without ``epochs`` while they depend on a measurement to come.
-        """
-        options, scale = self.clip.options, self.configuration.scale
-        arguments: dict[str, Any] = {
-            "settings": self.configuration.settings,
-            "frames": self.clip.fitted_frames,
-            "seed": self.seed,
-        }
-        if self.configuration.is_archive:
-            options = {key: value for key, value in options.items() if key != "domain"}  # they have one only
-        else:
-            arguments["model"] = self.configuration.model
-        for key in ("preset", "domain", "segment", "seek", "mask", "max_time_s", *TARGETS):
-            if key in options:
-                arguments[key] = options[key] * scale if key in SIZES else options[key]
-        if "params" in options:
-            arguments["parameters"] = max(1, round(options["params"] * scale))
-        if "max_time_s" not in options and self.step_ratio is not None:
-            arguments["epochs"] = self._epochs() if self.step_ratio == 1 else _rounded(self._epochs() / self.step_ratio)
-        return arguments
+    @property
+    def options(self) -> EncodeOptions:
+        """What the codec is told, but for where; without epochs while they depend on a measurement to come."""
+        budgeted, ratio = self.configuration, self.time_ratio
+        if self.study.equal_time:
+            budgeted = self.study.configuration(self.study.reference)
+        epochs = budgeted.epochs(self.clip)
+        if epochs is not None and ratio != 1:
+            epochs = None if ratio is None else float(f"{epochs / ratio:.4g}")  # more digits would be pretence
+        return self.configuration.options(self.clip, self.seed, epochs)
 
     def identity(self) -> dict[str, Any]:
         """Everything that shapes the file and that the study says, flat, as JSON gives it back."""
-        arguments = self.arguments()
-        settings = arguments.pop("settings")
-        names: dict[str, Any] = {
+        asked, usual = plain(self.options), plain(EncodeOptions())
+        settings: Any = asked.pop("settings")
+        flat = {
             "configuration": self.configuration.name,
             "clip": self.clip.name,
             "file": self.clip.file,
+            **({"held_out": True} if self.clip.is_held_out else {}),
+            **{name: value for name, value in asked.items() if name in ("model", "seed") or value != usual[name]},
+            **{f"set {key}": value for key, value in settings.items()},
         }
-        names["model"] = self.configuration.model
-        if self.clip.is_held_out:
-            names["held_out"] = True
-        flat = {**names, **arguments, **{f"set {key}": value for key, value in settings.items()}}
-        plain: dict[str, Any] = json.loads(json.dumps(flat, default=str))
-        return plain
-
-    def _epochs(self) -> float:
-        options = self.clip.options
-        if "epochs" in options:
-            return float(options["epochs"])
-        batch = int(str(self.configuration.settings.get("fit.batch", 1)))
-        return float(options["steps"] * batch / self.clip.fitted_frames)
+        as_read: dict[str, Any] = json.loads(json.dumps(flat, default=str))
+        return as_read
 
 
 def find_clip(file: str, folders: list[Path]) -> Path:
@@ -134,8 +114,3 @@ def find_clip(file: str, folders: list[Path]) -> Path:
                     return path.resolve()
     looked = ", ".join(str(folder) for folder in folders)
     raise InputError(f"clip {file} is not in {looked}", "Name the folder that holds it (or its .y4m) with --clips")
-
-
-def _rounded(epochs: float) -> float:
-    """Four digits: more would pretend that the measurement has them."""
-    return float(f"{epochs:.4g}")

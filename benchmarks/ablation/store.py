@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ablation.runs import PLACE_KEYS, Place, Run, code_digest
-from nvcodec.config.archive_job import ArchiveJob
-from nvcodec.config.job import Job
 from nvcodec.encoder.resume.work_folder import job_in
 from nvcodec.errors import InputError, UsageError
 
@@ -58,8 +56,8 @@ class Store:
         if path.exists():
             check_identity(identity(run, place), read_json(path), path.parent)
 
-    def begin(self, run: Run, place: Place) -> Job | ArchiveJob | None:
-        """Prepare the folder of a run's encode; the encode to go on with, or None when it starts afresh."""
+    def begin(self, run: Run, place: Place) -> bool:
+        """Prepare the folder of a run's encode; whether there is one to go on with."""
         work = self._work(run)
         try:
             job = job_in(work) if (work / "run.json").exists() else None
@@ -69,16 +67,12 @@ class Store:
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True)
             write_json(work / "run.json", identity(run, place))
-            return None
+            return False
         # clips and results may have moved since; whether they are the same is checked by content
-        source, output = str(place.source), str(self.path(run, ".nvc"))
-        if isinstance(job, ArchiveJob):
-            job = replace(job, sources=(source,), output=output)
-        else:
-            job = replace(job, source=source, output=output)
+        job = replace(job, inputs=(str(place.source),), output=str(self.path(run, ".nvc")))
         job.save(work / "job.tmp")
         os.replace(work / "job.tmp", work / "job.json")
-        return job
+        return True
 
     def finish(self, run: Run, place: Place, result: dict[str, Any], timing: dict[str, Any]) -> None:
         """Keep the result of a run."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nvcodec.config.archive_job import ArchiveJob
-from nvcodec.config.fit import EncodeConfig
-from nvcodec.config.settings import apply, flatten
-from nvcodec.encoder.plan.presets import PRESETS
+from nvcodec.api.checks import check
+from nvcodec.config.options import TARGETS, EncodeOptions, changed
+from nvcodec.config.settings import flatten
+from nvcodec.encoder.plan.models import settings_for
 from nvcodec.errors import InputError, UsageError
-from nvcodec.models.registry import MODELS
+from nvcodec.models.registry import MODELS, by_name
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,7 +23,6 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 SIZES = ("bpp", "bitrate", "target_size")
-TARGETS = ("crf", *SIZES, "target_psnr")
 BUDGETS = ("epochs", "steps", "max_time_s")
 METRICS = {
     "yuv_611": "6:1:1 PSNR in dB",
@@ -50,7 +49,8 @@ _OPTIONS = {
     "held_out": bool,
     **dict.fromkeys((*TARGETS, "epochs", "max_time_s"), _NUMBER),
 }  # fmt: skip
-_NOT_FOR_ARCHIVES = ("segment", "seek", "target_psnr")
+_OF_STUDIES = ("params", "steps", "epochs", "held_out")
+"""What a study calls by another name, or counts in its own way; all else is an option of the codec's."""
 _MAY_BE_ZERO = {"crf", "seek"}
 _CLIP = {"file": str, "name": str, "frames": int, **_OPTIONS}
 _CONFIGURATION = {"name": str, "model": str, "config": str, "set": dict, "scale": _NUMBER, "paper": dict}
@@ -99,10 +99,25 @@ class Configuration:
     not_built: str | None
     """What of it this version of the codec lacks; None when it can run."""
 
-    @property
-    def is_archive(self) -> bool:
-        """Whether every clip becomes an archive of one video."""
-        return self.model == ArchiveJob.model
+    def epochs(self, clip: Clip) -> float | None:
+        """The clip's budget; None where it is one in seconds."""
+        if "steps" in clip.options:
+            batch = int(str(self.settings.get("fit.batch", 1)))
+            return float(clip.options["steps"] * batch / clip.fitted_frames)
+        return float(clip.options["epochs"]) if "epochs" in clip.options else None
+
+    def options(self, clip: Clip, seed: int = 0, epochs: float | None = None) -> EncodeOptions:
+        """What an encode of a clip is told.
+
+        Raises:
+            UsageError: A value is none.
+        """
+        told: dict[str, Any] = {key: value for key, value in clip.options.items() if key not in _OF_STUDIES}
+        told |= {key: value * self.scale for key, value in told.items() if key in SIZES}
+        if "params" in clip.options:
+            told["parameters"] = max(1, round(clip.options["params"] * self.scale))
+        told |= {"model": self.model, "settings": self.settings, "frames": clip.fitted_frames}
+        return changed(EncodeOptions(), {**told, "seed": seed, "epochs": epochs})
 
 
 @dataclass(frozen=True)
@@ -140,11 +155,27 @@ def load_study(path: Path) -> Study:
         InputError: A file cannot be read.
         UsageError: The study makes no sense: unknown keys, wrong values, no budget.
     """
-    content = _read(path)
+    content = read_toml(path)
     try:
         return _study(path, content)
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", error.hint) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a file.
+
+    Raises:
+        InputError: It cannot be read.
+        UsageError: It is no TOML.
+    """
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return content
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{path} is no valid TOML: {error}") from None
 
 
 def _study(path: Path, content: dict[str, Any]) -> Study:
@@ -182,21 +213,25 @@ def _study(path: Path, content: dict[str, Any]) -> Study:
         if clip.is_held_out and (study.equal_time or "seek" in clip.options):
             other = "equal_time" if study.equal_time else "seek"
             raise UsageError(f"clip {clip.name} has held_out, which does not go with {other}", "Leave one of them out")
-    if any(row.is_archive and row.not_built is None for row in study.configurations):
-        _check_archives(study)
+    for row in study.configurations:
+        if row.not_built is None:
+            _check_encodes(study, row)
     return study
 
 
-def _check_archives(study: Study) -> None:
-    """Refuse what is only for encodes of single videos."""
-    if study.equal_time:
-        raise UsageError("the steps of archives cannot be timed", "Give max_time_s instead of equal_time")
+def _check_encodes(study: Study, row: Configuration) -> None:
+    """Refuse what the codec would refuse, and a budget that it has no word for."""
+    budgeted = study.configuration(study.reference) if study.equal_time else row
     for clip in study.clips:
-        refused = [key for key in _NOT_FOR_ARCHIVES if key in clip.options]
-        if clip.options.get("domain") == "rgb":
-            refused.append("domain")
-        if refused:
-            raise UsageError(f"clip {clip.name} has {refused[0]!r}, which is not for archives ({ArchiveJob.model})")
+        try:
+            check(row.options(clip, epochs=row.epochs(clip)))
+        except UsageError as error:
+            raise UsageError(f"configuration {row.name} on clip {clip.name}: {error.message}", error.hint) from None
+        if "steps" in clip.options and by_name(budgeted.model).settings.keyed:
+            raise UsageError(
+                f"clip {clip.name} has steps, of which each is as many frames as {budgeted.model} draws at once",
+                "Give epochs or max_time_s instead",
+            )
 
 
 def _clip_tables(folder: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
@@ -204,7 +239,7 @@ def _clip_tables(folder: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
     if ("clips" in content) == ("clips_from" in content):
         raise UsageError("the study needs either clips or clips_from")
     if "clips_from" in content:
-        content = _read(folder / content["clips_from"])
+        content = read_toml(folder / content["clips_from"])
         _check(content, {"clips": list}, "clips_from")
         _require(content, ("clips",), "clips_from")
     tables: list[dict[str, Any]] = content["clips"]
@@ -225,10 +260,6 @@ def _clip(table: dict[str, Any], common: Mapping[str, Any]) -> Clip:
     options |= own
     if not options.keys() & set(BUDGETS):
         raise UsageError(f"clip {table['file']} has no budget", f"Give one of: {', '.join(BUDGETS)}")
-    if options.get("preset", "draft") not in PRESETS:
-        raise UsageError(f"no preset is called {options['preset']!r}", f"Presets: {', '.join(PRESETS)}")
-    if options.get("domain", "rgb") not in ("rgb", "yuv420"):
-        raise UsageError(f"no domain is called {options['domain']!r}", "Domains: yuv420, rgb")
     return Clip(table.get("name", PurePosixPath(table["file"]).stem), table["file"], table["frames"], options)
 
 
@@ -238,42 +269,24 @@ def _configuration(folder: Path, table: dict[str, Any], common: Mapping[str, Any
     name, model = table["name"], table.get("model", "msnerv")
     of_file: dict[str, Any] = {}
     if "config" in table:
-        of_file = _read(folder / table["config"])
+        of_file = read_toml(folder / table["config"])
         if loose := [key for key, value in of_file.items() if not isinstance(value, dict)]:
             raise UsageError(f"{table['config']} sets {loose[0]!r}, which is no setting", "Put it under [options]")
     settings = {**flatten(common), **flatten(of_file), **flatten(table.get("set", {}))}
-    try:
-        lacking = _not_built(model, settings)
-    except UsageError as error:
-        raise UsageError(f"configuration {name}: {error.message}", error.hint) from None
-    return Configuration(name, model, settings, float(table.get("scale", 1)), table.get("paper", {}), lacking)
+    scale, paper = float(table.get("scale", 1)), table.get("paper", {})
+    return Configuration(name, model, settings, scale, paper, _not_built(model, settings))
 
 
 def _not_built(model: str, settings: Mapping[str, object]) -> str | None:
-    """What a configuration needs and this version lacks: its model, or a setting.
-
-    Raises:
-        UsageError: A setting exists but cannot have the value.
-    """
+    """What a configuration needs and this version lacks: its model, or a setting."""
     if model not in [known.name for known in MODELS]:
         return f"no model is called {model!r}"
     try:
-        apply(EncodeConfig(), settings, model)
+        settings_for(EncodeOptions(model=model, settings=settings))
     except UsageError as error:
         if error.message.startswith("no setting is called"):
             return f"{error.message}. {error.hint}" if error.hint.startswith("Did you mean") else error.message
-        raise
     return None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return content
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{path} is no valid TOML: {error}") from None
 
 
 def _check(table: Any, allowed: Mapping[str, Any], where: str) -> None:

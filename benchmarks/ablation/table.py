@@ -9,6 +9,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.ablation.study import METRICS, Clip, Configuration, Study
+from benchmarks.markdown import table
 
 Record = dict[str, Any]
 
@@ -208,8 +209,8 @@ def _table(
 ) -> str:
     """Configurations down, clips across, then further columns."""
     clips = results.study.clips
-    lines = [[titles[0], *(clip.name for clip in clips), *titles[1:]], ["---"] * (len(clips) + len(titles))]
+    lines = []
     for row in results.study.configurations:
         name = f"**{row.name}**" if row.name == results.study.reference else row.name
         lines.append([name, *(cell(row, clip) for clip in clips), *further(row)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table([titles[0], *(clip.name for clip in clips), *titles[1:]], lines)

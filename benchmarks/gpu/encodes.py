@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -13,28 +12,24 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.ablation.study import read_toml
 from benchmarks.gpu.bench import DONE, UNFINISHED, Bench, Record, Task
 from benchmarks.gpu.clips import Footage, find, source
-from nvcodec.config.fit import EncodeConfig
+from benchmarks.parts import first_part
 from nvcodec.config.job import Job
-from nvcodec.config.settings import apply, flatten
-from nvcodec.config.target import RateTarget, TargetKind
+from nvcodec.config.options import EncodeOptions
+from nvcodec.config.settings import flatten
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.fit.events import Event, Notice, Step, ignore
+from nvcodec.encoder.fit.events import Event, Notice, Step
 from nvcodec.encoder.footage.clip import Clip
-from nvcodec.encoder.parts.segment import SegmentFit
-from nvcodec.encoder.plan.plan import make_plan
+from nvcodec.encoder.footage.read import digest_of, read_videos
+from nvcodec.encoder.parts.part import measuring_s
+from nvcodec.encoder.plan.models import settings_for
+from nvcodec.encoder.result import EncodeResult
 from nvcodec.encoder.resume.checkpoint import Checkpoint
 from nvcodec.errors import InterruptedEncodeError
 from nvcodec.io.source import open_source
-from nvcodec.metrics.measure import measure
 from nvcodec.models.registry import MODELS
-from nvcodec.types import Domain
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 CONFIGURATIONS = Path(__file__).parents[1] / "studies" / "configurations"
 _TINY_SHARE, _TINY_EPOCHS = 250, 3
@@ -57,7 +52,7 @@ class Encode(Task):
     model: str = "msnerv"
     configuration: str | None = None
     """File with settings; None = the defaults."""
-    domain: Domain | None = None
+    domain: str | None = None
     note: str = ""
     """What to compare with."""
     preset: str = "medium"
@@ -82,7 +77,7 @@ class Encode(Task):
         path = source(self.footage, bench.clips, bench.scratch, bench.tiny)
         folder, output = bench.work(self.name), bench.results / f"{self.name}.nvc"
         job = self._prepare(bench, path, output, folder)
-        curve = _Curve(folder / "curve.json", (job.frames or 1) / job.config.fit.batch)
+        curve = _Curve(folder / "curve.json", (job.options.frames or 1) / settings_for(job.options).fit.batch)
         brake = _Brake(bench, _tail_s(path, job, bench.on_cuda))
         notices: list[str] = []
 
@@ -103,8 +98,9 @@ class Encode(Task):
             curve.save()
             line = f"{error.message}: {curve.last_psnr_db:.2f} dB after {curve.last_s:.0f} s of fitting"
             return {"status": UNFINISHED, "line": line, **about, "curve": curve.points}
+        assert isinstance(result, EncodeResult)
         shutil.rmtree(folder, ignore_errors=True)
-        shown = result.psnr["rgb" if self.domain is Domain.RGB else "yuv_611"]
+        shown = result.psnr["rgb" if self.domain == "rgb" else "yuv_611"]
         line = (
             f"{shown:.2f} dB at {result.bpp:.4f} bpp, {result.bits_per_parameter:.1f} bits/parameter, "
             f"{result.fit_steps:,} steps in {curve.last_s:.0f} s"
@@ -123,8 +119,8 @@ class Encode(Task):
         """The encode to begin, or the one to go on with: its files may lie elsewhere today."""
         if (folder / "job.json").exists():
             job = Job.load(folder / "job.json")
-            config = replace(job.config, device=bench.device, threads=bench.threads)
-            job = replace(job, source=str(path), output=str(output), config=config)
+            options = replace(job.options, device=bench.device, threads=bench.threads)
+            job = replace(job, inputs=(str(path),), output=str(output), options=options)
             job.save(folder / "job.json")
             return job
         parameters, bpp, frames = self.parameters, self.bpp, self.footage.frames
@@ -133,18 +129,19 @@ class Encode(Task):
                 frames, pixels = video.frame_count or 1, video.format.width * video.format.height
             parameters = max(3000, (parameters or 750_000) // _TINY_SHARE)
             bpp = 8 * (500 + parameters) / (pixels * frames)
-        settings = {} if self.configuration is None else flatten(_read(self.configuration))
-        config = replace(
-            apply(EncodeConfig(), settings),
+        options = EncodeOptions(
+            model=self.model,
             preset="draft" if bench.tiny else self.preset,
             domain=self.domain,
+            frames=frames,
             parameters=parameters,
+            bpp=bpp,
             epochs=_TINY_EPOCHS if bench.tiny else None,
+            settings={} if self.configuration is None else flatten(read_toml(CONFIGURATIONS / self.configuration)),
             threads=bench.threads,
             device=bench.device,
         )
-        target = RateTarget(TargetKind.BPP, bpp)
-        job = Job(str(path), str(output), frames=frames, target=target, config=config, model=self.model)
+        job = Job((str(path),), str(output), options)
         if not bench.tiny:
             _plan_in_time(job, folder, self.fit_s)
         folder.mkdir(parents=True, exist_ok=True)
@@ -157,29 +154,19 @@ def _plan_in_time(job: Job, folder: Path, fit_s: float) -> None:
     ``max_time_s`` plans the whole encode: reading, compiling and measuring, which differ from network to network, would
     come out of the fit, and fits of equal time are what is to be compared.
     """
-    with open_source(job.source, frames=job.frames) as video:
-        clip = Clip.load(video, video.format, video.frame_count)
-    plan = make_plan(clip.format, len(clip), job.target, job.config, job.model)
-    # parameters and their first values do not depend on the pictures, so one of them does
-    one = clip.part(0, 1).converted(plan.domain).to(torch.device(job.config.device))
-    torch.manual_seed(job.config.seed)
-    fit = SegmentFit(job, plan, 0, one, 1, ignore)
-    fit.end_after(fit_s)
-    Checkpoint(folder, job, clip.digest()).save_state(0, fit.state())
+    videos = read_videos(job)
+    part = first_part(job, videos)
+    part.budget.seconds = fit_s
+    Checkpoint(folder, job, digest_of(videos)).save_state(0, part.state())
 
 
 def _tail_s(path: Path, job: Job, on_cuda: bool) -> float:
     """Seconds from the last step to the end of an encode: the search for the integers, drawing and measuring."""
     with open_source(path, frames=1) as video:
-        frame = next(iter(video))
-    seconds = 0.0
-    for _ in range(2):  # the first time also imports and warms up
-        began = time.monotonic()
-        measure([frame], video.format, [frame], video.format)
-        seconds = time.monotonic() - began
+        one = Clip.load(video, video.format, 1)
     # a CPU takes about as long for drawing; a margin for what RGB adds
-    per_frame = (1.4 if on_cuda else 2.0) * seconds
-    return 1 + per_frame * (job.frames or 1) + _SEARCH_S_PER_PARAMETER * (job.config.parameters or 0)
+    per_frame = (1.4 if on_cuda else 2.0) * measuring_s(one) * one.pixels
+    return 1 + per_frame * (job.options.frames or 1) + _SEARCH_S_PER_PARAMETER * (job.options.parameters or 0)
 
 
 class _Brake:
@@ -240,8 +227,3 @@ class _Curve:
         temporary = self._path.with_suffix(".tmp")
         temporary.write_text(json.dumps(self.points))
         os.replace(temporary, self._path)
-
-
-def _read(name: str) -> dict[str, object]:
-    tables: dict[str, object] = tomllib.loads((CONFIGURATIONS / name).read_text(encoding="utf-8"))
-    return tables

@@ -10,7 +10,6 @@ from benchmarks.gpu.clips import BUNNY, INTOTREE
 from benchmarks.gpu.decode_speed import DecodeSpeed
 from benchmarks.gpu.encodes import Encode
 from benchmarks.gpu.train_speed import WAYS, TrainSpeed
-from nvcodec.types import Domain
 
 _SIZES = {"640p": (1280, 640), "1080p": (1920, 1080)}
 _PARAMETERS = {"draft": 500_000, "medium": 3_000_000, "slow": 8_000_000}
@@ -66,7 +65,7 @@ def _bunny() -> Iterator[Task]:
                     bpp=_BUNNY_BITS_PER_PARAMETER * parameters / (BUNNY.width * BUNNY.height * BUNNY.frames),
                     model=model,
                     configuration=configuration,
-                    domain=Domain.RGB,
+                    domain="rgb",
                     note=f"published {published} dB",
                 )
 

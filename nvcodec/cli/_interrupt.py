@@ -8,11 +8,17 @@ from contextlib import contextmanager
 from types import FrameType
 
 from nvcodec.cli._terminal import Terminal
+from nvcodec.errors import InterruptedEncodeError
 
 
 @contextmanager
-def stop_on_interrupt(terminal: Terminal) -> Iterator[Callable[[], bool]]:
-    """Catch the first Ctrl-C; yields a function that tells whether there was one."""
+def stop_on_interrupt(terminal: Terminal, overwrite: bool) -> Iterator[Callable[[], bool]]:
+    """Catch the first Ctrl-C; yields a function that tells whether there was one.
+
+    Args:
+        terminal: Hears of it.
+        overwrite: Whether ``-y`` was given, and has to be again by who goes on.
+    """
     stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -24,5 +30,9 @@ def stop_on_interrupt(terminal: Terminal) -> Iterator[Callable[[], bool]]:
     before = signal.signal(signal.SIGINT, stop)
     try:
         yield lambda: stopped
+    except InterruptedEncodeError as error:
+        if overwrite and "--resume" in error.hint:
+            error.hint += " -y"
+        raise
     finally:
         signal.signal(signal.SIGINT, before)

@@ -77,10 +77,10 @@ def command(
     elif bitstream is None or source is None:
         missing = "argument 'BITSTREAM'" if bitstream is None else "option '-i' / '--source'"
         raise UsageError(f"missing {missing}", "See:  nvc add-layer -h")
-    with make_progress(progress, terminal) as shown, stop_on_interrupt(terminal) as should_stop:
+    with make_progress(progress, terminal) as shown, stop_on_interrupt(terminal, overwrite) as should_stop:
         on_event = shown.on_event
         if resume is not None:
-            result = nvcodec.resume(resume, on_event=on_event, should_stop=should_stop)
+            result = nvcodec.resume(resume, overwrite=overwrite, on_event=on_event, should_stop=should_stop)
             assert isinstance(result, LayerResult)
         else:
             assert bitstream is not None and source is not None

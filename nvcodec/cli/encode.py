@@ -29,7 +29,7 @@ from nvcodec.config.options import MANY, TARGETS, EncodeOptions, changed
 from nvcodec.config.settings import flatten
 from nvcodec.encoder.plan.stream_names import stream_names
 from nvcodec.encoder.result import EncodeResult
-from nvcodec.errors import InterruptedEncodeError, TargetNotReachedError, UsageError
+from nvcodec.errors import TargetNotReachedError, UsageError
 from nvcodec.models import registry
 
 if TYPE_CHECKING:
@@ -142,30 +142,25 @@ def command(
     with (
         tempfile.TemporaryDirectory(prefix="nvc-") as scratch,
         make_progress(progress, terminal) as shown,
-        stop_on_interrupt(terminal) as should_stop,
+        stop_on_interrupt(terminal, overwrite) as should_stop,
     ):
         verify, on_event = not no_verify, shown.on_event
-        try:
-            if resume is not None:
-                result = nvcodec.resume(
-                    resume, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop
-                )
-                assert isinstance(result, EncodeResult)
-            else:
-                result = nvcodec.encode(
-                    sources if len(sources) > 1 else sources[0],
-                    os.path.join(scratch, "stdout.nvc") if output == "-" else str(output),
-                    options=asked,
-                    work_dir=work_dir or (None if "-" in (*sources, output) else f"{output}.work"),
-                    overwrite=overwrite,
-                    verify=verify,
-                    on_event=on_event,
-                    should_stop=should_stop,
-                )
-        except InterruptedEncodeError as error:
-            if overwrite and "--resume" in error.hint:
-                error.hint += " -y"
-            raise
+        if resume is not None:
+            result = nvcodec.resume(
+                resume, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop
+            )
+            assert isinstance(result, EncodeResult)
+        else:
+            result = nvcodec.encode(
+                sources if len(sources) > 1 else sources[0],
+                os.path.join(scratch, "stdout.nvc") if output == "-" else str(output),
+                options=asked,
+                work_dir=work_dir or (None if "-" in (*sources, output) else f"{output}.work"),
+                overwrite=overwrite,
+                verify=verify,
+                on_event=on_event,
+                should_stop=should_stop,
+            )
         if recon is not None:
             _write_recon(result, recon, overwrite, shown)
         shown.close()

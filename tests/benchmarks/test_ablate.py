@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,10 @@ import torch
 
 from benchmarks import ablate
 from benchmarks.ablation import equal_time, runs, step_time, study
-from nvcodec.config.fit import EncodeConfig
-from nvcodec.config.settings import apply
-from nvcodec.config.target import RateTarget
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.fit.fit import Fit
-from nvcodec.encoder.plan.plan import make_plan
+from nvcodec.encoder.parts.part import Part
+from nvcodec.encoder.plan.plan import make_plan, network_of
 from nvcodec.encoder.resume.checkpoint import Checkpoint
 from nvcodec.io.source import open_source
 from nvcodec.metrics.measure import measure
@@ -235,7 +234,7 @@ def test_killed_while_the_resume_folder_was_made(done: Ablate, make_study: MakeS
     run = json.loads(result.read_text())["run"]
     work.mkdir()
     (work / "run.json").write_text(json.dumps(run))
-    (work / "job.json").write_text('{"source": "wav')
+    (work / "job.json").write_text('{"inputs": ["wav')
     result.unlink()
     assert done(make_study()) == 0
     assert result.exists() and not work.exists()
@@ -296,9 +295,9 @@ def test_equal_time(program: Ablate, make_study: MakeStudy, monkeypatch: pytest.
     path = make_study("epochs = 1", "steps = 8", head="equal_time = true")
     timed = []
 
-    def seconds(fit: Any, clock: Callable[[], float]) -> float:
-        timed.append(fit)
-        return 0.004 if fit.job.config.model.get("window") == 1 else 0.002
+    def seconds(part: Part, clock: Callable[[], float]) -> float:
+        timed.append(part)
+        return 0.004 if part.plan.settings.model.get("window") == 1 else 0.002
 
     monkeypatch.setattr(step_time, "step_seconds", seconds)
     assert program(path) == 0 and timed
@@ -309,7 +308,7 @@ def test_equal_time(program: Ablate, make_study: MakeStudy, monkeypatch: pytest.
     assert program.record("single")["fit_steps"] == 4
     more = make_study("epochs = 1", "steps = 8", head="equal_time = true", tail='[[configurations]]\nname = "new"')
     assert program(more) == 0
-    assert program.record("new")["fit_steps"] == 8 and len({id(fit) for fit in timed}) == 2
+    assert program.record("new")["fit_steps"] == 8 and len({id(part) for part in timed}) == 2
     assert program(more, "--threads", "2") == 2 and "equal_time.json was made with threads = 1" in program.said
 
 
@@ -321,14 +320,14 @@ def test_steps_are_timed_over_the_whole_schedule(
     monkeypatch.setattr(Fit, "_step", lambda fit, progress: (seen.add(round(progress, 3)), step(fit, progress)))
     path = make_study(head="equal_time = true")
     loaded = study.load_study(path)
-    times = equal_time.StepTimes(loaded, program.clips / "equal_time.json")
+    times = equal_time.Times(loaded, program.clips / "equal_time.json")
     place = runs.Place.of(program.clips / "waves.y4m", "cpu", 1)
     clip, rows = loaded.clips[0], loaded.configurations
     times.measure(clip, rows, place, lambda: False)
     assert seen == {0.25, 0.75}
     base, single = (times.of(runs.Run(loaded, row, clip, 3), place) for row in rows)
-    assert base.step_ratio == 1 and single.step_ratio is not None and 0.05 < single.step_ratio < 20
-    assert single.arguments()["epochs"] == pytest.approx(1 / single.step_ratio, rel=1e-3)
+    assert base.time_ratio == 1 and single.time_ratio is not None and 0.05 < single.time_ratio < 20
+    assert single.options.epochs == pytest.approx(1 / single.time_ratio, rel=1e-3)
 
 
 def test_a_clip_is_found_by_name(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,7 +356,8 @@ def test_a_clip_is_found_by_name(clips: Path, tmp_path: Path, monkeypatch: pytes
         (('name = "single"', 'name = "../single"'), ("'../single'",)),
         (('name = "single"', 'name = "single"\nconfig = "none.toml"'), ("none.toml",)),
         (("model.window = 1", 'model.window = "wide"'), ("configuration single", "cannot be 'wide'", "a whole number")),
-        (('preset = "draft"', 'preset = "drift"'), ("no preset is called 'drift'",)),
+        (('preset = "draft"', 'preset = "drift"'), ("preset: 'drift' is not one of draft", "Did you mean 'draft'?")),
+        (("epochs = 1", 'epochs = 1\ndomain = "rbg"'), ("domain: 'rbg' is not one of", "Did you mean 'rgb'?")),
         (('preset = "draft"', 'preset = "draft'), ("no valid TOML",)),
     ],
 )
@@ -385,11 +385,15 @@ def test_studies_plan_networks_of_the_size_they_say(path: Path) -> None:
     for row in loaded.configurations:
         assert row.not_built is not None or row.model in [model.name for model in MODELS]
         if row.not_built is None:
-            wanted = runs.Run(loaded, row, loaded.clips[0], 0).arguments()
-            config = apply(EncodeConfig(parameters=wanted.get("parameters", 40_000)), wanted["settings"], row.model)
-            plan = make_plan(VIDEO, wanted["frames"], RateTarget(), config, row.model)
-            size = sum(spec.size for spec in plan.network.tensor_specs(plan.geometry(0, VIDEO)))
-            assert size == pytest.approx(config.parameters, rel=0.15), row.name
+            options = runs.Run(loaded, row, loaded.clips[0], 0).options
+            options = replace(options, parameters=options.parameters or 40_000)
+            assert options.frames and options.parameters
+            plan = make_plan([(VIDEO, options.frames)], options)
+            geometry = plan.geometry(plan.spans[0], VIDEO)
+            network = network_of(plan.preset, geometry, round(options.parameters), plan.settings, pinned=True)
+            assert plan.network in (network, None)
+            size = sum(spec.size for spec in network.tensor_specs(geometry))
+            assert size == pytest.approx(options.parameters, rel=0.15), row.name
 
 
 def test_the_example_of_the_readme(tmp_path: Path) -> None:
@@ -397,9 +401,9 @@ def test_the_example_of_the_readme(tmp_path: Path) -> None:
     path = tmp_path / "example.toml"
     path.write_text(example.replace('"configurations/', f'"{ROOT}/benchmarks/studies/configurations/'))
     loaded = study.load_study(path)
-    short = runs.Run(loaded, loaded.configurations[1], loaded.clips[0], 0).arguments()
-    assert short["settings"]["model.window"] == 3 and short["settings"]["model.fusion"] is True
-    assert (short["parameters"], short["bpp"], short["epochs"]) == (30_000, 0.1, 40)
+    short = runs.Run(loaded, loaded.configurations[1], loaded.clips[0], 0).options
+    assert short.settings["model.window"] == 3 and short.settings["model.fusion"] is True
+    assert (short.parameters, short.bpp, short.epochs) == (30_000, 0.1, 40)
 
 
 def test_runs_without_installation_and_without_pyav(tmp_path: Path) -> None:

@@ -120,7 +120,8 @@ def test_an_interrupted_encode_goes_on_elsewhere_and_gives_the_same_file(tmp_pat
 
 
 def test_a_plan_in_time_is_left_for_a_fit_that_has_not_begun(tiny_job: JobMaker, tmp_path: Path) -> None:
-    job = replace(tiny_job(), frames=8)
+    job = tiny_job()
+    job = replace(job, options=replace(job.options, frames=8))
     _plan_in_time(job, tmp_path / "work", 120.0)
     with np.load(tmp_path / "work" / "state.npz") as state:
         assert float(state["planned_seconds"]) == 120.0

@@ -23,6 +23,7 @@ from nvcodec.encoder.encode import encode
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
 from nvcodec.io.sink import open_sink
+from nvcodec.io.source import open_source
 from nvcodec.models.dnerv_config import key_times
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
@@ -176,10 +177,64 @@ def test_sources_and_targets_that_are_refused(job: Job, tmp_path: Path, moving: 
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
 
 
-def test_a_quality_is_no_target(job: Job, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="target-psnr"):
-        encode(_asking(job, tmp_path, target_size=None, target_psnr=30))
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("names", [(0,), (0, 1)])
+def test_a_quality_is_reached_with_few_bytes(job: Job, tmp_path: Path, names: tuple[int, ...]) -> None:
+    sizes = []
+    for psnr_db in (31.0, 36.0):
+        inputs = [job.inputs[name] for name in names]
+        asked = _asking(job, tmp_path, *inputs, target_size=None, target_psnr=psnr_db, epochs=6)
+        result = encode(asked, overwrite=True)
+        assert isinstance(result, EncodeResult) and result.shortfall is None
+        found = [
+            np.mean([_yuv_db(a, b, reader.format) for a, b in zip(reader.frames(), _source(path), strict=True)])
+            for stream, path in enumerate(inputs)
+            for reader in [VideoReader(asked.output, device="cpu", stream=stream)]
+        ]
+        assert np.mean(found) == pytest.approx(result.psnr["yuv_611"], abs=0.02) and np.mean(found) >= psnr_db
+        sizes.append(result.bytes)
+    assert sizes[0] < 0.8 * sizes[1]
+
+
+def test_a_quality_out_of_reach_is_said_to_be(job: Job, tmp_path: Path) -> None:
+    result = encode(_asking(job, tmp_path, job.inputs[0], target_size=None, target_psnr=70, epochs=1))
+    assert result.shortfall is not None and "70 dB were asked for" in result.shortfall
+    assert Path(result.file).stat().st_size == result.bytes
+
+
+def _yuv_db(drawn: Planes, source: Planes, video: VideoFormat) -> float:
+    each = [np.mean((a.astype(float) - b) ** 2) for a, b in zip(drawn, source, strict=True)]
+    return float(np.dot((6 / 8, 1 / 8, 1 / 8), -10 * np.log10(np.array(each) / video.peak**2)))
+
+
+def _source(path: object) -> list[Planes]:
+    with open_source(str(path)) as source:
+        return list(source)
+
+
+def test_segments_have_networks_of_their_own(job: Job, tmp_path: Path) -> None:
+    """Of two videos the first segments share one, the second ones the next; each is fitted, sized and cut alone."""
+    asked = _asking(job, tmp_path, *job.inputs[:2], segment=10, target_size=9000)
+    result = encode(asked)
+    assert isinstance(result, EncodeResult) and result.bytes <= 9000
+    data = Path(result.file).read_bytes()
+    container = read_container(data)
+    spans = [(segment.stream, segment.first_frame, segment.frames) for segment in container.segments]
+    assert spans == [(0, 0, 9), (1, 0, 9), (0, 9, 10)]
+    assert [bool(segment.payload) for segment in container.segments] == [True, False, True]
+    assert container.segments[0].payload != container.segments[2].payload
+    info = nvcodec.probe(data)
+    info.check()
+    assert info.networks() == [0, 2] and info.parameters == result.parameters
+    for ordinal, segment in enumerate(container.segments):
+        check_segment(VideoReader(data, device="cpu", stream=segment.stream), ordinal)
+    reader, second = VideoReader(data, device="cpu"), container.chunks
+    cut = VideoReader(data[: [chunk.offset for chunk in second if chunk.type == "KEYF"][2]], device="cpu")
+    assert len(reader) == 19 and len(cut) == 9
+    for frame in (0, 8):
+        assert all(np.array_equal(a, b) for a, b in zip(reader.planes(frame), cut.planes(frame), strict=True))
+    far, near = reader.planes(12), reader.planes(3)  # there and back between two networks
+    assert all(np.array_equal(a, b) for a, b in zip(reader.planes(12), far, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(reader.planes(3), near, strict=True))
 
 
 def test_a_target_too_small_is_said_to_be(job: Job, tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_kinds_of_encodes_are_not_mixed(job: Job, tiny_job: JobMaker, tmp_path: 
     assert f"nvc encode --resume {single}" in caught.value.hint
     with pytest.raises(UsageError, match=r"archived holds an interrupted encode with inputs = \[.*second.y4m'\], not"):
         nvcodec.encode(job.inputs[0], job.output, options=job.options, work_dir=archived)
-    with pytest.raises(UsageError, match=r"archived holds an interrupted encode with epochs = 3.0, not 7.0"):
+    with pytest.raises(UsageError, match=r"archived holds an interrupted encode with epochs = 3, not 7"):
         nvcodec.encode_archive(job.inputs, job.output, options=job.options, epochs=7, work_dir=archived)
     (single / "state.npz").replace(archived / "state.npz")
     with pytest.raises(InputError, match="does not fit this network"):

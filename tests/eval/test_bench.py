@@ -127,20 +127,26 @@ def test_a_clip_is_known_by_its_pictures(tmp_path: Path, clip: BenchClip) -> Non
     assert describe(replace(clip, frames=5)).sha256 != describe(clip).sha256
 
 
-def test_nvc_is_run_as_its_users_run_it(tmp_path: Path, clip: BenchClip) -> None:
-    contestants = parse_codecs("nvc:draft", ["nvc=2"], ["nvc=--epochs 1", "nvc=--seed 3"])
+@pytest.mark.parametrize(
+    ("options", "bpp", "of_model"), [("--epochs 1", 2, "window"), ("--model dnerv --epochs 2", 4, "flow")]
+)
+def test_nvc_is_run_as_its_users_run_it(
+    tmp_path: Path, clip: BenchClip, options: str, bpp: float, of_model: str
+) -> None:
+    contestants = parse_codecs("nvc:draft", [f"nvc={bpp}"], [f"nvc={options}", "nvc=--seed 3"])
     events: list[object] = []
     benched = Bench(tmp_path, on_event=events.append).run([replace(clip, frames=4)], contestants)
     assert not benched.failures
     (point,) = benched.curves[0].points
     assert point.file is not None and (tmp_path / point.file).stat().st_size == point.bytes
-    assert 1.5 < point.bpp <= 2 and point.details["seed"] == 3 and point.details["parameters"] > 0
+    assert 0.75 * bpp < point.bpp <= bpp and point.details["seed"] == 3 and point.details["parameters"] > 0
     assert point.details["kmac_per_pixel"] > 0 and point.details["entropy_s"] >= 0 and point.decode_fps > 0
     assert str(tmp_path) not in (tmp_path / "waves.nvc-draft.json").read_text()
-    assert (
-        point.settings["command"].startswith("nvc encode waves.y4m -o waves.nvc-draft.2.nvc")
-        and "--frames 4" in point.settings["command"]
-    )
+    config, file = point.settings["config"], f"waves.nvc-draft.{bpp}.nvc"
+    assert (config["source"], config["output"], config["target"]["value"]) == ("waves.y4m", file, bpp)
+    assert of_model in config["network"]
+    command = point.settings["command"]
+    assert command.startswith(f"nvc encode waves.y4m -o {file}") and "--frames 4" in command and options in command
     assert any(getattr(event, "psnr_db", None) for event in events)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nvcodec import encode
 from nvcodec.container import BaseSegment, ModelId, SequenceHeader, StreamHeader, write_container
 from nvcodec.container import Domain as CodingDomain
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.eval.complexity import frame_macs, kmac_per_pixel
+from nvcodec.io.sink import open_sink
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import HINERV_SWITCHES, GridLevel, MSNeRVConfig
@@ -83,3 +85,27 @@ def test_segments_count_by_their_frames():
     assert macs[0] != macs[2]  # fewer nodes of the grid to weigh
     expected = sum(macs[i] * lengths[i] for i in range(3)) / 18 / (48 * 64) / 1000
     assert kmac_per_pixel(reader) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("frames", [16, 9], ids=["two clips", "a clip and a frame, drawn as another"])
+def test_frames_drawn_together_share_what_that_takes(moving, tmp_path, frames):
+    source, file, video = tmp_path / "clip.y4m", tmp_path / "clip.nvc", VideoFormat(64, 48)
+    with open_sink(source, video) as sink:
+        for planes in moving(video, frames):
+            sink.write(planes)
+    shape = {"model.strides": "2", "model.channels": "8", "model.stem": 4, "model.key_channels": 8, "model.shuffle": 4}
+    shape |= {"model.time_levels": 8, "model.time_width": 8}
+    encode(source, file, model="dnerv", preset="draft", bpp=4, epochs=1, device="cpu", settings=shape)
+    incoming, packed = 4 + 8, 16 + 8  # the time code and the features of key frames; luma and chroma of a cell
+    macs = {
+        "time code": 8 * (16 * 8 + 8 * 4),
+        "features of two key frames": 2 * (PIXELS * 9 * packed * 8 + CELLS * 4 * 8 * 8),
+        "flow of the block": 8 * CELLS * (incoming * 4 + 9 * 4 * 4),
+        "fusion": 8 * CELLS * 8 * 2 * incoming,
+        "dense 3x3, four times the channels": 8 * CELLS * 9 * incoming * 8 * 4,
+        "temporal MLP": 8 * PIXELS * 8 * 8,
+        "flow of the head": 8 * PIXELS * (8 * 4 + 9 * 4 * 4),
+        "head": 8 * PIXELS * ((8 + packed) * 4 + 9 * 4 * packed),
+    }
+    expected = 2 * sum(macs.values()) / frames / (48 * 64) / 1000
+    assert kmac_per_pixel(VideoReader(file, device="cpu")) == pytest.approx(expected, rel=1e-12)

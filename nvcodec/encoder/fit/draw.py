@@ -54,26 +54,21 @@ class Painter:
     @torch.no_grad()
     def errors(self, vector: Tensor, clip: Footage, frames: Iterable[int]) -> Tensor:
         """Error of each of some frames, float32 [n], drawn whole and rounded to code values."""
-        return torch.stack([self._picture_errors(vector, clip, frame).mean() for frame in frames])
+        domain, errors = self.flat.field.geometry.domain, []
+        for frame in frames:
+            peak = clip.peak(frame)
+            chosen = torch.tensor([frame], device=vector.device)
+            planes = self._eager(vector, chosen, None).planes
+            first, second, third = ((plane * peak).round().clamp(0, peak) / peak for plane in planes)
+            drawn = first, second, third
+            targets = exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen))
+            errors.append(picture_error(drawn, targets, domain).mean())
+        return torch.stack(errors)
 
-    @torch.no_grad()
     def psnr_db(self, vector: Tensor, clip: Footage) -> float:
-        """Mean PSNR over all frames as a decoder shows them, in the sense of the coding domain."""
-        every = range(len(clip))
-        pictures = [self._picture_errors(vector, clip, frame) for frame in every]
-        errors = torch.stack([each.mean() for each in pictures])
-        gains = torch.tensor([clip.gain_db(frame, each) for frame, each in zip(every, pictures, strict=True)])
-        return clip.mean(-10 * torch.log10(errors.clamp_min(1e-10)) + gains.to(errors.device))
-
-    def _picture_errors(self, vector: Tensor, clip: Footage, frame: int) -> Tensor:
-        """Errors of the pictures of a frame, or of what takes its place, float32 [pictures]."""
-        peak = clip.peak(frame)
-        chosen = torch.tensor([frame], device=vector.device)
-        planes = self._eager(vector, chosen, None).planes
-        first, second, third = ((plane * peak).round().clamp(0, peak) / peak for plane in planes)
-        drawn = first, second, third
-        targets = exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen))
-        return picture_error(drawn, targets, self.flat.field.geometry.domain)
+        """Mean PSNR over all frames, in the sense of the coding domain."""
+        errors = self.errors(vector, clip, range(len(clip)))
+        return float(-10 * torch.log10(errors.clamp_min(1e-10)).mean())
 
     def _eager(self, vector: Tensor, frames: Tensor, window: CellWindow | None) -> Drawing:
         drawing: Drawing = functional_call(self.flat.field, self.flat.split(vector), (frames, window))

@@ -38,8 +38,6 @@ _GUARDED_EVERY, _SAVED_EVERY = 10, 100
 """Steps between looks for a collapse, and between states to go back to."""
 _COLLAPSE_RATIO = 4.0
 """An error this many times the best (6 dB) is a collapse."""
-_GAIN_SHARE = 0.1
-"""What a step counts in the running average of the gain."""
 _NEVER = -1.0
 """The error of a frame that was not drawn yet."""
 
@@ -99,8 +97,6 @@ class Fit:
         """Real bits per estimated bit, at the last calibration."""
         self.decoding_loss_db = 0.0
         """What clamping and rounding to code values cost, at the last judgement."""
-        self.gain_db = 0.0
-        """How much better pictures score one by one, as they are shown, than drawn together; running average."""
         self.estimated_bits: float | None = None
         self.best: Best | None = None
         self.calibrated = self.judged = 0
@@ -178,20 +174,19 @@ class Fit:
         self.budget.done_steps += 1
         with torch.no_grad():
             errors = picture_error(planes, targets, self.geometry.domain)
-            if len(errors) > len(frames):
-                self.gain_db += _GAIN_SHARE * (self.clip.gain_db(int(frames[0]), errors) - self.gain_db)
+            self.clip.note(int(frames[0]), planes, targets)
             self.frame_errors[frames] = errors.view(len(frames), -1).mean(dim=1)
 
     def _steer(self, model_bits: float, progress: float) -> None:
         """Set the weight of the rate for this step and the next few."""
-        psnr_db = self.psnr_db
+        psnr_db, shown_db = self.psnr_db, self.clip.shown_db
         if not math.isfinite(model_bits + psnr_db):  # the fit has just collapsed
             return
         self.estimated_bits = model_bits * self.real_per_estimated
         self.rate.update(
             Reading(
                 self.estimated_bits,
-                psnr_db - self.decoding_loss_db + self.gain_db,
+                (psnr_db if shown_db is None else shown_db) - self.decoding_loss_db,
                 rate_ramp(progress, self.config),
                 learning_rate(progress, self.config) / self.config.learning_rate,
                 progress - self.rated_at,

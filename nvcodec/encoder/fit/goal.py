@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,13 @@ class Goal:
             return QualityWeight(self.psnr_db + _AIM_ABOVE_DB)
         return ConstantWeight(weight_for_crf(self.crf))
 
-    def land(self, fit: Fit) -> list[IntegerTensor]:
-        """The integers of a finished fit."""
+    def land(self, fit: Fit, psnr_db: Callable[[list[IntegerTensor]], float] | None = None) -> list[IntegerTensor]:
+        """The integers of a finished fit.
+
+        Args:
+            fit: The fit.
+            psnr_db: Quality of a file with some integers; None = what the fit's own pictures are worth.
+        """
         best = fit.best
         assert best is not None
         search = Search(fit.flat, best.vector, best.log2_steps)
@@ -47,6 +53,6 @@ class Goal:
         if self.room is not None:
             return search.largest(self.room)
         if self.psnr_db is not None:
-            least = self.psnr_db
-            return search.smallest(lambda tensors: fit.painter.psnr_db(fit.flat.vector_of(tensors), fit.clip) >= least)
+            least, measured = self.psnr_db, psnr_db or (lambda t: fit.painter.psnr_db(fit.flat.vector_of(t), fit.clip))
+            return search.smallest(lambda tensors: measured(tensors) >= least)
         return search.candidate(0, 0.0)

@@ -14,7 +14,7 @@ from nvcodec.types import Domain
 
 PlaneTensors = tuple[Tensor, Tensor, Tensor]
 
-_PLANE_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
+PLANE_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
 """Y, U, V in the 6:1:1 PSNR."""
 _MSE_FLOOR = 1e-7
 """Keeps the logarithm finite on pictures that are already exact (70 dB)."""
@@ -31,7 +31,7 @@ def picture_error(planes: PlaneTensors, targets: PlaneTensors, domain: Domain) -
     errors = [(plane - target).square().mean(dim=(1, 2)) for plane, target in zip(planes, targets, strict=True)]
     if domain is Domain.RGB:
         return torch.stack(errors).mean(dim=0)
-    logs = [weight * torch.log(error + _MSE_FLOOR) for weight, error in zip(_PLANE_WEIGHTS, errors, strict=True)]
+    logs = [weight * torch.log(error + _MSE_FLOOR) for weight, error in zip(PLANE_WEIGHTS, errors, strict=True)]
     return torch.stack(logs).sum(dim=0).exp()
 
 
@@ -124,7 +124,7 @@ def pooled(targets: PlaneTensors, rows: int, columns: int) -> Tensor:
 
 
 def _absolute(planes: PlaneTensors, targets: PlaneTensors, domain: Domain) -> Tensor:
-    weights = (1 / 3, 1 / 3, 1 / 3) if domain is Domain.RGB else _PLANE_WEIGHTS
+    weights = (1 / 3, 1 / 3, 1 / 3) if domain is Domain.RGB else PLANE_WEIGHTS
     terms = [w * (p - t).abs().mean() for w, p, t in zip(weights, planes, targets, strict=True)]
     return torch.stack(terms).sum()
 

@@ -16,6 +16,8 @@ from nvcodec.color import yuv_to_rgb
 from nvcodec.errors import InputError
 from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
 
+Planes3 = tuple[Tensor, Tensor, Tensor]
+
 
 class Footage(Protocol):
     """What a fit draws against: frames, or what takes their place."""
@@ -37,16 +39,12 @@ class Footage(Protocol):
     def typical(self) -> range:
         """A few that stand for all: one or two dozen pictures, spread evenly."""
 
-    def gain_db(self, frame: int, errors: Tensor, /) -> float:
-        """How much better the pictures of one score on average, as a decoder shows them, than their mean error does.
+    def note(self, frame: int, drawn: Planes3, targets: Planes3, /) -> None:
+        """Hear how one was drawn in a step, float32 [pictures, rows, columns] each."""
 
-        Args:
-            frame: Which.
-            errors: Of each of its pictures as it was drawn, float32 [pictures].
-        """
-
-    def mean(self, values: Tensor, /) -> float:
-        """Mean of one value for each, float32 [len]; of several videos, that over them of theirs."""
+    @property
+    def shown_db(self) -> float | None:
+        """Mean PSNR of all pictures as a decoder would show them now; None: that of the errors of each one drawn."""
 
     def targets(self, frames: Tensor, /) -> tuple[Tensor, Tensor, Tensor]:
         """Planes of some of them, int64 [B], as float32 [B, rows, columns] in units of the largest code value."""
@@ -132,13 +130,12 @@ class Clip:
         """The largest code value of a frame."""
         return self.format.peak
 
-    def gain_db(self, _frame: int, _errors: Tensor) -> float:
-        """None: a frame is one picture, shown as it is drawn."""
-        return 0.0
+    def note(self, _frame: int, _drawn: Planes3, _targets: Planes3) -> None:
+        """A frame is one picture, shown as it is drawn."""
 
-    def mean(self, values: Tensor) -> float:
-        """Mean over frames."""
-        return float(values.mean())
+    @property
+    def shown_db(self) -> None:
+        """That of the errors of each frame."""
 
     def to(self, device: torch.device) -> Clip:
         """The same clip with its code values on ``device``."""

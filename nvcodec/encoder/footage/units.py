@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nvcodec.decoder.key_groups import stacked
-from nvcodec.encoder.fit.loss import picture_error
+from nvcodec.encoder.fit.loss import PLANE_WEIGHTS, picture_error
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.footage.hiding import exempt
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
@@ -45,7 +45,7 @@ class Units:
     """
 
     def __init__(self, config: DNeRVConfig, clips: Sequence[Clip], keys: Sequence[Sequence[Planes]]) -> None:
-        self.config, self.clips, self._keys = config, list(clips), keys
+        self.config, self.clips = config, list(clips)
         self.format = clips[0].format
         self.videos, self.units = nn.ModuleList(), []
         for index, (clip, pictures) in enumerate(zip(clips, keys, strict=True)):
@@ -59,6 +59,33 @@ class Units:
                 for rows in config.spans(geometry.height)
                 for columns in config.spans(geometry.width)
             ]
+
+        self._prepare(keys)
+
+    def _prepare(self, keys: Sequence[Sequence[Planes]]) -> None:
+        """What :attr:`shown_db` needs: where units belong, their shares of pictures, the quality of key frames."""
+        device, length = self.clips[0].planes[0].device, self.config.clip
+        firsts = [own.start for own in self._clips_of_video()]
+        count = sum(self.config.clips(len(clip)) for clip in self.clips)
+        self.squares = torch.full((len(self.units), length, 3), -1.0, device=device)
+        """Mean squared errors of each plane of each picture as it was last drawn; -1: it was not."""
+        self._clip_of = torch.tensor([firsts[unit.video] + unit.clip for unit in self.units], device=device)
+        self._shares = torch.tensor([self._share(unit) for unit in self.units], device=device)
+        self._key_db = torch.full((count, length), -math.inf, device=device)
+        self._real = torch.zeros((count, length), dtype=torch.bool, device=device)
+        for first, clip, pictures in zip(firsts, self.clips, keys, strict=True):
+            self._real[first:].view(-1)[: len(clip)] = True
+            for time, picture in zip(self.config.key_times(len(clip)), pictures, strict=True):
+                db = -10 * math.log10(max(still_error(clip, time, picture), 1e-10))
+                self._key_db[first + time // length, time % length] = db
+
+    def _share(self, unit: Unit) -> list[float]:
+        """Of the samples of each plane of a picture, how many a unit draws."""
+        shares = []
+        for index, (rows, columns) in enumerate(self.clips[unit.video].format.plane_shapes):
+            tall, wide = _part(unit.rows, index > 0), _part(unit.columns, index > 0)
+            shares.append((tall.stop - tall.start) * (wide.stop - wide.start) / (rows * columns))
+        return shares
 
     def __len__(self) -> int:
         return len(self.units)
@@ -89,31 +116,26 @@ class Units:
                 found.setdefault(unit.video, []).append(-10 * math.log10(error))
         return [(video, sum(each) / len(each)) for video, each in sorted(found.items())]
 
-    def gain_db(self, unit: int, errors: Tensor) -> float:
-        """See :class:`Footage`: key frames are shown as they are where that is better."""
-        video, first = self.units[unit].video, self.frames(unit).start
-        shown = errors.clone()
-        for time, error in self._key_errors[video].items():
-            if 0 <= time - first < len(shown):
-                shown[time - first].clamp_(max=error)
-        each = -10 * torch.log10(torch.cat([shown, errors.mean()[None]]).clamp_min(1e-10))
-        return float(each[:-1].mean() - each[-1])
+    def note(self, unit: int, drawn: PlaneTensors, targets: PlaneTensors) -> None:
+        """See :class:`Footage`."""
+        squares = [(a - b).square().mean(dim=(1, 2)) for a, b in zip(drawn, targets, strict=True)]
+        self.squares[unit, : len(squares[0])] = torch.stack(squares, dim=-1).detach()
 
-    def mean(self, values: Tensor) -> float:
-        """Mean over videos of the mean over their units."""
-        owners = torch.tensor([unit.video for unit in self.units], device=values.device)
-        means = [values[owners == video].mean() for video in range(len(self.clips))]
-        return float(torch.stack(means).mean())
+    @property
+    def shown_db(self) -> float | None:
+        """See :class:`Footage`: tiles are put together, and key frames are shown as they are where that is better."""
+        sums = torch.zeros_like(self._key_db).unsqueeze(-1).repeat(1, 1, 3)
+        sums.index_add_(0, self._clip_of, self.squares * self._shares[:, None])
+        logs = torch.log10(sums.clamp_min(1e-10)) @ sums.new_tensor(PLANE_WEIGHTS)
+        db = torch.maximum(-10 * logs, self._key_db)
+        unknown = torch.zeros_like(db[:, 0]).index_add_(0, self._clip_of, (self.squares[:, 0, 0] < 0).to(db.dtype))
+        used = self._real & (unknown == 0)[:, None]
+        means = [db[own][used[own]].mean() for own in self._clips_of_video() if used[own].any()]
+        return float(torch.stack(means).mean()) if means else None
 
-    @cached_property
-    def _key_errors(self) -> list[dict[int, float]]:
-        """Of each video the errors of its key frames by time, as they are coded."""
-        found = []
-        for clip, pictures in zip(self.clips, self._keys, strict=True):
-            times = self.config.key_times(len(clip))
-            errors = [still_error(clip, time, picture) for time, picture in zip(times, pictures, strict=True)]
-            found.append(dict(zip(times, errors, strict=True)))
-        return found
+    def _clips_of_video(self) -> list[slice]:
+        ends = [0, *accumulate(self.config.clips(len(clip)) for clip in self.clips)]
+        return [slice(first, last) for first, last in zip(ends, ends[1:], strict=False)]
 
     def frames(self, unit: int) -> range:
         """The frames of its video that a unit shows."""

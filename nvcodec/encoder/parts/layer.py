@@ -67,8 +67,11 @@ class LayerPart(Part):
         config = replace(settings.fit, batch=min(BATCH, self.span.frames))
         painter, budget = Painter(flat, [], self.context.on_event), Budget(plan.steps[self.index])
         self.fit = Fit(painter, self.clip, config, settings.loss, self.goal.weight(), budget)
-        self.memory_bytes = _PROGRAM_BYTES + sum(clip.nbytes for clip in self.context.clips)
-        self.memory_bytes += sum(map(len, self.context.clips)) * self.pyramid.nbytes
+
+    @property
+    def memory_bytes(self) -> int:
+        """See :class:`Part`."""
+        return _PROGRAM_BYTES + sum(clip.nbytes + len(clip) * self.pyramid.nbytes for clip in self.context.clips)
 
     def probe(self) -> float:
         """See :class:`Part`."""

@@ -110,8 +110,6 @@ class Part(ABC):
     """There from :meth:`choose` on."""
     network: Network
     """Likewise."""
-    memory_bytes: int
-    """Peak memory expected for the fit; likewise."""
     reserved_bytes: int = 0
     """What each part keeps of the file for what is found behind its fit."""
 
@@ -129,6 +127,11 @@ class Part(ABC):
     def note(self) -> str | None:
         """Something worth knowing before it begins."""
         return None
+
+    @property
+    @abstractmethod
+    def memory_bytes(self) -> int:
+        """Peak memory expected for the fit."""
 
     @property
     def pixels(self) -> int:

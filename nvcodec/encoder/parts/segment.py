@@ -66,13 +66,18 @@ class SegmentPart(Part):
         cells = tile_cells(self.network, geometry, TILE_MARGIN_CELLS, free)
         windows = tiles(cells, self.network.base_size(geometry))
         painter = Painter(flat, windows, self.context.on_event, settings.loss.fill)
-        self.memory_bytes = fit_bytes(self.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
+        self._memory_bytes = fit_bytes(self.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
         self.both = self.room(self.network, _NONE)
         self.goal = Goal(None if self.both is None else self.both - self.reserved_bytes, self._psnr_db(), plan.crf)
         kind = ROWS[plan.model.name].companion
         companion = new_companion(kind, field) if kind and settings.fit.companion_until else None
         budget = Budget(plan.steps[self.index])
         self.fit = Fit(painter, clip, settings.fit, settings.loss, self.goal.weight(), budget, settings.gop, companion)
+
+    @property
+    def memory_bytes(self) -> int:
+        """See :class:`Part`."""
+        return self._memory_bytes
 
     def probe(self) -> float:
         """See :class:`Part`."""

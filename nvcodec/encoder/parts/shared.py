@@ -20,7 +20,7 @@ from nvcodec.decoder.key_groups import KeyGroups
 from nvcodec.decoder.render import render_clip
 from nvcodec.decoder.session import finished
 from nvcodec.encoder.fit.draw import Painter
-from nvcodec.encoder.fit.events import Event, EventHandler, Step, ignore
+from nvcodec.encoder.fit.events import Event, EventHandler, Notice, Step, ignore
 from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.fit.goal import Goal
 from nvcodec.encoder.fit.parameters import FlatField
@@ -30,7 +30,7 @@ from nvcodec.encoder.footage.units import UnitField, Units, geometry_of, still_e
 from nvcodec.encoder.parts.key_coder import CodedKeys, KeyFrameCoder
 from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room, measuring_s
 from nvcodec.encoder.plan.memory import fit_bytes
-from nvcodec.encoder.plan.plan import network_of
+from nvcodec.encoder.plan.plan import Span, network_of
 from nvcodec.encoder.plan.sizing import schedule_steps
 from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
@@ -52,6 +52,8 @@ enough, what a decibel of the key frames brings to all, and how often it is trie
 four rates, like the next number."""
 _WAY = 0.4
 """What lies between key frames ends so far on the way from where a short fit of it ends to the key frames' quality."""
+_TRIES = 3
+"""Whole fits for a quality, each with better key frames than the one before that missed it."""
 _PROBE_STEPS = 2
 
 
@@ -66,6 +68,7 @@ class SharedPart(Part):
         super().__init__(context, index, room)
         self.coder = KeyFrameCoder(self.clips, self.plan.settings.keys.group)
         self.geometry = geometry_of(self.clips[0])
+        self.tries = 1
         every = sum(clip.pixels for clip in context.clips)
         self.size = round(self.plan.size * self.pixels / every)
 
@@ -78,8 +81,12 @@ class SharedPart(Part):
             pair = self._best_pair(should_stop) if wanted_db is None else self._good_pair(wanted_db, should_stop)
             self.keys, self.network = pair
         self.fit = self._fit(self.keys, self.network)
+
+    @property
+    def memory_bytes(self) -> int:
+        """See :class:`Part`."""
         largest = max(self.clips, key=lambda clip: clip.format.width * clip.format.height)
-        self.memory_bytes = fit_bytes(self.network, geometry_of(largest), self._units.nbytes, None, 0)
+        return fit_bytes(self.network, geometry_of(largest), self._units.nbytes, None, 0)
 
     def probe(self) -> float:
         """See :class:`Part`."""
@@ -88,7 +95,7 @@ class SharedPart(Part):
     @property
     def note(self) -> str:
         """See :class:`Part`."""
-        counted = f"{len(self.clips)} videos, {sum(map(len, self.clips)):,} frames"
+        counted = f"{len(self.clips)} video{'s' if len(self.clips) > 1 else ''}, {sum(map(len, self.clips)):,} frames"
         return f"{counted}; {len(self._units):,} clips to fit"
 
     def state(self) -> State:
@@ -110,8 +117,11 @@ class SharedPart(Part):
                 event = replace(event, videos=videos)
             on_event(event)
 
-        self.fit.run(tell, should_stop)
-        return self._fitted(self._goal(self.keys, self.network).land(self.fit))
+        while True:
+            self.fit.run(tell, should_stop)
+            tensors = self._goal(self.keys, self.network).land(self.fit, self._file_db)
+            if not self._improved(tensors):
+                return self._fitted(tensors)
 
     def finished(self, state: State) -> Fitted:
         """See :class:`Part`."""
@@ -128,13 +138,14 @@ class SharedPart(Part):
         return self.fit.clip
 
     def _chosen(self) -> State:
-        return {"network": np.frombuffer(self.network.to_bytes(), np.uint8), "crf": np.int64(self.keys.crf)}
+        network = np.frombuffer(self.network.to_bytes(), np.uint8)
+        return {"network": network, "crf": np.int64(self.keys.crf), "tries": np.int64(self.tries)}
 
     def _take(self, state: State) -> None:
         """Key frames and network of an earlier run."""
         with fit_state.matching():
             self.network = DNeRVConfig.from_bytes(state["network"].tobytes())
-            crf = int(state["crf"])
+            crf, self.tries = int(state["crf"]), int(state["tries"])
         self.keys = self.coder.at(crf, self.network.clip)
 
     def _best_pair(self, should_stop: Callable[[], bool]) -> tuple[CodedKeys, DNeRVConfig]:
@@ -156,12 +167,11 @@ class SharedPart(Part):
 
     def _good_pair(self, wanted_db: float, should_stop: Callable[[], bool]) -> tuple[CodedKeys, DNeRVConfig]:
         """Key frames as coarse as a quality allows, and a network in the usual proportion: short fits tell."""
-        interval, aim_db, least_db = self._network(1).clip, wanted_db + _SURPLUS_DB, wanted_db + _MARGIN_DB
+        aim_db, least_db = wanted_db + _SURPLUS_DB, wanted_db + _MARGIN_DB
         for _ in range(_TRIALS):
-            keys = self.coder.coarsest(lambda keys, least=least_db: self._keys_db(keys) >= least, interval)  # type: ignore[misc]
-            rest = round(keys.nbytes * (1 - _USUAL_SHARE) / _USUAL_SHARE)
-            network = self._network(rest)
-            trial = self._fit(keys, network, _TRIAL, Goal(max(rest, 1), None, self.plan.crf))
+            keys = self._keys_of(least_db)
+            network = self._network(self._rest(keys))
+            trial = self._fit(keys, network, _TRIAL, Goal(max(self._rest(keys), 1), None, self.plan.crf))
             trial.budget.steps = max(trial.budget.steps or 0, _LEAST_TRIAL_STEPS)
             trial.run(ignore, should_stop)
             expected_db = trial.psnr_db + _WAY * (self._keys_db(keys) - trial.psnr_db)
@@ -169,6 +179,29 @@ class SharedPart(Part):
                 break
             least_db += (aim_db - expected_db) / _SLOPE
         return keys, network
+
+    def _improved(self, tensors: list[IntegerTensor]) -> bool:
+        """Where a quality was missed, and there is time, take better key frames, and begin again with them."""
+        wanted_db = self._psnr_db()
+        if wanted_db is None or self.context.deadline is not None or self.tries == _TRIES:
+            return False
+        missing_db = wanted_db - self._file_db(tensors)
+        least_db = self._keys_db(self.keys) + (missing_db + _SURPLUS_DB) / _SLOPE
+        better = self._keys_of(least_db) if missing_db > 0 else self.keys
+        if better.crf == self.keys.crf:
+            return False
+        self.context.on_event(Notice(f"{missing_db:.2f} dB are missing: once more, with better key frames"))
+        self.tries, self.keys, self.network = self.tries + 1, better, self._network(self._rest(better))
+        self.fit = self._fit(self.keys, self.network)
+        return True
+
+    def _keys_of(self, least_db: float) -> CodedKeys:
+        """Key frames as coarse as a quality of theirs allows."""
+        return self.coder.coarsest(lambda keys: self._keys_db(keys) >= least_db, self._network(1).clip)
+
+    def _rest(self, keys: CodedKeys) -> int:
+        """Bytes of a network in the usual proportion to key frames."""
+        return round(keys.nbytes * (1 - _USUAL_SHARE) / _USUAL_SHARE)
 
     def _keys_db(self, keys: CodedKeys) -> float:
         """Mean PSNR of key frames, where they are not hidden."""
@@ -244,15 +277,13 @@ class SharedPart(Part):
 
     def _fitted(self, tensors: list[IntegerTensor]) -> Fitted:
         """Draw all videos as a decoder does; key frames that are nearer to their source than that stay as they are."""
-        payload, integers, device = encode_tensors(tensors), digest(tensors), str(self.context.device)
-        trained = finished(self.plan.model.build(self.network, self.geometry), tensors, device)
+        payload, integers, trained = encode_tensors(tensors), digest(tensors), self._trained(tensors)
         segments, digests, direct = [], [], []
         for span, clip, keys in zip(self.spans, self.clips, self._key_frames(self.keys).values(), strict=True):
-            groups = KeyGroups(keys, clip.format, device, (span.stream, self.context.names[span.stream]))
-            field = self.plan.model.bind(self.network, geometry_of(clip), trained, groups).eval().to(device)
             key_times = self.network.key_times(len(clip))
             wanted = {*key_times, *sampled_frames(len(clip))}
-            shown = {time: planes for time, planes in self._drawn(field, clip) if time in wanted}
+            drawn = self._drawn(trained, span, clip, keys)
+            shown = {time: planes for time, planes in enumerate(drawn) if time in wanted}
             pictures = dict(zip(key_times, decode_key_frames(keys.packets, clip.format), strict=True))
             flags = [still_error(clip, at, coded) < still_error(clip, at, shown[at]) for at, coded in pictures.items()]
             shown |= {at: pictures[at] for at, flag in zip(key_times, flags, strict=True) if flag}
@@ -278,8 +309,27 @@ class SharedPart(Part):
             key_frame_crf=self.keys.crf,
         )
 
-    def _drawn(self, field: VideoField, clip: Clip) -> Iterator[tuple[int, Planes]]:
-        """All frames of a video, a clip at a time."""
+    def _trained(self, tensors: list[IntegerTensor]) -> VideoField:
+        """The network with some integers, as a decoder has it."""
+        return finished(self.plan.model.build(self.network, self.geometry), tensors, str(self.context.device))
+
+    def _drawn(self, trained: VideoField, span: Span, clip: Clip, keys: KeyFrames) -> Iterator[Planes]:
+        """All frames of a video as a decoder draws them, a clip at a time."""
+        device = str(self.context.device)
+        groups = KeyGroups(keys, clip.format, device, (span.stream, self.context.names[span.stream]))
+        field = self.plan.model.bind(self.network, geometry_of(clip), trained, groups).eval().to(device)
         for _, times in groupby(range(len(clip)), key=lambda frame: frame // self.network.clip):
-            together = list(times)
-            yield from zip(together, render_clip(field, together, clip.format), strict=True)
+            yield from render_clip(field, list(times), clip.format)
+
+    def _file_db(self, tensors: list[IntegerTensor]) -> float:
+        """Quality of the file with some integers: mean over videos of the mean over what a decoder shows of them."""
+        trained, means = self._trained(tensors), []
+        for span, clip, keys in zip(self.spans, self.clips, self._key_frames(self.keys).values(), strict=True):
+            coded = decode_key_frames(keys.packets, clip.format)
+            pictures = dict(zip(self.network.key_times(len(clip)), coded, strict=True))
+            errors = []
+            for frame, planes in enumerate(self._drawn(trained, span, clip, keys)):
+                shown = [planes, pictures[frame]] if frame in pictures else [planes]
+                errors.append(min(still_error(clip, frame, each) for each in shown))
+            means.append(sum(-10 * math.log10(max(error, 1e-10)) for error in errors) / len(errors))
+        return sum(means) / len(means)

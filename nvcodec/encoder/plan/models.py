@@ -14,6 +14,7 @@ from nvcodec.config.options import EncodeOptions
 from nvcodec.config.settings import settings_of
 from nvcodec.encoder.plan import presets, size_dnerv, size_qsnerv
 from nvcodec.encoder.plan.sizing import Shape
+from nvcodec.errors import UsageError
 from nvcodec.models import registry
 
 
@@ -48,4 +49,8 @@ def settings_for(options: EncodeOptions) -> Settings:
         UsageError: A key does not exist, or a value does not fit it.
     """
     values = {**options.settings, **({"loss.kind": options.tune} if options.tune else {})}
-    return settings_of(values, registry.by_name(options.model), ROWS[options.model].gop)
+    model = registry.by_name(options.model)
+    settings = settings_of(values, model, ROWS[model.name].gop)
+    if model.settings.keyed and settings.fit.batch > 1:
+        raise UsageError(f"fit.batch must be 1 for {model.name}, which draws a clip a step", "Leave it out")
+    return settings

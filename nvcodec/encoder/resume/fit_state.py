@@ -44,7 +44,6 @@ def save(fit: Fit) -> State:
         "learning_rate_factor": fit.learning_rate_factor,
         "real_per_estimated": fit.real_per_estimated,
         "decoding_loss_db": fit.decoding_loss_db,
-        "gain_db": fit.gain_db,
         "estimated_bits": _or_nan(fit.estimated_bits),
         **{f"rate.{index}": value for index, value in enumerate(fit.rate.state())},
     }
@@ -115,7 +114,6 @@ def _load(fit: Fit, arrays: State) -> None:
     fit.calibrated, fit.judged, fit.rated_at = int(number("calibrated")), int(number("judged")), number("rated_at")
     fit.learning_rate_factor = number("learning_rate_factor")
     fit.real_per_estimated, fit.decoding_loss_db = number("real_per_estimated"), number("decoding_loss_db")
-    fit.gain_db = number("gain_db")
     fit.estimated_bits = _or_none(number("estimated_bits"))
     fit.rate.load([number(f"rate.{index}") for index in range(len(fit.rate.state()))])
     if "best.vector" in tensors:
