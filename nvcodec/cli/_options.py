@@ -13,7 +13,7 @@ from nvcodec.cli._terminal import Terminal
 from nvcodec.config import kinds
 from nvcodec.config.job import Job
 from nvcodec.config.kinds import Kind
-from nvcodec.config.options import DecodeOptions, EncodeOptions, described
+from nvcodec.config.options import EncodeOptions, Options, described
 from nvcodec.encoder.resume.work_folder import job_in
 from nvcodec.errors import UsageError
 
@@ -102,7 +102,7 @@ def _stacked(*decorators: Callable[[_Function], _Function]) -> Callable[[_Functi
 
 
 def fields_of(
-    options: type[EncodeOptions] | type[DecodeOptions],
+    options: type[Options],
     *names: str,
     group: str | None = None,
     help: Mapping[str, str] | None = None,

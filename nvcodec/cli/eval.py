@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,16 +12,15 @@ from nvcodec.api.checks import check_output
 from nvcodec.cli import _format
 from nvcodec.cli import _options as options
 from nvcodec.cli._format import plural
-from nvcodec.cli._options import Command, option
+from nvcodec.cli._options import Command, fields_of, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_json, printable
+from nvcodec.config.options import EvalOptions, changed
 from nvcodec.errors import UsageError
 from nvcodec.metrics.measure import PLANE_KEYS
 
 if TYPE_CHECKING:
     from nvcodec.eval.measure import Evaluation
-
-_METRICS = ("psnr", "ms-ssim", "vmaf")
 
 
 @click.command(
@@ -38,30 +36,9 @@ _METRICS = ("psnr", "ms-ssim", "vmaf")
 # fmt: off
 @click.argument("reference")
 @click.argument("tests", nargs=-1, required=True, metavar="TEST...")
-@options.raw_options()
-@options.frame_options()
-@option(
-    "--stream",
-    group="Frames",
-    metavar="N|NAME",
-    default="0",
-    help="Which video of a multi-video TEST; its bpp are those of all together.  [default: 0]",
-)
-@option(
-    "--metrics",
-    group="Metrics",
-    metavar="LIST",
-    default="psnr,ms-ssim",
-    help="psnr, ms-ssim, vmaf (needs the extra 'bench').  [default: psnr,ms-ssim]",
-)
-@option(
-    "--mask",
-    group="Metrics",
-    metavar="MASK",
-    help="Also measure inside and outside of a mask, as in nvc encode --mask.",
-)
+@fields_of(EvalOptions, "size", "fps", "pix_fmt", "seek", "frames", "stream", "metrics", "mask")
 @option("--per-frame", group="Metrics", metavar="FILE", help="Also write a row per frame (.csv).")
-@options.device_options()
+@fields_of(EvalOptions, "device", "threads")
 @options.json_option()
 @options.progress_option()
 @options.overwrite_option()
@@ -70,22 +47,14 @@ _METRICS = ("psnr", "ms-ssim", "vmaf")
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     reference: str,
     tests: tuple[str, ...],
-    size: tuple[int, int] | None,
-    fps: Fraction | None,
-    pix_fmt: str | None,
-    seek: int,
-    frames: int | None,
-    stream: str,
-    mask: str | None,
-    metrics: str,
     per_frame: str | None,
-    device: str,
-    threads: int,
     as_json: bool,
     progress: str,
     overwrite: bool,
+    **wanted: object,
 ) -> None:
     """Measure PSNR, MS-SSIM, VMAF and bpp of TEST files against REFERENCE.
 
@@ -94,37 +63,18 @@ def command(
     from nvcodec.eval.measure import evaluate
 
     terminal = ctx.ensure_object(Terminal)
-    wanted = {name.strip() for name in metrics.split(",")}
-    if not wanted or not wanted <= set(_METRICS):
-        raise UsageError(f"--metrics {metrics} is unknown", f"Metrics: {', '.join(_METRICS)}")
+    asked = changed(EvalOptions(threads=1), {name: value for name, value in wanted.items() if value is not None})
     if per_frame is not None:
         if len(tests) > 1:
             raise UsageError("--per-frame takes one TEST", "Measure the files one by one")
         check_output(per_frame, overwrite)
-    results = []
     with make_progress(progress, terminal) as shown:
-        for test in tests:
-            results.append(
-                evaluate(
-                    reference,
-                    test,
-                    size=size,
-                    fps=fps,
-                    pix_fmt=pix_fmt,
-                    seek=seek,
-                    frames=frames,
-                    stream=stream,
-                    mask=mask,
-                    ms_ssim="ms-ssim" in wanted,
-                    vmaf="vmaf" in wanted,
-                    device=device,
-                    threads=threads,
-                    on_notice=shown.say,
-                    on_progress=shown.frame_counter("eval"),
-                )
-            )
+        results = [
+            evaluate(reference, test, options=asked, on_notice=shown.say, on_progress=shown.frame_counter("eval"))
+            for test in tests
+        ]
     if per_frame is not None:
-        _write_rows(Path(per_frame), results[0], seek)
+        _write_rows(Path(per_frame), results[0], asked.seek)
     if as_json:
         objects = [result.to_json() for result in results]
         print_json(objects[0] if len(objects) == 1 else objects)

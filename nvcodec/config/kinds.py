@@ -50,6 +50,19 @@ def one_of(words: Iterable[str], spellings: Mapping[str, str] | None = None) -> 
     return Kind("choice", parse, choices=choices)
 
 
+def several_of(words: Iterable[str]) -> Kind[tuple[str, ...]]:
+    """Some of a few words, in a list or parted by commas."""
+    one = one_of(words)
+
+    def parse(value: object) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, (tuple, list)):
+            raise ValueError(f"{value!r} is no list of words")
+        return tuple(one.parse(part.strip() if isinstance(part, str) else part) for part in parts)
+
+    return Kind("list", parse, plain=list)
+
+
 def number(low: float, high: float) -> Kind[float]:
     """A number in a range, its ends included."""
     return _number(lambda found: low <= found <= high, f"{low:g}<=x<={high:g}")

@@ -27,6 +27,7 @@ from nvcodec.config.kinds import (
     one_of,
     positive,
     scale,
+    several_of,
     whole,
 )
 from nvcodec.container import PREVIEW_DIVISORS, Limits
@@ -183,17 +184,22 @@ class EncodeOptions:
     """Of all random choices."""
 
 
+def _as_in_encode(name: str, default: Any = None, group: str | None = None, help: str | None = None) -> Any:
+    """A field that is explained as that of :class:`EncodeOptions` with this name."""
+    each: Option = EncodeOptions.__dataclass_fields__[name].metadata["option"]
+    described = replace(each, group=group or each.group, help=help or each.help)
+    return field(default=default, metadata={"option": described})
+
+
 @dataclass(frozen=True)
 class DecodeOptions:
     """How a bitstream is decoded: everything but where from and where to."""
 
-    pix_fmt: str | None = option("--pix-fmt", PIXEL_FORMAT, "Files", "[default: as encoded]")
+    pix_fmt: str | None = _as_in_encode("pix_fmt", group="Files", help="[default: as encoded]")
     """``yuv420p`` or ``yuv420p10le``; None = the bit depth of the file."""
-    seek: int = option("--seek", whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
+    seek: int = _as_in_encode("seek", 0)
     """First frame."""
-    frames: int | None = option(
-        "-n --frames", whole(1), "Frames", "Number of frames.  [default: to the end]", metavar="N"
-    )
+    frames: int | None = _as_in_encode("frames")
     """How many frames to write; None = to the end."""
     step: int = option("--step", whole(1), "Frames", "Every N-th frame.  [default: 1]", metavar="N", default=1)
     """Every n-th frame only."""
@@ -204,9 +210,8 @@ class DecodeOptions:
     )  # fmt: skip
     """Draw ``interpolate - 1`` pictures between each two frames too, at as many times the frame rate."""
     stream: int | str = option(
-        "--stream", STREAM, "Streams", "Which video of a multi-video file.  [default: 0]",
-        metavar="N|NAME", default=0,
-    )  # fmt: skip
+        "--stream", STREAM, "Streams", "Which video of a multi-video file.  [default: 0]", metavar="N|NAME", default=0
+    )
     """Which video of the file, by number or name."""
     layers: int | None = option(
         "--layers", whole(0, 255), "Streams",
@@ -221,11 +226,9 @@ class DecodeOptions:
     )  # fmt: skip
     """Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so. Quick where the file holds
     previews; else whole pictures are drawn and shrunk."""
-    device: str = option(
-        "--device", TEXT, "Compute", "auto, cpu, cuda, cuda:1 or mps.  [default: auto]", metavar="DEV", default="auto"
-    )
+    device: str = _as_in_encode("device", "auto")
     """Where to draw."""
-    threads: int | None = option("--threads", whole(1, 1024), "Compute", "CPU threads.  [default: 1]", metavar="N")
+    threads: int | None = _as_in_encode("threads")
     """CPU threads; None = as torch is set."""
     batch: int | None = option(
         "--batch", whole(1, 4096), "Compute", "Frames per forward pass.  [default: fits memory]", metavar="N"
@@ -245,10 +248,47 @@ class DecodeOptions:
     """Verify all segments of the stream against their digests first."""
 
 
-_Options = TypeVar("_Options", EncodeOptions, DecodeOptions)
+@dataclass(frozen=True)
+class EvalOptions:
+    """How a video is compared with its source."""
+
+    size: tuple[int, int] | None = _as_in_encode("size")
+    """(width, height) of raw video."""
+    fps: Fraction | None = _as_in_encode("fps")
+    """Frames per second of raw video."""
+    pix_fmt: str | None = _as_in_encode("pix_fmt")
+    """``yuv420p`` or ``yuv420p10le``, for raw video."""
+    seek: int = _as_in_encode("seek", 0)
+    """First frame of both."""
+    frames: int | None = _as_in_encode("frames")
+    """How many frames of both to compare; None = all, and there must be equally many."""
+    stream: int | str = option(
+        "--stream", STREAM, "Frames",
+        "Which video of a multi-video TEST; its bpp are those of all together.  [default: 0]",
+        metavar="N|NAME", default=0,
+    )  # fmt: skip
+    """Which video of a bitstream to test, by number or name; its bpp are those of all videos together."""
+    metrics: tuple[str, ...] = option(
+        "--metrics", several_of(("psnr", "ms-ssim", "vmaf")), "Metrics",
+        "psnr, ms-ssim, vmaf (needs the extra 'bench').  [default: psnr,ms-ssim]",
+        metavar="LIST", default=("psnr", "ms-ssim"),
+    )  # fmt: skip
+    """``psnr`` (always measured), ``ms-ssim``, ``vmaf`` (needs the package imageio-ffmpeg); in text, with commas."""
+    mask: str | None = _as_in_encode(
+        "mask", group="Metrics", help="Also measure inside and outside of a mask, as in nvc encode --mask."
+    )
+    """Measure inside and outside of a mask too, see :func:`nvcodec.io.mask.open_mask`."""
+    device: str = _as_in_encode("device", "auto")
+    """Where bitstreams are drawn."""
+    threads: int | None = _as_in_encode("threads")
+    """CPU threads; None = as torch is set."""
 
 
-def described(options: type[EncodeOptions] | type[DecodeOptions]) -> Mapping[str, Option]:
+Options = EncodeOptions | DecodeOptions | EvalOptions
+_Options = TypeVar("_Options", EncodeOptions, DecodeOptions, EvalOptions)
+
+
+def described(options: type[Options]) -> Mapping[str, Option]:
     """The options of a class by the names of their fields, in order."""
     return {each.name: each.metadata["option"] for each in fields(options)}
 
@@ -276,7 +316,7 @@ def changed(options: _Options, changes: Mapping[str, object]) -> _Options:
     return replace(options, **values)
 
 
-def plain(options: EncodeOptions | DecodeOptions) -> dict[str, object]:
+def plain(options: Options) -> dict[str, object]:
     """Everything as JSON can hold it; :func:`changed` reads it back."""
     known = described(type(options))
     values = {name: getattr(options, name) for name in known}
@@ -333,3 +373,18 @@ class DecodeKeywords(TypedDict, total=False):
     batch: int | None
     limits: Limits | None
     check: bool
+
+
+class EvalKeywords(TypedDict, total=False):
+    """The fields of :class:`EvalOptions`, for type checkers and editors; a test holds the two equal."""
+
+    size: tuple[int, int] | None
+    fps: Fraction | float | None
+    pix_fmt: str | None
+    seek: int
+    frames: int | None
+    stream: int | str
+    metrics: tuple[str, ...]
+    mask: str | None
+    device: str
+    threads: int | None

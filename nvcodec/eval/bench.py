@@ -149,7 +149,7 @@ class Bench:
             seek=clip.seek,
             frames=info.frames,
             test_seek=0,
-            vmaf=self.vmaf,
+            metrics=("psnr", "ms-ssim", "vmaf") if self.vmaf else ("psnr", "ms-ssim"),
             device=self.device,
             threads=self.threads,
             on_progress=self.on_frames(stage),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from fractions import Fraction
+from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nvcodec.api.info import probe
+from nvcodec.config.options import EvalOptions, changed
 from nvcodec.container.ids import SIGNATURE
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import InputError, UsageError, naming
@@ -22,6 +22,11 @@ from nvcodec.io.y4m import MAGIC
 from nvcodec.metrics.masked import MaskedMeasurement
 from nvcodec.metrics.measure import Measurement, in_planes_of, measure
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nvcodec.config.options import EvalKeywords
 
 SCHEMA = "nvc-eval/1"
 _UNCOMPRESSED = {".y4m", ".yuv", ".raw", ".png"}
@@ -82,40 +87,22 @@ def evaluate(
     reference: str | Path,
     test: str | Path,
     *,
-    size: tuple[int, int] | None = None,
-    fps: Fraction | None = None,
-    pix_fmt: str | None = None,
-    seek: int = 0,
+    options: EvalOptions | None = None,
     test_seek: int | None = None,
-    frames: int | None = None,
-    stream: int | str = 0,
-    mask: str | Path | None = None,
-    ms_ssim: bool = True,
-    vmaf: bool = False,
-    device: str = "auto",
-    threads: int | None = None,
     on_notice: Callable[[str], None] = lambda message: None,
     on_progress: _Progress = lambda done, total: None,
+    **changes: Unpack[EvalKeywords],
 ) -> Evaluation:
     """Compare a video, or a bitstream, with its source; both are read a frame at a time.
 
     Args:
         reference: The source: any video, or an .nvc file.
         test: The same. Raw video whose name says nothing has the geometry of the reference.
-        size: (width, height) of raw video.
-        fps: Frames per second of raw video.
-        pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video.
-        seek: First frame of both.
+        options: How; see :class:`nvcodec.config.options.EvalOptions`.
         test_seek: First frame of the test where it is another: 0 for what was coded from ``seek`` on.
-        frames: How many frames of both to compare; None = all, and there must be equally many.
-        stream: Which video of a bitstream to test, by number or name; its bpp are those of all videos together.
-        mask: Measure inside and outside of a mask too, see :func:`nvcodec.io.mask.open_mask`.
-        ms_ssim: Measure MS-SSIM too.
-        vmaf: Measure VMAF too; needs the package imageio-ffmpeg.
-        device: Where bitstreams are drawn.
-        threads: CPU threads; None = as torch is set.
         on_notice: Hears what the geometry of each video is, and how that is known.
         on_progress: Hears of frames done and, where known, frames in all.
+        **changes: Fields of the options, which win over ``options``.
 
     Raises:
         InputError: A video cannot be read, or the two differ in size, depth or length.
@@ -123,42 +110,37 @@ def evaluate(
         UsageError: There is no such stream; VMAF cannot be measured here, or not on pictures this small; said before
             anything is drawn.
     """
-    test_seek = seek if test_seek is None else test_seek
+    asked = changed(options or EvalOptions(), changes)
+    at = asked.seek if test_seek is None else test_seek
+    ms_ssim, vmaf = "ms-ssim" in asked.metrics, "vmaf" in asked.metrics
     if vmaf:
         require_libvmaf()
     with ExitStack() as stack:
-
-        def opened(path: str | Path, like: VideoFormat | None, first: int, stream: int | str = 0) -> _Side:
-            side = _open(stack, path, like, size, fps, pix_fmt, first, frames, device, stream)
-            on_notice(f"{path}: {side.origin}")
-            return side
-
-        source = opened(reference, None, seek)
-        drawn = opened(test, source.format, test_seek, stream)
+        source = _open(stack, reference, None, replace(asked, stream=0))
+        on_notice(f"{reference}: {source.origin}")
+        drawn = _open(stack, test, source.format, replace(asked, seek=at))
+        on_notice(f"{test}: {drawn.origin}")
         _check_match(str(reference), source, str(test), drawn)
         if vmaf:
             check_vmaf_size(source.format)
-        if threads is not None and (ms_ssim or is_bitstream(test)):
+        if asked.threads is not None and (ms_ssim or is_bitstream(test)):
             import torch
 
-            torch.set_num_threads(threads)
+            torch.set_num_threads(asked.threads)
         quality, masked = Measurement(), None
-        if mask is not None:
+        if asked.mask is not None:
             length = drawn.frames if source.frames is None else source.frames
             if length is None:
                 raise UsageError("the videos do not say how long they are, which --mask needs", "Give -n N")
-            masked = MaskedMeasurement(open_mask(str(mask), source.format, length, seek), drawn.format)
+            masked = MaskedMeasurement(open_mask(asked.mask, source.format, length, asked.seek), drawn.format)
         # pictures are drawn once: PSNR is measured as pairs pass by, on their way to VMAF or to nowhere
         pairs = _measured(str(reference), source, str(test), drawn, quality, masked, ms_ssim, on_progress)
-        scores = None
-        if vmaf:
-            scores = measure_vmaf(pairs, source.format, drawn.format, threads)
-        else:
-            for _ in pairs:
-                pass
+        scores = measure_vmaf(pairs, source.format, drawn.format, asked.threads) if vmaf else None
+        for _ in pairs:
+            pass
         quality.masked = None if masked is None else masked.result()
     size_bytes = _compressed_bytes(Path(test))
-    total = quality.frames if drawn.total is None and frames is None and test_seek == 0 else drawn.total
+    total = quality.frames if drawn.total is None and asked.frames is None and at == 0 else drawn.total
     bpp = None
     if size_bytes is not None and total is not None:
         samples = drawn.format.width * drawn.format.height * total
@@ -189,21 +171,11 @@ def _measured(
         yield expected, found
 
 
-def _open(
-    stack: ExitStack,
-    path: str | Path,
-    like: VideoFormat | None,
-    size: tuple[int, int] | None,
-    fps: Fraction | None,
-    pix_fmt: str | None,
-    seek: int,
-    frames: int | None,
-    device: str,
-    stream: int | str,
-) -> _Side:
+def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: EvalOptions) -> _Side:
     """Open one side; raw video that says nothing of its geometry takes that of the other side, ``like``."""
+    size, pix_fmt, seek, frames = asked.size, asked.pix_fmt, asked.seek, asked.frames
     if is_bitstream(path):
-        reader = VideoReader(path, device=device, stream=stream)
+        reader = VideoReader(path, device=asked.device, stream=asked.stream)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
             raise InputError(
@@ -219,7 +191,7 @@ def _open(
             size, inherited = (like.width, like.height), True
         if pix_fmt is None and named.bit_depth is None and like.chroma is ChromaFormat.YUV420:
             pix_fmt = "yuv420p" if like.bit_depth == 8 else "yuv420p10le"
-    source = stack.enter_context(open_source(path, size=size, fps=fps, pix_fmt=pix_fmt, seek=seek, frames=frames))
+    source = stack.enter_context(open_source(path, size=size, fps=asked.fps, pix_fmt=pix_fmt, seek=seek, frames=frames))
     whole = source.frame_count if frames is None and seek == 0 else None
     origin = f"geometry {describe(source.format)} (from the reference)" if inherited else source.origin
     return _Side(source, source.format, origin, source.frame_count, whole)

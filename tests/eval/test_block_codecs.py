@@ -62,7 +62,7 @@ def bitstream(coded: Coded) -> Path:
 
 
 def quality(clip: BenchClip, coded: Coded) -> float:
-    found = evaluate(clip.path, coded.file, seek=clip.seek, frames=clip.frames, test_seek=0, ms_ssim=False)
+    found = evaluate(clip.path, coded.file, seek=clip.seek, frames=clip.frames, test_seek=0, metrics=("psnr",))
     return found.quality.psnr["yuv_611"]
 
 

@@ -35,12 +35,12 @@ def test_known_error(tmp_path):
 
 def test_compressed_video_has_a_rate(tmp_path):
     reference, test = _write(tmp_path / "a.y4m"), _write(tmp_path / "b.mkv")
-    result = evaluate(reference, test, ms_ssim=False)
+    result = evaluate(reference, test, metrics=("psnr",))
     assert result.bytes == test.stat().st_size
     assert result.bpp == pytest.approx(8 * result.bytes / (64 * 48 * 4))
     assert result.quality.psnr["yuv_611"] == 100
     assert result.to_json()["ms_ssim_y"] is None
-    assert evaluate(reference, test, frames=2, ms_ssim=False).bpp is None
+    assert evaluate(reference, test, frames=2, metrics=("psnr",)).bpp is None
 
 
 def test_range_of_both(tmp_path):
@@ -50,7 +50,7 @@ def test_range_of_both(tmp_path):
     assert "-n N" in error.value.hint
     seen = []
     result = evaluate(
-        reference, test, seek=1, frames=2, ms_ssim=False, on_progress=lambda done, total: seen.append((done, total))
+        reference, test, seek=1, frames=2, metrics=("psnr",), on_progress=lambda done, total: seen.append((done, total))
     )
     assert result.quality.frames == 2 and seen == [(1, 2), (2, 2)]
     with pytest.raises(InputError, match="holds 4 frames"):
@@ -70,7 +70,7 @@ def test_size_and_depth_must_agree(tmp_path):
 def test_geometry_is_told(tmp_path):
     reference, test = _write(tmp_path / "a.y4m"), _write(tmp_path / "b.yuv")
     notices = []
-    evaluate(reference, test, ms_ssim=False, on_notice=notices.append)
+    evaluate(reference, test, metrics=("psnr",), on_notice=notices.append)
     assert [notice.split("geometry ")[1][:12] for notice in notices] == ["64x48 8-bit ", "64x48 8-bit "]
 
 
@@ -80,5 +80,5 @@ def test_the_test_may_begin_elsewhere(tmp_path):
         for frame in (2, 3, 4):
             y, u, v = (np.full(shape, 100 + frame, np.uint8) for shape in FORMAT.plane_shapes)
             sink.write((y, u, v))
-    result = evaluate(reference, tmp_path / "b.mkv", seek=2, test_seek=0, frames=3, ms_ssim=False)
+    result = evaluate(reference, tmp_path / "b.mkv", seek=2, test_seek=0, frames=3, metrics=("psnr",))
     assert result.quality.frames == 3 and result.quality.psnr["yuv_611"] == 100

@@ -56,7 +56,7 @@ def test_agrees_with_ffmpeg_on_files(moving, tmp_path, video):
     pictures = moving(video, 5)
     reference = _write(tmp_path / "a.y4m", pictures, video)
     test = _write(tmp_path / "b.y4m", [_coarse(planes, step) for planes in pictures], video)
-    found = evaluate(reference, test, ms_ssim=False, vmaf=True)
+    found = evaluate(reference, test, metrics=("psnr", "vmaf"))
     assert found.vmaf is not None
     assert list(found.vmaf.per_frame) == _asked_directly(reference, test, tmp_path / "log.json")
     assert found.quality.frames == 5 and found.vmaf.mean == pytest.approx(np.mean(found.vmaf.per_frame))
@@ -88,16 +88,16 @@ def test_rgb_is_measured_in_the_matrix_of_the_other_side(moving):
 
 def test_json(moving, tmp_path):
     clip = _write(tmp_path / "a.y4m", moving(FORMAT, 2), FORMAT)
-    measured = evaluate(clip, clip, ms_ssim=False, vmaf=True).to_json()["vmaf"]
+    measured = evaluate(clip, clip, metrics=("psnr", "vmaf")).to_json()["vmaf"]
     assert measured.keys() == {"mean", "model", "version"} and measured["model"] == "vmaf_v0.6.1"
-    assert evaluate(clip, clip, ms_ssim=False).to_json()["vmaf"] is None
+    assert evaluate(clip, clip, metrics=("psnr",)).to_json()["vmaf"] is None
 
 
 def test_small_pictures_are_refused_before_any_is_compared(moving, tmp_path):
     small = VideoFormat(64, 30)
     clip = _write(tmp_path / "a.y4m", moving(small, 2), small)
     with pytest.raises(UsageError, match="VMAF cannot be measured on 64x30, only from 32x32 on"):
-        evaluate(clip, clip, vmaf=True, on_progress=lambda done, total: pytest.fail("compared"))
+        evaluate(clip, clip, metrics=("psnr", "vmaf"), on_progress=lambda done, total: pytest.fail("compared"))
 
 
 def test_smallest_pictures(moving):
@@ -108,7 +108,7 @@ def test_smallest_pictures(moving):
 def test_package_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     with pytest.raises(UsageError, match="the metric vmaf needs the package imageio-ffmpeg") as error:
-        evaluate(tmp_path / "never_opened.y4m", tmp_path / "nor_this.nvc", vmaf=True)
+        evaluate(tmp_path / "never_opened.y4m", tmp_path / "nor_this.nvc", metrics=("psnr", "ms-ssim", "vmaf"))
     assert "pip install" in error.value.hint
 
 
@@ -123,7 +123,7 @@ def _replace_ffmpeg(monkeypatch, folder: Path, script: str) -> None:
 def test_ffmpeg_without_libvmaf(tmp_path, monkeypatch):
     _replace_ffmpeg(monkeypatch, tmp_path, "echo \"Unknown filter 'libvmaf'.\"")
     with pytest.raises(UsageError, match="needs an FFmpeg with libvmaf, which .*ffmpeg is not"):
-        evaluate(tmp_path / "never_opened.y4m", tmp_path / "nor_this.nvc", vmaf=True)
+        evaluate(tmp_path / "never_opened.y4m", tmp_path / "nor_this.nvc", metrics=("psnr", "ms-ssim", "vmaf"))
 
 
 @posix
