@@ -155,49 +155,37 @@ def raw_options() -> Callable[[_Function], _Function]:
     return fields_of(EncodeOptions, "size", "fps", "pix_fmt")
 
 
-def frame_options() -> Callable[[_Function], _Function]:
-    """Range of frames: ``seek``, ``frames``."""
-    return fields_of(EncodeOptions, "seek", "frames")
+def output_options(*, progress: bool = True) -> Callable[[_Function], _Function]:
+    """What most commands can be told of their output.
+
+    ``overwrite`` is a parameter of the command; the others set the :class:`Terminal`.
+    """
+    kind = choice("auto", "bar", "plain", "json", "none")
+    shown = [
+        option("--progress", group="Output", type=kind, default="auto", expose_value=False, callback=_set("progress"),
+               help="Progress on stderr; auto = bar on a terminal, else plain lines.  [default: auto]")
+    ]  # fmt: skip
+    return _stacked(
+        option("--json", group="Output", is_flag=True, expose_value=False, callback=_set("as_json"),
+               help="Print one JSON result on stdout when done."),
+        *(shown if progress else ()),
+        option("-y", "--overwrite", group="Output", is_flag=True, help="Replace an existing output file."),
+        option("-v", "--verbose", group="Output", count=True, expose_value=False, is_eager=True,
+               callback=_set("verbose"), help="More detail; -vv also shows library logs."),
+        option("-q", "--quiet", group="Output", is_flag=True, expose_value=False, is_eager=True,
+               callback=_set("quiet"), help="Errors only."),
+    )  # fmt: skip
 
 
-def device_options() -> Callable[[_Function], _Function]:
-    """Where to compute: ``device``, ``threads``."""
-    return fields_of(EncodeOptions, "device", "threads")
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """A callback that keeps an option's value in the terminal."""
 
-
-def json_option() -> Callable[[_Function], _Function]:
-    """``as_json``."""
-    return option("--json", "as_json", group="Output", is_flag=True, help="Print one JSON result on stdout when done.")
-
-
-def progress_option() -> Callable[[_Function], _Function]:
-    """``progress``."""
-    return option("--progress", group="Output", type=choice("auto", "bar", "plain", "json", "none"), default="auto",
-                  help="Progress on stderr; auto = bar on a terminal, else plain lines.  [default: auto]")  # fmt: skip
-
-
-def overwrite_option() -> Callable[[_Function], _Function]:
-    """``overwrite``."""
-    return option("-y", "--overwrite", group="Output", is_flag=True, help="Replace an existing output file.")
-
-
-def verbosity_options() -> Callable[[_Function], _Function]:
-    """``-v`` and ``-q``, which set the :class:`Terminal` and are no parameters of the command."""
-
-    def set_verbose(ctx: click.Context, param: click.Parameter, value: int) -> None:
-        ctx.ensure_object(Terminal).verbose = value
-        if value >= 2:
+    def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        setattr(ctx.ensure_object(Terminal), name, value)
+        if name == "verbose" and value >= 2:
             logging.basicConfig(level=logging.DEBUG)
 
-    def set_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-        ctx.ensure_object(Terminal).quiet = value
-
-    return _stacked(
-        option("-v", "--verbose", group="Output", count=True, expose_value=False, is_eager=True, callback=set_verbose,
-               help="More detail; -vv also shows library logs."),
-        option("-q", "--quiet", group="Output", is_flag=True, expose_value=False, is_eager=True, callback=set_quiet,
-               help="Errors only."),
-    )  # fmt: skip
+    return keep
 
 
 def check_resume(ctx: click.Context, kept: Container[str]) -> None:

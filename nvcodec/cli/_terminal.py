@@ -18,6 +18,10 @@ class Terminal:
     """1: more detail; 2: library logs and tracebacks too."""
     quiet: bool = False
     """Errors only."""
+    as_json: bool = False
+    """One JSON document on stdout when done."""
+    progress: str = "auto"
+    """How progress is shown, see :func:`nvcodec.cli._progress.make_progress`."""
 
     def note(self, text: str) -> None:
         """Tell the user something on stderr."""

@@ -44,10 +44,7 @@ _HELP = {
 @fields_of(EncodeOptions, "seek", help=_HELP)
 @fields_of(EncodeOptions, "bpp", "target_psnr", "parameters", group=_RATE, help=_HELP)
 @fields_of(EncodeOptions, "preset", "epochs", "max_time_s", "device", "threads", "seed", help=_HELP)
-@options.json_option()
-@options.progress_option()
-@options.overwrite_option()
-@options.verbosity_options()
+@options.output_options()
 # fmt: on
 @click.pass_context
 def command(
@@ -58,8 +55,6 @@ def command(
     output: str | None,
     work_dir: str | None,
     resume: str | None,
-    as_json: bool,
-    progress: str,
     overwrite: bool,
     **wanted: object,
 ) -> None:
@@ -72,12 +67,12 @@ def command(
     terminal = ctx.ensure_object(Terminal)
     asked = changed(EncodeOptions(), wanted)
     if resume is not None:
-        options.check_resume(ctx, {"resume", "as_json", "progress", "overwrite"})
+        options.check_resume(ctx, {"resume", "overwrite"})
         options.resumed(resume, layer=True)
     elif bitstream is None or source is None:
         missing = "argument 'BITSTREAM'" if bitstream is None else "option '-i' / '--source'"
         raise UsageError(f"missing {missing}", "See:  nvc add-layer -h")
-    with make_progress(progress, terminal) as shown, stop_on_interrupt(terminal, overwrite) as should_stop:
+    with make_progress(terminal.progress, terminal) as shown, stop_on_interrupt(terminal, overwrite) as should_stop:
         on_event = shown.on_event
         if resume is not None:
             result = nvcodec.resume(resume, overwrite=overwrite, on_event=on_event, should_stop=should_stop)
@@ -96,7 +91,7 @@ def command(
                 should_stop=should_stop,
             )
     terminal.note("\n".join(layer_summary(result)))
-    if as_json:
+    if terminal.as_json:
         print_json(result.to_json())
     if result.shortfall is not None:
         raise TargetNotReachedError(f"target not reached: {result.shortfall}", "The best layer found was written")

@@ -17,11 +17,9 @@ from nvcodec.cli._terminal import Terminal, print_json
 @click.argument("bitstream", metavar="BITSTREAM")
 @click.argument("layer", metavar="LAYER")
 @option("-o", "--output", group="Files", metavar="FILE", help="Write here.  [default: change BITSTREAM itself]")
-@options.json_option()
-@options.overwrite_option()
-@options.verbosity_options()
+@options.output_options(progress=False)
 @click.pass_context
-def command(ctx: click.Context, bitstream: str, layer: str, output: str | None, as_json: bool, overwrite: bool) -> None:
+def command(ctx: click.Context, bitstream: str, layer: str, output: str | None, overwrite: bool) -> None:
     """Put an enhancement layer on the bitstream it was made for.
 
     LAYER is a file from 'nvc extract-layer'. The old bytes stay as they are.
@@ -32,5 +30,5 @@ def command(ctx: click.Context, bitstream: str, layer: str, output: str | None, 
     result = append(bitstream, layer, output, overwrite=overwrite)
     added = f"{size(result.changed_bytes)} added"
     terminal.note(f"{result.file}  {size(result.bytes)}, {plural(result.layers, 'layer')}; {added}")
-    if as_json:
+    if terminal.as_json:
         print_json(result.to_json("nvc-append/1"))

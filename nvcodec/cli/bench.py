@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nvcodec.cli import _options as options
-from nvcodec.cli._options import Command, choice, option
+from nvcodec.cli._options import Command, choice, fields_of, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_json, printable
+from nvcodec.config.options import EvalOptions, changed
 from nvcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ SCHEMA = "nvc-bench-report/1"
     help="Report results that exist (files or folders); run nothing.",
 )
 @option("--metrics", group=_RUN, metavar="LIST", default="", help="vmaf, besides PSNR and MS-SSIM (extra 'bench').")
-@options.raw_options()
-@options.frame_options()
+@fields_of(EvalOptions, "size", "fps", "pix_fmt", "seek", "frames")
 @option("--anchor", group=_REPORT, metavar="LABEL", help="Report BD-rate against this codec, e.g. x265-veryslow.")
 @option(
     "--metric",
@@ -82,15 +81,13 @@ SCHEMA = "nvc-bench-report/1"
     help="What BD-rate and plot compare; psnr-yuv is 6:1:1.  [default: psnr-yuv]",
 )
 @option("--plot", group=_REPORT, metavar="FILE", help="RD curves (.png or .svg; extra 'plot').")
-@options.device_options()
-@options.json_option()
-@options.progress_option()
-@options.overwrite_option()
-@options.verbosity_options()
+@fields_of(EvalOptions, "device", "threads")
+@options.output_options()
 # fmt: on
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     inputs: tuple[str, ...],
     codecs: str,
     points: tuple[str, ...],
@@ -98,19 +95,11 @@ def command(
     output: str | None,
     sources: tuple[str, ...],
     metrics: str,
-    size: tuple[int, int] | None,
-    fps: Fraction | None,
-    pix_fmt: str | None,
-    seek: int,
-    frames: int | None,
     anchor: str | None,
     metric: str,
     plot: str | None,
-    device: str,
-    threads: int,
-    as_json: bool,
-    progress: str,
     overwrite: bool,
+    **wanted: object,
 ) -> None:
     """Compare rate and distortion with x264, x265, SVT-AV1, VVenC and libaom.
 
@@ -121,8 +110,9 @@ def command(
     from nvcodec.metrics.bdrate import check_installed
 
     terminal = ctx.ensure_object(Terminal)
-    wanted = {name.strip() for name in metrics.split(",")} - {"", "psnr", "ms-ssim"}
-    if not wanted <= set(_MORE_METRICS):
+    asked = changed(EvalOptions(threads=1), {name: value for name, value in wanted.items() if value is not None})
+    more = {name.strip() for name in metrics.split(",")} - {"", "psnr", "ms-ssim"}
+    if not more <= set(_MORE_METRICS):
         raise UsageError(f"--metrics {metrics} is unknown", f"Metrics: {', '.join(_MORE_METRICS)}")
     if plot is not None:
         check_plot(plot)
@@ -141,30 +131,30 @@ def command(
         from nvcodec.eval.bench import Bench
         from nvcodec.eval.codecs import BenchClip
 
-        compute = [] if device == "auto" else [f"nvc=--device {device}"]
-        compute += [] if threads == 1 else [f"nvc=--threads {threads}"]
+        compute = [] if asked.device == "auto" else [f"nvc=--device {asked.device}"]
+        compute += [] if asked.threads == 1 else [f"nvc=--threads {asked.threads}"]
         contestants = parse_codecs(codecs, points, [*extra, *compute])
-        clips = [BenchClip(Path(path), size, fps, pix_fmt, seek, frames) for path in inputs]
-        with make_progress(progress, terminal) as shown:
+        clips = [
+            BenchClip(Path(path), asked.size, asked.fps, asked.pix_fmt, asked.seek, asked.frames) for path in inputs
+        ]
+        with make_progress(terminal.progress, terminal) as shown:
             bench = Bench(
                 folder=Path(output),
-                vmaf="vmaf" in wanted,
-                device=device,
-                threads=threads,
+                vmaf="vmaf" in more,
+                device=asked.device,
+                threads=asked.threads or 1,
                 afresh=overwrite,
                 on_event=shown.on_event,
                 on_frames=shown.frame_counter,
             )
             outcome = bench.run(clips, contestants)
         curves, failures = outcome.curves, list(outcome.failures)
-    _report(curves, metric, anchor, plot, as_json, terminal)
+    _report(curves, metric, anchor, plot, terminal)
     if failures:
         raise failures[0]
 
 
-def _report(
-    curves: list[Curve], metric: str, anchor: str | None, plot: str | None, as_json: bool, terminal: Terminal
-) -> None:
+def _report(curves: list[Curve], metric: str, anchor: str | None, plot: str | None, terminal: Terminal) -> None:
     """Tables to stdout, the plot to its file."""
     from nvcodec.eval.compare import compare
     from nvcodec.eval.plot import plot as draw
@@ -174,7 +164,7 @@ def _report(
     if plot is not None and curves:
         draw(curves, plot, metric)
         terminal.note(f"plot in {plot}")
-    if as_json:
+    if terminal.as_json:
         found = [curve.to_json() for curve in curves]
         print_json({"schema": SCHEMA, "curves": found, "summary": None if summary is None else summary.to_json()})
         return

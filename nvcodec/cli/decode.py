@@ -53,10 +53,7 @@ _CHECKED = "   all digests match"
     help="Kind of the videos of --all; mp4 is lossy.  [default: mkv]",
 )
 @fields_of(DecodeOptions, "layers", "scale", "device", "threads", "batch", "limits", "check")
-@options.json_option()
-@options.progress_option()
-@options.overwrite_option()
-@options.verbosity_options()
+@options.output_options()
 # fmt: on
 @click.pass_context
 def command(
@@ -66,8 +63,6 @@ def command(
     output: str | None,
     every: bool,
     kind: str | None,
-    as_json: bool,
-    progress: str,
     overwrite: bool,
     **wanted: object,
 ) -> None:
@@ -85,11 +80,11 @@ def command(
         raise UsageError("--format is for --all", "Say the kind of one video with its suffix:  -o clip.y4m")
     if output is None and not asked.check:
         raise UsageError("no output given", "Name the video with -o, e.g. -o clip.y4m; or only verify with --check")
-    if output == "-" and as_json:
+    if output == "-" and terminal.as_json:
         raise UsageError("--json and -o - both write to standard output; choose one")
     if output == "-" and sys.stdout.isatty():
         raise UsageError("standard output is a terminal", "Pipe the Y4M on:  nvc decode clip.nvc -o - | ffplay -")
-    with make_progress(progress, terminal) as shown:
+    with make_progress(terminal.progress, terminal) as shown:
         told, warn = shown.frame_counter("decode"), terminal.warn
         if every:
             suffix = f".{kind or 'mkv'}"
@@ -101,7 +96,7 @@ def command(
                 bitstream, output, options=asked, overwrite=overwrite, on_progress=told, on_warning=warn
             )
     if every:
-        _report_all(terminal, bitstream, outcomes, asked.check, as_json)
+        _report_all(terminal, bitstream, outcomes, asked.check)
         return
     if output is None:
         checked = _CHECKED if asked.check else ""
@@ -114,7 +109,7 @@ def command(
             f"  this is stream {result.stream}{named} of {result.streams}; for another --stream N|NAME, "
             f"for all of them --all{' -o FOLDER/' if output else ''}"
         )
-    if as_json:
+    if terminal.as_json:
         print_json(result.to_json())
 
 
@@ -130,7 +125,7 @@ def _check_all(output: str | None) -> None:
         raise UsageError(f"{output} is no folder; --all writes one file for each video", "Name a folder:  -o videos/")
 
 
-def _report_all(terminal: Terminal, bitstream: str, outcomes: list[StreamOutcome], check: bool, as_json: bool) -> None:
+def _report_all(terminal: Terminal, bitstream: str, outcomes: list[StreamOutcome], check: bool) -> None:
     """A line for each video, and what went wrong.
 
     Raises:
@@ -143,7 +138,7 @@ def _report_all(terminal: Terminal, bitstream: str, outcomes: list[StreamOutcome
         elif outcome.result is not None:
             named = outcome.output or f"{bitstream} stream {outcome.stream} {outcome.name}".rstrip()
             terminal.note(_result_line(named, outcome.result, check) if outcome.output else f"{named}{_CHECKED}")
-    if as_json:
+    if terminal.as_json:
         print_json({"schema": "nvc-decode-all/1", "streams": [outcome.to_json() for outcome in outcomes]})
     if failed:
         # damage weighs more than what this version does not have

@@ -35,7 +35,7 @@ from nvcodec.models import registry
 if TYPE_CHECKING:
     from nvcodec.cli._progress import Progress
 
-_KEPT_BY_RESUME = {"resume", "recon", "no_verify", "as_json", "progress", "overwrite"}
+_KEPT_BY_RESUME = {"resume", "recon", "no_verify", "overwrite"}
 _FILES = "Files"
 
 
@@ -87,10 +87,7 @@ _FILES = "Files"
     "--recon", group="Output", metavar="FILE", help="Also write the decoded video (.y4m or .yuv); of several, DIR/."
 )
 @option("--no-verify", group="Output", is_flag=True, help="Skip checking the written file against its digests.")
-@options.json_option()
-@options.progress_option()
-@options.overwrite_option()
-@options.verbosity_options()
+@options.output_options()
 # fmt: on
 @click.pass_context
 def command(
@@ -106,8 +103,6 @@ def command(
     save_config_to: str | None,
     recon: str | None,
     no_verify: bool,
-    as_json: bool,
-    progress: str,
     overwrite: bool,
     **wanted: object,
 ) -> None:
@@ -129,7 +124,7 @@ def command(
         drop_overruled(ctx, TARGETS, wanted)
         asked = changed(asked, {**wanted, "settings": {**tables, **settings}})
         if sources or output is not None or save_config_to is None:
-            _check_files(sources, output, work_dir, as_json, asked)
+            _check_files(sources, output, work_dir, terminal.as_json, asked)
         if save_config_to is not None:
             check(asked)
             save_config(save_config_to, asked, overwrite)
@@ -141,7 +136,7 @@ def command(
         _check_recon(Path(recon), overwrite, sources)
     with (
         tempfile.TemporaryDirectory(prefix="nvc-") as scratch,
-        make_progress(progress, terminal) as shown,
+        make_progress(terminal.progress, terminal) as shown,
         stop_on_interrupt(terminal, overwrite) as should_stop,
     ):
         verify, on_event = not no_verify, shown.on_event
@@ -167,7 +162,7 @@ def command(
         if output == "-":
             sys.stdout.buffer.write(Path(result.file).read_bytes())
             result = replace(result, file="-")
-    if progress == "json":
+    if terminal.progress == "json":
         terminal.note(json.dumps({"event": "result", **result.to_json()}))
     else:
         terminal.note("\n".join(encode_summary(result, verify)))
@@ -175,7 +170,7 @@ def command(
         terminal.detail("\n".join("  " + line for line in part_table(all_costs(probe(result.file)))))
     for key, value in flatten(result.config).items():
         terminal.detail(f"  {key} = {value}")
-    if as_json:
+    if terminal.as_json:
         print_json(result.to_json())
     if result.shortfall is not None:
         raise TargetNotReachedError(f"target not reached: {result.shortfall}", "The best file found was written")

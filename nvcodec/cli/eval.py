@@ -39,10 +39,7 @@ if TYPE_CHECKING:
 @fields_of(EvalOptions, "size", "fps", "pix_fmt", "seek", "frames", "stream", "metrics", "mask")
 @option("--per-frame", group="Metrics", metavar="FILE", help="Also write a row per frame (.csv).")
 @fields_of(EvalOptions, "device", "threads")
-@options.json_option()
-@options.progress_option()
-@options.overwrite_option()
-@options.verbosity_options()
+@options.output_options()
 # fmt: on
 @click.pass_context
 def command(
@@ -51,8 +48,6 @@ def command(
     reference: str,
     tests: tuple[str, ...],
     per_frame: str | None,
-    as_json: bool,
-    progress: str,
     overwrite: bool,
     **wanted: object,
 ) -> None:
@@ -68,14 +63,14 @@ def command(
         if len(tests) > 1:
             raise UsageError("--per-frame takes one TEST", "Measure the files one by one")
         check_output(per_frame, overwrite)
-    with make_progress(progress, terminal) as shown:
+    with make_progress(terminal.progress, terminal) as shown:
         results = [
             evaluate(reference, test, options=asked, on_notice=shown.say, on_progress=shown.frame_counter("eval"))
             for test in tests
         ]
     if per_frame is not None:
         _write_rows(Path(per_frame), results[0], asked.seek)
-    if as_json:
+    if terminal.as_json:
         objects = [result.to_json() for result in results]
         print_json(objects[0] if len(objects) == 1 else objects)
         return

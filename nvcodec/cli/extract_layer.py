@@ -21,13 +21,9 @@ from nvcodec.errors import UsageError
     help="Which enhancement layer; 1 = the first above the base.",
 )
 @option("-o", "--output", group="Files", metavar="FILE", help="The layer, by custom *.nvcl.")
-@options.json_option()
-@options.overwrite_option()
-@options.verbosity_options()
+@options.output_options(progress=False)
 @click.pass_context
-def command(
-    ctx: click.Context, bitstream: str, layer: int | None, output: str | None, as_json: bool, overwrite: bool
-) -> None:
+def command(ctx: click.Context, bitstream: str, layer: int | None, output: str | None, overwrite: bool) -> None:
     """Copy an enhancement layer into a file of its own.
 
     It can be sent later than its base, and put on it with 'nvc append'.
@@ -41,5 +37,5 @@ def command(
         raise UsageError("no output given", "Name the layer:  -o layer.nvcl")
     result = extract_layer(bitstream, layer, output, overwrite=overwrite)
     terminal.note(f"{result.file}  {size(result.bytes)}, layer {layer} of {bitstream}")
-    if as_json:
+    if terminal.as_json:
         print_json({**result.to_json("nvc-extract-layer/1"), "layer": layer})

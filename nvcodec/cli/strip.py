@@ -29,9 +29,7 @@ from nvcodec.errors import UsageError
 )
 @option("--drop-previews", group="What to take off", is_flag=True, help="Leave out what draws small pictures quickly.")
 @option("-o", "--output", group="Files", metavar="FILE", help="Write here.  [default: change BITSTREAM itself]")
-@options.json_option()
-@options.overwrite_option()
-@options.verbosity_options()
+@options.output_options(progress=False)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -39,7 +37,6 @@ def command(
     layers: int | None,
     drop_previews: bool,
     output: str | None,
-    as_json: bool,
     overwrite: bool,
 ) -> None:
     """Take enhancement layers or previews off a bitstream.
@@ -58,5 +55,5 @@ def command(
     result = strip(bitstream, layers, output, drop_previews=drop_previews, overwrite=overwrite)
     removed = f"{size(-result.changed_bytes)} removed" if result.changed_bytes else "nothing to remove"
     terminal.note(f"{result.file}  {size(result.bytes)}, {plural(result.layers, 'layer')}; {removed}")
-    if as_json:
+    if terminal.as_json:
         print_json(result.to_json("nvc-strip/1"))
