@@ -20,7 +20,7 @@ demo: $(STAMP)
 	$(BIN)/python tools/side_by_side.py $(SAMPLE) demo/bunny.mkv --frame 24 -o demo/side_by_side.png
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -89,8 +89,6 @@ def check(options: EncodeOptions, inputs: int = 1, *, layer: bool = False) -> No
             f"--preview is for the models {' and '.join(able)}; no earlier part of {model.name} shows its pictures",
             "Leave it out: nvc decode --scale shrinks whole pictures of any model",
         )
-    if options.domain is not None and options.domain not in [one.name.lower() for one in model.settings.domains]:
-        raise UsageError(f"--domain {options.domain} is not for {model.name}: its key frames are 4:2:0", "Leave it out")
     if layer:
         _check_layer(options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nvcodec.api.checks import check, check_inputs, check_output, check_resumable, settled, videos_of
 from nvcodec.config.job import Job
@@ -12,7 +12,6 @@ from nvcodec.config.options import MANY, EncodeOptions, changed
 from nvcodec.encoder.fit.events import EventHandler, ignore
 from nvcodec.encoder.result import EncodeResult, LayerResult
 from nvcodec.encoder.resume.work_folder import check_work_dir, job_in
-from nvcodec.errors import UsageError
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -103,33 +102,6 @@ def resume(
     return run(job, work_dir=folder, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop)
 
 
-def encode_archive(
-    sources: Sequence[str | Path],
-    output: str | Path,
-    *,
-    options: EncodeOptions | None = None,
-    work_dir: str | Path | None = None,
-    overwrite: bool = False,
-    verify: bool = True,
-    on_event: EventHandler = ignore,
-    should_stop: Callable[[], bool] = lambda: False,
-    **changes: Unpack[EncodeKeywords],
-) -> EncodeResult:
-    """Another name of :func:`encode` with ``model="dnerv"``, for a list of videos."""
-    if isinstance(sources, (str, bytes, Path)) or not isinstance(sources, Sequence):
-        raise UsageError(
-            f"an archive is made of a list of videos, not of one {type(sources).__name__}",
-            "Give a list of videos, of one too:  encode_archive([video], output)",
-        )
-    changes.setdefault("model", MANY)
-    return encode(
-        sources,
-        output,
-        options=options,
-        work_dir=work_dir,
-        overwrite=overwrite,
-        verify=verify,
-        on_event=on_event,
-        should_stop=should_stop,
-        **changes,
-    )
+def encode_archive(sources: Sequence[str | Path], output: str | Path, **how: Any) -> EncodeResult:
+    """Another name of :func:`encode` with ``model="dnerv"``, for a list of videos; it takes the same keywords."""
+    return encode(sources, output, **{"model": MANY, **how})

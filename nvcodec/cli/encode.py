@@ -186,11 +186,11 @@ def _check_files(
     """
     if not sources:
         raise UsageError("no input given", "See:  nvc encode -h")
-    is_list = sources[0].startswith("@") and not os.path.exists(sources[0])
     many = registry.by_name(asked.model).settings.shares_parameters
-    if not many and (len(sources) > 1 or is_list):
-        given = f"{len(sources)} inputs" if len(sources) > 1 else f"the list {sources[0]}"
-        raise UsageError(f"{given} given; --model {MANY} takes several videos", "Add it, or encode them one by one")
+    if not many and len(sources) == 1 and sources[0].startswith("@") and not os.path.exists(sources[0]):
+        raise UsageError(
+            f"the list {sources[0]} given; --model {MANY} takes several videos", "Add it, or encode them one by one"
+        )
     if output is None:
         name = "clip" if sources[0] == "-" else "set" if many and len(sources) > 1 else Path(sources[0]).stem
         raise UsageError("no output given", f"Name the bitstream:  -o {name}.nvc")

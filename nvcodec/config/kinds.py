@@ -123,7 +123,7 @@ def quantity(name: str, units: Mapping[str, int], examples: str) -> Kind[float]:
         complete = "".join(number + unit for number, unit in parts) == text
         if not (parts and complete and all(unit in units for _, unit in parts)):
             raise ValueError(f"'{value}' is no {name}; write it as {examples}")
-        total = math.fsum(float(number) * units[unit] for number, unit in parts)
+        total = sum((float(number) * units[unit] for number, unit in parts), 0.0)
         if not 0 < total < 1e18:
             raise ValueError(f"{value} is out of range")
         return int(total) if total.is_integer() else total
@@ -167,12 +167,12 @@ def _size(value: object) -> tuple[int, int]:
 
 def _frame_rate(value: object) -> Fraction:
     if isinstance(value, str):
-        match = re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,6})?|([0-9]{1,9})[/:]([0-9]{1,9})", value)
+        match = re.fullmatch(r"[0-9]{1,10}(?:\.[0-9]{1,6})?|([0-9]{1,10})[/:]([0-9]{1,10})", value)
         if not match or not float(match[2] or 1):
             raise ValueError(f"'{value}' is no frame rate; write it as 30 or 30000/1001")
-        if not (rate := Fraction(value.replace(":", "/"))):
+        if not (exact := Fraction(value.replace(":", "/"))):
             raise ValueError("a frame rate must be above 0")
-        return rate
+        value = exact
     try:
         exact = Fraction(value) if isinstance(value, Rational) else Fraction(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):  # nan and infinity

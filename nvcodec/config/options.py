@@ -40,8 +40,8 @@ TARGETS = ("crf", "bpp", "bitrate", "target_size", "target_psnr")
 """Of these, one can be asked for."""
 MAX_INTERPOLATE = 64
 """From 1 frame per second to 64."""
-MANY = " and ".join(model.name for model in MODELS if model.settings.shares_parameters)
-"""Models that draw several videos with one network."""
+MANY = next(model.name for model in MODELS if model.settings.shares_parameters)
+"""The model that draws several videos with one network."""
 
 _RAW, _MODEL, _RATE = "Raw .yuv input (else read from header or file name)", "Model", "Quality and size (at most one)"
 PIXEL_FORMAT = one_of(("yuv420p", "yuv420p10le"), {"8": "yuv420p", "10": "yuv420p10le"})

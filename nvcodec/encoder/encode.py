@@ -207,10 +207,10 @@ class _Encode:
         done = self.checkpoint and self.checkpoint.load_part(index)
         if done:
             fitted = part.finished(done)
-            self._forecast(part)
+            self._forecast(part, part.probe())
         else:
             fitted = self._fit(part)
-        for problem in fitted.problems:
+        for problem in fitted.chunks.problems:
             self._tell(problem)
         return fitted
 
@@ -287,8 +287,8 @@ class _Encode:
             )
         return below
 
-    def _forecast(self, part: Part, step_s: float = 0.0) -> None:
-        """Say what is about to come, at the first part; where that is done already, without knowing how long."""
+    def _forecast(self, part: Part, step_s: float) -> None:
+        """Say what is about to come, at the first part."""
         if part.index > 0:
             return
         budget, share, steps = part.budget, part.pixels / part.pixels_left, sum(self.plan.steps)

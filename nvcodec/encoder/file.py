@@ -17,8 +17,6 @@ from nvcodec.container import (
     KeyFrames,
     MetadataValue,
     ModelId,
-    PackModelId,
-    PackSegment,
     SegmentDigest,
     SequenceHeader,
     StreamHeader,
@@ -29,11 +27,11 @@ from nvcodec.decoder.check import sample
 from nvcodec.decoder.opening import open_session
 from nvcodec.decoder.session import Session
 from nvcodec.encoder.footage.read import SourceVideo
+from nvcodec.encoder.parts.layer import new_pack
 from nvcodec.encoder.parts.part import Fitted, Network
 from nvcodec.encoder.plan.plan import Plan
 from nvcodec.io.replace import replace_with
 from nvcodec.models.een_config import EENConfig
-from nvcodec.quant.tensors import digest
 from nvcodec.types import Planes
 from nvcodec.version import __version__
 
@@ -169,25 +167,12 @@ class LayeredFile(OutputFile):
     def __init__(self, job: Job, plan: Plan, data: bytes, session: Session) -> None:
         assert job.base is not None
         self.plan, self.output, self.base = plan, job.output, job.base
-        self.data, self.container = data, session.container
+        self.data, self.session = data, session
 
     def overhead(self, network: Network, key_frames: Mapping[int, KeyFrames]) -> int:
         """See :class:`OutputFile`."""
         assert isinstance(network, EENConfig)
-        layer, packs = self.container.layers + 1, []
-        for span in self.plan.spans:
-            packs.append(
-                PackSegment(
-                    segment=span.ordinal,
-                    layer=layer,
-                    parent=self.container.layer_id(span.ordinal, layer - 1),
-                    model_id=PackModelId.EEN,
-                    config=network.to_bytes(),
-                    integers=digest([]),
-                    psnr_mdb=99_000,
-                    payload=b"",
-                )
-            )
+        packs = [new_pack(self.session, span.ordinal, network, [], b"", _PSNR_TO_COME) for span in self.plan.spans]
         return len(appended(self.data, packs)) + self.plan.slack_bytes
 
     def draft(self, fitted: Sequence[Fitted]) -> Session:

@@ -112,7 +112,7 @@ def encode_result(
         preview_bytes=found.session.container.preview_bytes,
         network_bytes=payloads,
         key_frame_bytes=key_bytes,
-        key_frame_crf=fitted[0].key_frame_crf,
+        key_frame_crf=fitted[0].chunks.key_frame_crf,
         device=job.options.device,
         seed=job.options.seed,
         versions=versions(),

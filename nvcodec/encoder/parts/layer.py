@@ -6,31 +6,44 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
-import numpy as np
 import torch
 
 from nvcodec.config.target import TargetKind
 from nvcodec.container import PackModelId, PackSegment
 from nvcodec.decoder.layers import FinishedLayers
+from nvcodec.decoder.session import Session
 from nvcodec.encoder.fit.draw import Painter
-from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.fit.goal import Goal
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.schedule import Budget
-from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room
+from nvcodec.encoder.parts.part import Chunks, Context, Part, Room
 from nvcodec.encoder.plan.layer import BATCH
 from nvcodec.encoder.plan.memory import available_bytes
-from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
-from nvcodec.entropy.payload import decode_tensors, encode_tensors
 from nvcodec.models import pack_registry
 from nvcodec.models.een import EEN
 from nvcodec.models.een_config import EENConfig
 from nvcodec.quant.tensors import IntegerTensor, digest
 
-_PROBE_STEPS = 3
 _PROGRAM_BYTES = 400_000_000
+
+
+def new_pack(
+    session: Session, ordinal: int, network: EENConfig, tensors: list[IntegerTensor], payload: bytes, psnr_db: float
+) -> PackSegment:
+    """The pack of one more layer on a segment of a bitstream; ``psnr_db`` is what the pictures are worth with it."""
+    layer = session.container.layers + 1
+    return PackSegment(
+        segment=ordinal,
+        layer=layer,
+        parent=session.container.layer_id(ordinal, layer - 1),
+        model_id=PackModelId.EEN,
+        config=network.to_bytes(),
+        integers=digest(tensors),
+        psnr_mdb=max(0, round(1000 * psnr_db)),
+        payload=payload,
+    )
 
 
 @final
@@ -73,50 +86,10 @@ class LayerPart(Part):
         """See :class:`Part`."""
         return _PROGRAM_BYTES + sum(clip.nbytes + len(clip) * self.pyramid.nbytes for clip in self.context.clips)
 
-    def probe(self) -> float:
+    def chunks(self, tensors: list[IntegerTensor], payload: bytes) -> Chunks:
         """See :class:`Part`."""
-        return self.fit.probe(_PROBE_STEPS)
-
-    def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> Fitted:
-        """See :class:`Part`."""
-        self.fit.run(on_event, should_stop)
-        return self._fitted(self.goal.land(self.fit))
-
-    def finished(self, state: State) -> Fitted:
-        """See :class:`Part`."""
-        self.choose(None, lambda: False)
-        with fit_state.matching():
-            payload = state["payload"].tobytes()
-            self.budget.done_steps, self.budget.done_seconds = int(state["steps"]), float(state["seconds"])
-        return self._fitted(decode_tensors(payload, self.fit.flat.specs))
-
-    def _fitted(self, tensors: list[IntegerTensor]) -> Fitted:
         psnr_db = self.fit.painter.psnr_db(self.fit.flat.vector_of(tensors), self.clip)
-        payload, ordinal = encode_tensors(tensors), self.span.ordinal
-        pack = PackSegment(
-            segment=ordinal,
-            layer=self.layer,
-            parent=self.session.container.layer_id(ordinal, self.layer - 1),
-            model_id=PackModelId.EEN,
-            config=self.network.to_bytes(),
-            integers=digest(tensors),
-            psnr_mdb=max(0, round(1000 * psnr_db)),
-            payload=payload,
-        )
-        return Fitted(
-            self.network,
-            tensors,
-            payload,
-            self.budget.done_steps,
-            self.fit.estimate(tensors),
-            self.budget.done_seconds,
-            Chunks(packs=(pack,)),
-            {
-                "payload": np.frombuffer(payload, np.uint8),
-                "steps": np.int64(self.budget.done_steps),
-                "seconds": np.float64(self.budget.elapsed),
-            },
-        )
+        return Chunks(packs=(new_pack(self.session, self.span.ordinal, self.network, tensors, payload, psnr_db),))
 
     def _fresh(self) -> EEN:
         """A network that changes nothing yet: with the trunk of the layer below where that has the same shape."""

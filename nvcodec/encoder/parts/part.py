@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from nvcodec.config.job import Job
@@ -16,11 +17,13 @@ from nvcodec.container import BaseSegment, KeyFrames, PackSegment, PreviewHead, 
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.encoder.fit.fit import Fit
+from nvcodec.encoder.fit.goal import Goal
 from nvcodec.encoder.fit.schedule import Budget, Deadline
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.plan.plan import Plan, Span
 from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
+from nvcodec.entropy.payload import decode_tensors, encode_tensors
 from nvcodec.metrics.measure import measure
 from nvcodec.models.config import FieldConfig
 from nvcodec.models.een_config import EENConfig
@@ -28,6 +31,7 @@ from nvcodec.quant.tensors import IntegerTensor
 
 _PACK_S_PER_PARAMETER = 3e-6
 _USUAL_CLOSING_S = 0.5
+_PROBE_STEPS = 3
 
 Network = FieldConfig | EENConfig
 
@@ -48,6 +52,10 @@ class Chunks:
     digests: tuple[SegmentDigest, ...] = ()
     previews: tuple[PreviewHead, ...] = ()
     packs: tuple[PackSegment, ...] = ()
+    key_frame_crf: int | None = None
+    """Rate factor of the key frames, where there are any."""
+    problems: tuple[str, ...] = ()
+    """What was asked for and is not there."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +74,6 @@ class Fitted:
     chunks: Chunks
     state: State
     """What :meth:`Part.finished` needs to make the same of."""
-    problems: tuple[str, ...] = ()
-    """What was asked for and is not there."""
-    key_frame_crf: int | None = None
-    """Rate factor of the key frames, where there are any."""
 
     @property
     def parameters(self) -> int:
@@ -98,7 +102,7 @@ class Context:
 class Part(ABC):
     """What one network draws. Subclasses are final.
 
-    First :meth:`choose`, or :meth:`finished` for one that an earlier run has done; then :meth:`run`.
+    First :meth:`choose`, then :meth:`run`; or :meth:`finished`, for one that an earlier run has done.
 
     Args:
         context: What all parts share.
@@ -110,6 +114,8 @@ class Part(ABC):
     """There from :meth:`choose` on."""
     network: Network
     """Likewise."""
+    goal: Goal
+    """What the fit is to end at; likewise."""
     reserved_bytes: int = 0
     """What each part keeps of the file for what is found behind its fit."""
 
@@ -158,24 +164,52 @@ class Part(ABC):
         """
 
     @abstractmethod
+    def chunks(self, tensors: list[IntegerTensor], payload: bytes) -> Chunks:
+        """All that goes into the file, where the network has these integers, coded as ``payload``."""
+
+    def integers(self) -> list[IntegerTensor]:
+        """The integers of the finished fit."""
+        return self.goal.land(self.fit)
+
+    def kept(self) -> State:
+        """What :meth:`restore` needs beside the coded parameters."""
+        return {}
+
+    def restore(self, state: State) -> None:  # noqa: B027 (most have nothing to restore)
+        """Be as at the end of the fit whose :meth:`kept` it is, but for the parameters."""
+
     def probe(self) -> float:
         """Seconds per step, measured without moving the fit."""
+        return self.fit.probe(_PROBE_STEPS)
 
-    @abstractmethod
     def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> Fitted:
         """Fit to the end, then find the integers and all chunks.
 
         Raises:
             StopRequested: ``should_stop`` returned true.
         """
+        self.fit.run(on_event, should_stop)
+        return self._fitted(self.integers())
 
-    @abstractmethod
     def finished(self, state: State) -> Fitted:
-        """The part as an earlier run left it.
+        """The part as an earlier run left it, from the state of what that gave.
 
         Raises:
             InputError: The state is that of another encode.
         """
+        self.choose(state, lambda: False)
+        with fit_state.matching():
+            payload = state["payload"].tobytes()
+            self.budget.done_steps, self.budget.done_seconds = int(state["steps"]), float(state["seconds"])
+            self.restore(state)
+        return self._fitted(decode_tensors(payload, self.fit.flat.specs))
+
+    def _fitted(self, tensors: list[IntegerTensor]) -> Fitted:
+        payload, steps, seconds = encode_tensors(tensors), self.budget.done_steps, self.budget.elapsed
+        state = {"payload": np.frombuffer(payload, np.uint8), "steps": np.int64(steps), "seconds": np.float64(seconds)}
+        chunks, estimate = self.chunks(tensors, payload), self.fit.estimate(tensors)
+        earlier_s = self.budget.done_seconds
+        return Fitted(self.network, tensors, payload, steps, estimate, earlier_s, chunks, {**state, **self.kept()})
 
     def state(self) -> State:
         """What a resume file must hold of a running fit."""

@@ -34,7 +34,6 @@ from nvcodec.encoder.plan.plan import Span, network_of
 from nvcodec.encoder.plan.sizing import schedule_steps
 from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
-from nvcodec.entropy.payload import decode_tensors, encode_tensors
 from nvcodec.models.base import VideoField
 from nvcodec.models.dnerv_config import DNeRVConfig, key_times
 from nvcodec.quant.tensors import IntegerTensor, digest
@@ -80,6 +79,10 @@ class SharedPart(Part):
             wanted_db = self._psnr_db()
             pair = self._best_pair(should_stop) if wanted_db is None else self._good_pair(wanted_db, should_stop)
             self.keys, self.network = pair
+        self._begin()
+
+    def _begin(self) -> None:
+        self.goal = self._goal(self.keys, self.network)
         self.fit = self._fit(self.keys, self.network)
 
     @property
@@ -87,10 +90,6 @@ class SharedPart(Part):
         """See :class:`Part`."""
         largest = max(self.clips, key=lambda clip: clip.format.width * clip.format.height)
         return fit_bytes(self.network, geometry_of(largest), self._units.nbytes, None, 0)
-
-    def probe(self) -> float:
-        """See :class:`Part`."""
-        return self.fit.probe(_PROBE_STEPS)
 
     @property
     def note(self) -> str:
@@ -100,7 +99,7 @@ class SharedPart(Part):
 
     def state(self) -> State:
         """What was chosen too."""
-        return {**super().state(), **self._chosen()}
+        return {**super().state(), **self.kept()}
 
     def closing_s(self) -> float:
         """All is drawn twice, to choose key frames that are shown as they are and to measure, and measured."""
@@ -119,27 +118,19 @@ class SharedPart(Part):
 
         while True:
             self.fit.run(tell, should_stop)
-            tensors = self._goal(self.keys, self.network).land(self.fit, self._file_db)
+            tensors = self.goal.land(self.fit, self._file_db)
             if not self._improved(tensors):
                 return self._fitted(tensors)
 
-    def finished(self, state: State) -> Fitted:
-        """See :class:`Part`."""
-        self._take(state)
-        self.fit = self._fit(self.keys, self.network)
-        with fit_state.matching():
-            payload = state["payload"].tobytes()
-            self.budget.done_steps, self.budget.done_seconds = int(state["steps"]), float(state["seconds"])
-        return self._fitted(decode_tensors(payload, self.fit.flat.specs))
+    def kept(self) -> State:
+        """Key frames and network, by what they follow from."""
+        network = np.frombuffer(self.network.to_bytes(), np.uint8)
+        return {"network": network, "crf": np.int64(self.keys.crf), "tries": np.int64(self.tries)}
 
     @property
     def _units(self) -> Units:
         assert isinstance(self.fit.clip, Units)
         return self.fit.clip
-
-    def _chosen(self) -> State:
-        network = np.frombuffer(self.network.to_bytes(), np.uint8)
-        return {"network": network, "crf": np.int64(self.keys.crf), "tries": np.int64(self.tries)}
 
     def _take(self, state: State) -> None:
         """Key frames and network of an earlier run."""
@@ -192,7 +183,7 @@ class SharedPart(Part):
             return False
         self.context.on_event(Notice(f"{missing_db:.2f} dB are missing: once more, with better key frames"))
         self.tries, self.keys, self.network = self.tries + 1, better, self._network(self._rest(better))
-        self.fit = self._fit(self.keys, self.network)
+        self._begin()
         return True
 
     def _keys_of(self, least_db: float) -> CodedKeys:
@@ -275,9 +266,9 @@ class SharedPart(Part):
             for span, flags, packets in zip(self.spans, direct or none, keys.packets, strict=True)
         }
 
-    def _fitted(self, tensors: list[IntegerTensor]) -> Fitted:
+    def chunks(self, tensors: list[IntegerTensor], payload: bytes) -> Chunks:
         """Draw all videos as a decoder does; key frames that are nearer to their source than that stay as they are."""
-        payload, integers, trained = encode_tensors(tensors), digest(tensors), self._trained(tensors)
+        integers, trained = digest(tensors), self._trained(tensors)
         segments, digests, direct = [], [], []
         for span, clip, keys in zip(self.spans, self.clips, self._key_frames(self.keys).values(), strict=True):
             key_times = self.network.key_times(len(clip))
@@ -292,22 +283,8 @@ class SharedPart(Part):
             samples = sample(shown.__getitem__, clip.format, len(clip))
             digests.append(SegmentDigest(span.ordinal, integers, samples))
             direct.append(flags)
-        return Fitted(
-            self.network,
-            tensors,
-            payload,
-            self.budget.done_steps,
-            self.fit.estimate(tensors),
-            self.budget.done_seconds,
-            Chunks(tuple(segments), self._key_frames(self.keys, direct), tuple(digests)),
-            {
-                **self._chosen(),
-                "payload": np.frombuffer(payload, np.uint8),
-                "steps": np.int64(self.budget.done_steps),
-                "seconds": np.float64(self.budget.elapsed),
-            },
-            key_frame_crf=self.keys.crf,
-        )
+        key_frames = self._key_frames(self.keys, direct)
+        return Chunks(tuple(segments), key_frames, tuple(digests), key_frame_crf=self.keys.crf)
 
     def _trained(self, tensors: list[IntegerTensor]) -> VideoField:
         """The network with some integers, as a decoder has it."""

@@ -94,7 +94,7 @@ def make_plan(videos: Sequence[tuple[VideoFormat, int]], options: EncodeOptions)
     bits = sum(bpp_for_crf(crf) * video.width * video.height * frames for video, frames in videos)
     size = limit if limit is not None else round(bits / 8)
     network, steps = None, tuple[int, ...]()
-    if not model.settings.keyed:
+    if not model.settings.shares_parameters:
         bits = 8 * limit if limit is not None else bits
         network = _segment_network(videos[0], parts, options, bits, preset, settings, domain)
         counts = [span.frames for (span,) in parts]
