@@ -45,7 +45,7 @@ def _run(given: argparse.Namespace) -> int:
     if not given.table_only:
         folders = [*([given.clips] if given.clips else []), ROOT]
         terminal = Terminal()
-        with stop_on_interrupt(terminal) as should_stop:
+        with stop_on_interrupt(terminal, overwrite=False) as should_stop:
             code = campaign.run(folders, pick_device(given.device), given.threads, terminal.note, should_stop)
     print(campaign.tables(), end="")
     return code

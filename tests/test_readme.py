@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nvcodec.cli.main import main
-from nvcodec.encoder.plan import presets, sizing
+from nvcodec.encoder.plan import models, presets
 from nvcodec.io.sink import open_sink
 from nvcodec.types import VideoFormat
 
@@ -24,7 +24,7 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
 def clip_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a small clip.mp4, and presets that take a second."""
     quick = {name: replace(preset, epochs=1, min_steps=16) for name, preset in presets.PRESETS.items()}
-    monkeypatch.setitem(sizing._PRESETS, "msnerv", quick)
+    monkeypatch.setitem(models.ROWS, "msnerv", replace(models.ROWS["msnerv"], presets=quick))
     monkeypatch.chdir(tmp_path)
     rows, columns = np.mgrid[0:96, 0:128]
     with open_sink("clip.mp4", VideoFormat(128, 96, Fraction(25))) as sink:

@@ -12,57 +12,11 @@ from nvcodec.cli._tensors import all_costs, part_table, tensor_table
 from nvcodec.cli._terminal import Terminal, print_json, printable
 from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.io.geometry import describe
+from nvcodec.models.registry import citation
 
 _GOPS_LISTED = 12
 """Up to so many groups of pictures are listed by their first frames."""
 
-_CITATIONS = {
-    "msnerv": """\
-@article{zhu2025msnerv,
-  title   = {{MSNeRV}: Neural Video Representation with Multi-Scale Feature Fusion},
-  author  = {Zhu, Jun and Zhang, Xinfeng and Tang, Lv and Jiang, Junhao},
-  journal = {arXiv preprint arXiv:2506.15276},
-  year    = {2025}
-}
-
-@inproceedings{kwan2023hinerv,
-  title     = {{HiNeRV}: Video Compression with Hierarchical Encoding-based Neural Representation},
-  author    = {Kwan, Ho Man and Gao, Ge and Zhang, Fan and Gower, Andrew and Bull, David},
-  booktitle = {Advances in Neural Information Processing Systems},
-  volume    = {36},
-  year      = {2023}
-}""",
-    "tenerv": """\
-@misc{zhu_tenerv,
-  title  = {Video Compression with Hierarchical Temporal Neural Representation},
-  author = {Zhu, Jun and Zhang, Xinfeng and Tang, Lv and Jiang, Junhao and Zhang, Gai and Wang, Jia},
-  note   = {Preprint}
-}""",
-    "qsnerv": """\
-@inproceedings{wu2024qsnerv,
-  title     = {{QS-NeRV}: Real-Time Quality-Scalable Decoding with Neural Representation for Videos},
-  author    = {Wu, Chang and Quan, Guancheng and He, Gang and Lai, Xin-Quan and Li, Yunsong and Yu, Wenxin and
-               Lin, Xianmeng and Yang, Cheng},
-  booktitle = {ACM International Conference on Multimedia},
-  year      = {2024}
-}
-
-@inproceedings{chen2023hnerv,
-  title     = {{HNeRV}: A Hybrid Neural Representation for Videos},
-  author    = {Chen, Hao and Gwilliam, Matthew and Lim, Ser-Nam and Shrivastava, Abhinav},
-  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
-  year      = {2023}
-}""",
-    "dnerv": """\
-@inproceedings{he2023dnerv,
-  title     = {Towards Scalable Neural Representation for Diverse Videos},
-  author    = {He, Bo and Yang, Xitong and Wang, Hanyu and Wu, Zuxuan and Chen, Hao and Huang, Shuaiyi and
-               Ren, Yixuan and Lim, Ser-Nam and Shrivastava, Abhinav},
-  booktitle = {IEEE/CVF Conference on Computer Vision and Pattern Recognition},
-  year      = {2023}
-}""",
-}
-"""BibTeX by model: what a paper that uses such files should cite."""
 _MATRICES = {0: "RGB", 1: "BT.709", 2: "unspecified", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
 
 
@@ -108,7 +62,7 @@ def command(
             terminal.warn(f"{info.file}: {warning}")
     if cite:
         models = dict.fromkeys(info.model for info in infos)
-        click.echo("\n\n".join(_CITATIONS[model] for model in models))
+        click.echo("\n\n".join(citation(model) for model in models))
         return
     if as_json:
         objects = [{**info.to_json(), **({"tensors": _tensor_objects(info)} if tensors else {})} for info in infos]

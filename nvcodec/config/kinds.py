@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from numbers import Rational
 from typing import Any, Generic, TypeVar
@@ -131,18 +131,20 @@ def quantity(name: str, units: Mapping[str, int], examples: str) -> Kind[float]:
     return Kind(name, parse)
 
 
-def pairs(name: str, read: Callable[[Iterable[str]], _Value], kinds: type | tuple[type, ...]) -> Kind[_Value]:
-    """Words with ``=`` in them, several times, or what they come to, of one of ``kinds``."""
+def pairs(
+    name: str, read: Callable[[Iterable[str]], _Value], kind: type, plain: Callable[[Any], object]
+) -> Kind[_Value]:
+    """Words with ``=`` in them, several times, or what they come to, of one ``kind``."""
 
     def parse(value: object) -> _Value:
-        if isinstance(value, kinds):
+        if isinstance(value, kind):
             return value  # type: ignore[return-value]
         words = (value,) if isinstance(value, str) else value
         if not isinstance(words, (tuple, list)):
             raise ValueError(f"{value!r} is no list of words")
         return read(map(str, words))
 
-    return Kind(name, parse, plain=lambda value: dict(value) if isinstance(value, Mapping) else value)
+    return Kind(name, parse, plain)
 
 
 def _text(value: object) -> str:
@@ -240,9 +242,9 @@ FRAME_RATE = Kind("rate", _frame_rate, plain=str)
 a small denominator."""
 STREAM = Kind("stream", _stream)
 """A video of a file, by number or name."""
-SETTINGS: Kind[Mapping[str, object]] = pairs("settings", _settings, Mapping)
+SETTINGS: Kind[Mapping[str, object]] = pairs("settings", _settings, Mapping, dict)
 """Settings by dotted key; text is ``KEY=VALUE``, several times."""
-LIMITS: Kind[Limits] = pairs("limits", _limits, Limits)
+LIMITS: Kind[Limits] = pairs("limits", _limits, Limits, lambda limits: [f"{k}={v}" for k, v in asdict(limits).items()])
 """What a reader accepts; text is ``NAME=VALUE``, several times."""
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _BYTES = {f"{prefix}b": factor for prefix, factor in _DECIMAL.items()}

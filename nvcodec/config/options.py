@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from nvcodec.config.kinds import (
@@ -345,7 +346,7 @@ class EncodeKeywords(LayerKeywords, total=False):
     """The fields of :class:`EncodeOptions`, for type checkers and editors; a test holds the two equal."""
 
     frames: int | None
-    mask: str | None
+    mask: str | Path | None
     model: str
     domain: str | None
     preview: bool

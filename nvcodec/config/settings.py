@@ -31,7 +31,7 @@ def settings_of(values: Mapping[str, object], model: Model, gop: GopConfig) -> S
     """
     groups: dict[str, dict[str, object]] = {"fit": {}, "loss": {}, "gop": {}, "keys": {}, "model": {}}
     for key, value in values.items():
-        group, dot, name = key.partition(".")
+        group, dot, name = str(key).partition(".")
         if not dot or group not in groups:
             raise UsageError(f"no setting is called {key!r}", "Settings start with fit., loss., gop., keys. or model.")
         groups[group][name] = value

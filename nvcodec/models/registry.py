@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from nvcodec.errors import BitstreamError, UnsupportedError, UsageError
@@ -101,3 +102,8 @@ def by_name(name: str) -> Model:
         if model.name == name:
             return model
     raise UsageError(f"no model is called {name!r}", "Models: " + ", ".join(model.name for model in MODELS))
+
+
+def citation(name: str) -> str:
+    """BibTeX of what a paper that uses files of a model should cite."""
+    return (files(__package__ or "") / "citations" / f"{name}.bib").read_text(encoding="utf-8").strip()

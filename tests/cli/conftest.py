@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -59,6 +62,25 @@ def nvc(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPat
             main([str(word) for word in words])
         out, err = capfdbinary.readouterr()
         return Outcome(int(end.value.code or 0), out, err.decode())
+
+    return run
+
+
+@pytest.fixture
+def interrupted() -> Callable[..., str]:
+    """Run the program on its own, stop it with Ctrl-C in the middle of a fit, and return its stderr."""
+
+    def run(*words: object) -> str:
+        program = [sys.executable, "-m", "nvcodec", *map(str, words), "--progress", "json"]
+        with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as running:
+            assert running.stderr is not None
+            for line in running.stderr:
+                if '"step"' in line:
+                    break
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=300)
+        assert running.returncode == 130
+        return err
 
     return run
 

@@ -136,12 +136,18 @@ def test_mistakes_are_reported_without_torch(clip, file, tmp_path):
         "add-layer clip.nvc -i clip.y4m -o clip.nvc -y",
         "add-layer clip.nvc -i missing.y4m",
         "add-layer missing.nvc -i clip.y4m",
+        "add-layer --resume w",
+        "add-layer --resume w --bpp 1",
+        "encode --resume w",
+        "encode --crf 20 --save-config nvc.toml",
+        "encode clip.y4m clip.y4m -o x.nvc -m dnerv --recon x.y4m",
+        "encode clip.y4m -o x.nvc -m dnerv --domain rgb",
     ]
     done = subprocess.run(
         [sys.executable, "-c", _GUARD, *commands], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     lines = done.stdout.split("\n")
-    assert [line for line in lines if line.isdigit()] == ["0", "2", "2", "2", "3", "3"]
+    assert [line for line in lines if line.isdigit()] == ["0", "2", "2", "2", "3", "3", "3", "2", "3", "0", "2", "2"]
     assert lines[-2] == "loaded"
     assert "Traceback" not in done.stderr
 
@@ -150,7 +156,7 @@ _KILLED = """
 import os, signal, sys
 from nvcodec.io import replace as appending
 from nvcodec.cli.main import main
-from nvcodec.encoder import add_layer
+from nvcodec.encoder import file as files
 from nvcodec.encoder.fit import fit
 
 file, source = sys.argv[1:]
@@ -172,7 +178,7 @@ MOMENTS = {
     "temporary file written": (os, "replace", die),
     "renamed": (os, "replace", after(os.replace)),
 }
-step, replace_with = fit.Fit._step, add_layer.replace_with
+step, replace_with = fit.Fit._step, files.replace_with
 
 def untouched_step(*words):
     assert open(file, "rb").read() == old and not os.path.exists(file + ".part")
@@ -190,7 +196,7 @@ def killed_again_and_again(*words, **named):
         open(file, "wb").write(old)
     replace_with(*words, **named)
 
-fit.Fit._step, add_layer.replace_with = untouched_step, killed_again_and_again
+fit.Fit._step, files.replace_with = untouched_step, killed_again_and_again
 main(["add-layer", file, "--source", source, "--epochs", "2", "--params", "900", "--device", "cpu", "-q"])
 """
 

@@ -110,6 +110,13 @@ def test_encode_reports_every_video(nvc, videos, tmp_path):
         ("wide", 64, 48, 19),
         ("tall", 37, 53, 9),
     ]
+    # what is said of one video is said of all together; sizes that differ are none
+    assert (result["frames"], result["width"], result["height"], result["layers"]) == (28, None, None, 1)
+    means = [stream["psnr"]["yuv_611"] for stream in result["streams"]]
+    assert result["psnr"]["yuv_611"] == result["psnr_yuv_611"] == pytest.approx(sum(means) / 2)
+    assert result["kbps"] == pytest.approx(8 * result["bytes"] / (19 / 25 + 9 * 1001 / 30000) / 1000)
+    network_bits = 8 * (result["bytes"] - result["key_frame_bytes"])
+    assert result["bits_per_parameter"] == pytest.approx(network_bits / result["parameters"])
     *_, header, wide, tall, file, network = outcome.err.splitlines()
     assert header.split() == ["video", "size", "frames", "PSNR", "6:1:1", "MS-SSIM", "Y", "key-frame", "bytes"]
     assert wide.split()[:3] == ["wide", "64x48", "19"] and tall.split()[:3] == ["tall", "37x53", "9"]

@@ -50,7 +50,7 @@ def test_frame_range(nvc, coded, tmp_path):
     assert max(abs(a - b) for a, b in zip(part.read_bytes(), expected, strict=True)) <= 1
     outcome = nvc("decode", coded, "-o", tmp_path / "no.y4m", "--seek", "8")
     assert outcome.code == 3 and "holds 8 frames, but frame 8 was asked for" in outcome.err
-    with pytest.raises(UsageError, match="--step at least 1"):
+    with pytest.raises(UsageError, match="step: 0 is not in the range from 1"):
         nvcodec.decode(coded, None, step=0)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -105,23 +104,15 @@ def test_settings_reach_the_fit(nvc, clip, tmp_path):
     assert (outcome.json["frames"], outcome.json["seed"]) == (4, 5)
 
 
-def test_interrupt_and_resume(nvc, clip, tmp_path, monkeypatch):
+def test_interrupt_and_resume(nvc, interrupted, clip, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(clip, "clip.y4m")
-    words = ["encode", "clip.y4m", "-o", "x.nvc", "--preset", "draft", "--epochs", "60", "--progress", "json"]
-    running = subprocess.Popen([*NVC, *words], stderr=subprocess.PIPE, text=True)
-    assert running.stderr is not None
-    for line in running.stderr:
-        if '"step"' in line:
-            break
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=30)
-    assert running.returncode == 130
+    err = interrupted("encode", "clip.y4m", "-o", "x.nvc", "--preset", "draft", "--epochs", "60")
     assert err.endswith("the state is saved\n  Go on with:  nvc encode --resume x.nvc.work\n")
     assert not (tmp_path / "x.nvc").exists()
 
     other = nvc("encode", "clip.y4m", "-o", "x.nvc", "--preset", "draft", "--epochs", "61")
-    assert other.code == 2 and "x.nvc.work holds an interrupted encode with config.epochs = 60" in other.err
+    assert other.code == 2 and "x.nvc.work holds an interrupted encode with epochs = 60" in other.err
 
     resumed = nvc("encode", "--resume", "x.nvc.work", "--json")
     assert resumed.code == 0 and resumed.json["fit_steps"] == 480

@@ -7,56 +7,59 @@ from fractions import Fraction
 import click
 import pytest
 
-from nvcodec.cli import _options as options
 from nvcodec.cli._format import about, clock, count, rate, size
+from nvcodec.cli._options import KindType
 from nvcodec.cli.encode import command
+from nvcodec.config import kinds
+from nvcodec.config.options import PIXEL_FORMAT
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        (options.SIZE_BYTES, "2MB", 2_000_000),
-        (options.SIZE_BYTES, "900KiB", 921_600),
-        (options.SIZE_BYTES, "1.5k", 1500),
-        (options.SIZE_BYTES, "1234", 1234),
-        (options.BIT_RATE, "800k", 800_000),
-        (options.BIT_RATE, "1.5M", 1_500_000),
-        (options.COUNT, "3M", 3_000_000),
-        (options.COUNT, "750k", 750_000),
-        (options.DURATION, "90s", 90),
-        (options.DURATION, "30m", 1800),
-        (options.DURATION, "1h30m", 5400),
-        (options.DURATION, "45", 45),
-        (options.PictureSize(), "352x288", (352, 288)),
-        (options.FrameRate(), "30000/1001", Fraction(30000, 1001)),
-        (options.FrameRate(), "23.976", Fraction("23.976")),
-        (options.PIXEL_FORMAT, "10", "yuv420p10le"),
+        (kinds.SIZE_BYTES, "2MB", 2_000_000),
+        (kinds.SIZE_BYTES, "900KiB", 921_600),
+        (kinds.SIZE_BYTES, "1.5k", 1500),
+        (kinds.SIZE_BYTES, "1234", 1234),
+        (kinds.BIT_RATE, "800k", 800_000),
+        (kinds.BIT_RATE, "1.5M", 1_500_000),
+        (kinds.COUNT, "3M", 3_000_000),
+        (kinds.COUNT, "750k", 750_000),
+        (kinds.DURATION, "90s", 90),
+        (kinds.DURATION, "30m", 1800),
+        (kinds.DURATION, "1h30m", 5400),
+        (kinds.DURATION, "45", 45),
+        (kinds.PICTURE_SIZE, "352x288", (352, 288)),
+        (kinds.FRAME_RATE, "30000/1001", Fraction(30000, 1001)),
+        (kinds.FRAME_RATE, "23.976", Fraction("23.976")),
+        (PIXEL_FORMAT, "10", "yuv420p10le"),
     ],
 )
 def test_values(kind, text, value):
-    assert kind.convert(text, None, None) == value
+    assert KindType(kind).convert(text, None, None) == value
 
 
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        (options.SIZE_BYTES, "2XB"),
-        (options.SIZE_BYTES, "0"),
-        (options.SIZE_BYTES, "-3MB"),
-        (options.SIZE_BYTES, ""),
-        (options.BIT_RATE, "fast"),
-        (options.DURATION, "3 weeks"),
-        (options.DURATION, "1e99"),
-        (options.PictureSize(), "352"),
-        (options.PictureSize(), "0x288"),
-        (options.FrameRate(), "30/0"),
-        (options.FrameRate(), "0"),
-        (options.FrameRate(), "nan"),
+        (kinds.SIZE_BYTES, "2XB"),
+        (kinds.SIZE_BYTES, "0"),
+        (kinds.SIZE_BYTES, "-3MB"),
+        (kinds.SIZE_BYTES, ""),
+        (kinds.BIT_RATE, "fast"),
+        (kinds.DURATION, "3 weeks"),
+        (kinds.DURATION, "1e99"),
+        (kinds.PICTURE_SIZE, "352"),
+        (kinds.PICTURE_SIZE, "0x288"),
+        (kinds.FRAME_RATE, "30/0"),
+        (kinds.FRAME_RATE, "0"),
+        (kinds.FRAME_RATE, "nan"),
+        (kinds.FRAME_RATE, "99999.999999"),  # numerator and denominator are of 32 bits in a file
     ],
 )
 def test_refused(kind, text):
     with pytest.raises(click.BadParameter):
-        kind.convert(text, None, None)
+        KindType(kind).convert(text, None, None)
 
 
 def test_numbers_for_people():
@@ -78,7 +81,7 @@ def test_config_file_is_weaker_than_options(tmp_path):
     file.write_text('preset = "slow"\ncrf = 20\nmax-time = "1h"\n[fit]\nlearning_rate = 1e-3\n')
     parsed = _parsed("--config", str(file), "--preset", "fast")
     assert (parsed["preset"], parsed["crf"], parsed["max_time_s"]) == ("fast", 20, 3600)
-    assert parsed["settings"] == {"fit.learning_rate": 1e-3}
+    assert parsed["tables"] == {"fit.learning_rate": 1e-3}
 
 
 def test_target_of_an_option_replaces_that_of_the_file(nvc, clip, tmp_path):

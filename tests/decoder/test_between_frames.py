@@ -114,8 +114,11 @@ def test_a_single_frame_has_nothing_between(coded: Coded, tmp_path: Path) -> Non
     assert decode(coded(frames=(1,)), tmp_path / "one.y4m", interpolate=8).frames == 1
 
 
-@pytest.mark.parametrize(("options", "message"), [({"interpolate": 0}, "is 0"), ({"interpolate": 65}, "is 65"), (
-    {"interpolate": 2, "step": 2}, "--step leaves frames out")])  # fmt: skip
+@pytest.mark.parametrize(("options", "message"), [
+    ({"interpolate": 0}, "interpolate: 0 is not in the range from 1 to 64"),
+    ({"interpolate": 65}, "interpolate: 65 is not in the range from 1 to 64"),
+    ({"interpolate": 2, "step": 2}, "--step leaves frames out"),
+])  # fmt: skip
 def test_nonsense_is_refused(coded: Coded, tmp_path: Path, options: dict[str, int], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         decode(coded(frames=(8,)), tmp_path / "smooth.y4m", **options)  # type: ignore[arg-type]

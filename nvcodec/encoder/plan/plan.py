@@ -160,14 +160,23 @@ def choose_domain(videos: Sequence[VideoFormat], asked: str | None, model: Model
     rgb = any(video.chroma is ChromaFormat.RGB for video in videos)
     if rgb and asked == "yuv420":
         raise UsageError("--domain yuv420 needs a 4:2:0 source, and this one is RGB", "Leave --domain out")
+    check_domain(asked, model)
     domain = Domain.RGB if rgb or asked == "rgb" else Domain.YUV420
     if domain not in model.settings.domains:
-        if asked == "rgb":
-            raise UsageError(f"--domain rgb is not for {model.name}: its key frames are 4:2:0", "Leave it out")
         raise UsageError(
             f"the source is RGB; the key frames of {model.name} are 4:2:0", "Convert it:  ffmpeg -pix_fmt yuv420p"
         )
     return domain
+
+
+def check_domain(asked: str | None, model: Model) -> None:
+    """Refuse a domain that the model does not draw in.
+
+    Raises:
+        UsageError: It is one.
+    """
+    if asked is not None and Domain[asked.upper()] not in model.settings.domains:
+        raise UsageError(f"--domain {asked} is not for {model.name}: its key frames are 4:2:0", "Leave it out")
 
 
 def split(frames: int, longest: int | None) -> tuple[tuple[int, int], ...]:

@@ -1,0 +1,189 @@
+"""Options as data: types say what fields say, values of every kind come back, and nonsense is a ``ValueError``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from fractions import Fraction
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nvcodec.config.job import Job
+from nvcodec.config.options import (
+    DecodeKeywords,
+    DecodeOptions,
+    EncodeKeywords,
+    EncodeOptions,
+    EvalKeywords,
+    EvalOptions,
+    LayerKeywords,
+    Options,
+    changed,
+    described,
+    plain,
+)
+from nvcodec.container import Limits
+from nvcodec.errors import UsageError
+
+CLASSES: tuple[type[Options], ...] = (EncodeOptions, DecodeOptions, EvalOptions)
+EVERY = [(options, name) for options in CLASSES for name in described(options)]
+_MOST = (1 << 32) - 1
+
+_above_0 = st.floats(1e-6, 1e9)
+_setting = st.integers() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.lists(st.integers())
+_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "size": st.tuples(st.integers(1, 99_999), st.integers(1, 99_999)),
+    "fps": st.fractions(Fraction(1, _MOST), _MOST, max_denominator=_MOST).filter(lambda fps: fps.numerator <= _MOST),
+    "seek": st.integers(0),
+    "frames": st.integers(1),
+    "mask": st.text(),
+    "preview": st.booleans(),
+    "parameters": _above_0,
+    "crf": st.floats(0, 63),
+    "bpp": _above_0,
+    "bitrate": _above_0,
+    "target_size": _above_0 | st.integers(1, 10**17),
+    "target_psnr": _above_0,
+    "epochs": _above_0,
+    "max_time_s": _above_0,
+    "settings": st.dictionaries(st.sampled_from(["fit.batch", "loss.kind", "gop.length", "model.strides"]), _setting),
+    "device": st.text(),
+    "threads": st.integers(1, 1024),
+    "segment": st.integers(1),
+    "seed": st.integers(0, _MOST),
+    "step": st.integers(1),
+    "interpolate": st.integers(1, 64),
+    "stream": st.integers() | st.text(),
+    "layers": st.integers(0, 255),
+    "batch": st.integers(1, 4096),
+    "metrics": st.lists(st.sampled_from(["psnr", "ms-ssim", "vmaf"])).map(tuple),
+    "limits": st.builds(Limits, max_frames=st.integers(1), max_width=st.integers(1)),
+    "check": st.booleans(),
+}
+
+
+def options_of(kind: type[Options]) -> st.SearchStrategy[Any]:
+    """Options with any values in any of their fields."""
+    values = {
+        name: _VALUES[name] if name in _VALUES else st.sampled_from(option.kind.choices)
+        for name, option in described(kind).items()
+    }
+    return st.fixed_dictionaries({}, optional=values).map(lambda found: changed(kind(), found))
+
+
+def _types(hint: Any) -> set[Any]:
+    return set(get_args(hint)) if get_origin(hint) in (Union, UnionType) else {hint}
+
+
+@pytest.mark.parametrize(
+    ("options", "keywords", "wider"),
+    [
+        (EncodeOptions, EncodeKeywords, {"fps": {float}, "settings": {NoneType}, "mask": {Path}}),
+        (DecodeOptions, DecodeKeywords, {}),
+        (EvalOptions, EvalKeywords, {"fps": {float}}),
+    ],
+)
+def test_keywords_are_the_fields(options: type, keywords: type, wider: dict[str, set[type]]) -> None:
+    ours, theirs = get_type_hints(options), get_type_hints(keywords)
+    assert ours.keys() == theirs.keys()
+    assert all(_types(ours[name]) <= _types(theirs[name]) for name in ours)
+    assert {name: more for name in ours if (more := _types(theirs[name]) - _types(ours[name]))} == wider
+
+
+def test_keywords_of_layers_are_some_of_them() -> None:
+    of_layers, of_encodes = get_type_hints(LayerKeywords), get_type_hints(EncodeKeywords)
+    assert of_layers.items() <= of_encodes.items() and len(of_layers) < len(of_encodes)
+
+
+@pytest.mark.parametrize("options", CLASSES)
+def test_every_field_has_an_option(options: type[Options]) -> None:
+    for name, option in described(options).items():
+        assert option.flags[-1].startswith("--") and all(flag.startswith("-") for flag in option.flags), name
+        assert option.help and option.group and option.kind.name, name
+    flags = [flag for option in described(options).values() for flag in (*option.flags, *option.aliases)]
+    assert len(flags) == len(set(flags))
+    assert all(field.default is not MISSING or field.default_factory is not MISSING for field in fields(options))
+
+
+def _parameters(command: click.Command) -> Iterator[tuple[str, set[str]]]:
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield str(parameter.name), {flag for flag in parameter.opts if flag.startswith("-")}
+
+
+def test_commands_have_the_options_of_the_fields() -> None:
+    from nvcodec.cli import add_layer, decode, encode, eval
+
+    layers = {
+        name: option for name, option in described(EncodeOptions).items() if name in get_type_hints(LayerKeywords)
+    }
+    for command, known in (
+        (encode.command, described(EncodeOptions)),
+        (decode.command, described(DecodeOptions)),
+        (eval.command, described(EvalOptions)),
+        (add_layer.command, layers),
+    ):
+        found = dict(_parameters(command))
+        assert {name: found[name] for name in known} == {name: set(option.flags) for name, option in known.items()}
+    assert not found.keys() & (described(EncodeOptions).keys() - layers.keys())
+
+
+@given(st.sampled_from(CLASSES).flatmap(options_of))
+def test_plain_values_come_back(options: Options) -> None:
+    assert changed(type(options)(), plain(options)) == options
+
+
+@given(options_of(EncodeOptions), st.none() | st.text())
+def test_jobs_come_back_as_json(options: EncodeOptions, base: str | None) -> None:
+    job = Job(("a.y4m", "b.y4m"), "x.nvc", options, base)
+    assert Job.from_dict(json.loads(json.dumps(job.to_dict()))) == job
+
+
+@pytest.mark.parametrize(("options", "name"), EVERY, ids=lambda each: getattr(each, "__name__", each))
+@given(
+    value=st.text()
+    | st.floats()
+    | st.integers()
+    | st.booleans()
+    | st.binary()
+    | st.lists(st.text() | st.floats() | st.integers())
+    | st.dictionaries(st.text(), st.integers())
+)
+def test_nonsense_is_a_value_error(options: type[Options], name: str, value: object) -> None:
+    """And what is none is the same value when it is read again."""
+    kind = described(options)[name].kind
+    try:
+        found = kind.parse(value)
+    except ValueError as error:
+        assert str(error)
+        with pytest.raises(UsageError, match=f"^{name}: "):
+            changed(options(), {name: value})
+        return
+    assert kind.parse(kind.plain(found)) == found == getattr(changed(options(), {name: value}), name)
+
+
+@pytest.mark.parametrize("text", ["9" * 308 + "b" + "9" * 308 + "b", "1e400", "9" * 5000, "٣", "1_0", "0x10", "²"])
+@pytest.mark.parametrize(("options", "name"), EVERY, ids=lambda each: getattr(each, "__name__", each))
+def test_numbers_nobody_writes(options: type[Options], name: str, text: str) -> None:
+    try:
+        described(options)[name].kind.parse(text)
+    except ValueError as error:
+        assert str(error)
+
+
+def test_none_is_the_default() -> None:
+    options = EncodeOptions(seek=3, bpp=0.1, settings={"fit.batch": 2}, threads=2)
+    assert changed(options, {"seek": None, "bpp": None, "settings": None, "threads": None}) == EncodeOptions()
+
+
+def test_names_that_are_none() -> None:
+    with pytest.raises(UsageError, match="no option is called 'presett'") as caught:
+        changed(EncodeOptions(), {"presett": "draft"})
+    assert "preset" in caught.value.hint
