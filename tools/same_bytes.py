@@ -1,7 +1,7 @@
 """Encode a set of tiny clips and compare every byte with what an earlier commit made of them on this machine.
 
     python tools/same_bytes.py FOLDER          # compare; where the folder is empty, remember
-    python tools/same_bytes.py FOLDER --renew  # remember what this commit makes
+    python tools/same_bytes.py FOLDER --renew  # remember what this commit makes, or with --only NAME of that encode
 
 For changes that must not change files: run it before the first and after every step. Bytes depend on processor and
 libraries, so the folder belongs to one machine and lies outside of the repository. The conformance streams are encoded
@@ -185,14 +185,14 @@ def main() -> int:
     """Run the program; 0: nothing differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="what is remembered; outside of the repository")
-    parser.add_argument("--renew", action="store_true", help="forget what was remembered")
+    parser.add_argument("--renew", action="store_true", help="remember what is made now instead")
     parser.add_argument("--only", action="append", metavar="NAME", help="this encode (repeatable)")
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.folder.mkdir(parents=True, exist_ok=True)
     memory = given.folder / "same_bytes.json"
     known: dict[str, Any] = {"machine": _machine(), "files": {}}
-    if memory.exists() and not given.renew:
+    if memory.exists() and (given.only or not given.renew):
         known = json.loads(memory.read_text())
         if known["machine"] != _machine():
             print(f"{memory} was made with {known['machine']}, this is {_machine()}: use --renew on an older commit")
@@ -202,7 +202,7 @@ def main() -> int:
         if given.only and name not in given.only:
             continue
         made = _made(name, write)
-        if name not in known["files"]:
+        if name not in known["files"] or given.renew:
             known["files"][name] = made
             print(f"{name:<20} {made['bytes']:>6} bytes  remembered", flush=True)
             continue
