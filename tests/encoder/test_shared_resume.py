@@ -234,3 +234,15 @@ def test_jobs_come_back_as_they_were(job: Job, tmp_path: Path) -> None:
         nvcodec.resume(tmp_path)
     with pytest.raises(InputError, match="holds no interrupted encode"):
         nvcodec.resume(tmp_path / "nothing")
+
+
+def test_a_quality_is_gone_on_to(job: Job, tmp_path: Path) -> None:
+    """What the feedback has seen of all pictures is part of the state."""
+    options = replace(job.options, target_size=None, target_psnr=31, epochs=12)
+    asked = replace(job, inputs=job.inputs[:1], output=str(tmp_path / "whole.nvc"), options=options)
+    encode(asked)
+    stopped, work = replace(asked, output=str(tmp_path / "stopped.nvc")), tmp_path / "work"
+    _stopped(stopped, work, 30)
+    _stopped(stopped, work, 25, before=30)
+    encode(stopped, work_dir=work)
+    assert Path(stopped.output).read_bytes() == Path(asked.output).read_bytes()

@@ -174,12 +174,14 @@ class Fit:
         self.budget.done_steps += 1
         with torch.no_grad():
             errors = picture_error(planes, targets, self.geometry.domain)
-            self.clip.note(int(frames[0]), planes, targets)
+            if self.rate.sees_quality:
+                self.clip.note(int(frames[0]), planes, targets)
             self.frame_errors[frames] = errors.view(len(frames), -1).mean(dim=1)
 
     def _steer(self, model_bits: float, progress: float) -> None:
         """Set the weight of the rate for this step and the next few."""
-        psnr_db, shown_db = self.psnr_db, self.clip.shown_db
+        psnr_db = self.psnr_db
+        shown_db = self.clip.shown_db if self.rate.sees_quality else None
         if not math.isfinite(model_bits + psnr_db):  # the fit has just collapsed
             return
         self.estimated_bits = model_bits * self.real_per_estimated

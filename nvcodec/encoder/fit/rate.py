@@ -30,6 +30,8 @@ class RateWeight(Protocol):
     """Lagrange multiplier of the rate, in units of distortion per bit per pixel."""
 
     value: float
+    sees_quality: bool
+    """Whether it looks at the quality."""
 
     def update(self, now: Reading) -> None:
         """Adapt to what is measured now."""
@@ -43,6 +45,8 @@ class RateWeight(Protocol):
 
 class ConstantWeight:
     """Constant quality: the multiplier rises along the ramp to its final value and stays there."""
+
+    sees_quality = False
 
     def __init__(self, final: float) -> None:
         self.final = final
@@ -67,6 +71,8 @@ class TargetWeight:
     proportional and an integral controller of the logarithm of the deviation, bounded so that it cannot run away; all
     in units of the schedule, so that short and long fits are steered alike.
     """
+
+    sees_quality = False
 
     _STEEPNESS = 5.0
     """Deviations of 20 % and more count as one."""
@@ -107,6 +113,8 @@ class QualityWeight:
     deviation in decibels. Quality also rises by itself while the learning rate falls, so before the end less than the
     target is wanted; but never less than half of the way there, or a layer would give up what it starts with.
     """
+
+    sees_quality = True
 
     _GAIN = 40.0
     """Exponents of the factor, per decibel and schedule."""

@@ -43,6 +43,10 @@ class Footage(Protocol):
         """Hear how one was drawn in a step, float32 [pictures, rows, columns] each."""
 
     @property
+    def noted(self) -> Tensor:
+        """All that was heard, for resume files; written in place by who goes on."""
+
+    @property
     def shown_db(self) -> float | None:
         """Mean PSNR of all pictures as a decoder would show them now; None: that of the errors of each one drawn."""
 
@@ -132,6 +136,11 @@ class Clip:
 
     def note(self, _frame: int, _drawn: Planes3, _targets: Planes3) -> None:
         """A frame is one picture, shown as it is drawn."""
+
+    @property
+    def noted(self) -> Tensor:
+        """Nothing."""
+        return torch.empty(0)
 
     @property
     def shown_db(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -59,25 +60,25 @@ class Units:
                 for rows in config.spans(geometry.height)
                 for columns in config.spans(geometry.width)
             ]
-
-        self._prepare(keys)
-
-    def _prepare(self, keys: Sequence[Sequence[Planes]]) -> None:
-        """What :attr:`shown_db` needs: where units belong, their shares of pictures, the quality of key frames."""
-        device, length = self.clips[0].planes[0].device, self.config.clip
-        firsts = [own.start for own in self._clips_of_video()]
-        count = sum(self.config.clips(len(clip)) for clip in self.clips)
-        self.squares = torch.full((len(self.units), length, 3), -1.0, device=device)
-        """Mean squared errors of each plane of each picture as it was last drawn; -1: it was not."""
-        self._clip_of = torch.tensor([firsts[unit.video] + unit.clip for unit in self.units], device=device)
+        self._keys = keys
+        length, device = config.clip, clips[0].planes[0].device
+        self.noted = torch.full((len(self.units), length, 3), -1.0, device=device)
+        """Mean squared errors of each plane of each picture as it was last drawn in a step; -1: it was not."""
+        ends = [0, *accumulate(config.clips(len(clip)) for clip in clips)]
+        self._clips_of_video = [slice(first, last) for first, last in zip(ends, ends[1:], strict=False)]
+        self._clip_of = torch.tensor([ends[unit.video] + unit.clip for unit in self.units], device=device)
         self._shares = torch.tensor([self._share(unit) for unit in self.units], device=device)
-        self._key_db = torch.full((count, length), -math.inf, device=device)
-        self._real = torch.zeros((count, length), dtype=torch.bool, device=device)
-        for first, clip, pictures in zip(firsts, self.clips, keys, strict=True):
-            self._real[first:].view(-1)[: len(clip)] = True
+
+    @cached_property
+    def _key_db(self) -> Tensor:
+        """Quality of the key frames by clip and place in it, float32 [clips, frames]; others: minus infinity."""
+        length = self.config.clip
+        found = torch.full((self._clips_of_video[-1].stop, length), -math.inf, device=self.noted.device)
+        for own, clip, pictures in zip(self._clips_of_video, self.clips, self._keys, strict=True):
             for time, picture in zip(self.config.key_times(len(clip)), pictures, strict=True):
-                db = -10 * math.log10(max(still_error(clip, time, picture), 1e-10))
-                self._key_db[first + time // length, time % length] = db
+                error = max(still_error(clip, time, picture), 1e-10)
+                found[own.start + time // length, time % length] = -10 * math.log10(error)
+        return found
 
     def _share(self, unit: Unit) -> list[float]:
         """Of the samples of each plane of a picture, how many a unit draws."""
@@ -119,23 +120,22 @@ class Units:
     def note(self, unit: int, drawn: PlaneTensors, targets: PlaneTensors) -> None:
         """See :class:`Footage`."""
         squares = [(a - b).square().mean(dim=(1, 2)) for a, b in zip(drawn, targets, strict=True)]
-        self.squares[unit, : len(squares[0])] = torch.stack(squares, dim=-1).detach()
+        self.noted[unit, : len(squares[0])] = torch.stack(squares, dim=-1).detach()
 
     @property
     def shown_db(self) -> float | None:
         """See :class:`Footage`: tiles are put together, and key frames are shown as they are where that is better."""
-        sums = torch.zeros_like(self._key_db).unsqueeze(-1).repeat(1, 1, 3)
-        sums.index_add_(0, self._clip_of, self.squares * self._shares[:, None])
+        sums = torch.zeros((*self._key_db.shape, 3), device=self.noted.device)
+        sums.index_add_(0, self._clip_of, self.noted * self._shares[:, None])
         logs = torch.log10(sums.clamp_min(1e-10)) @ sums.new_tensor(PLANE_WEIGHTS)
         db = torch.maximum(-10 * logs, self._key_db)
-        unknown = torch.zeros_like(db[:, 0]).index_add_(0, self._clip_of, (self.squares[:, 0, 0] < 0).to(db.dtype))
-        used = self._real & (unknown == 0)[:, None]
-        means = [db[own][used[own]].mean() for own in self._clips_of_video() if used[own].any()]
+        missing = torch.zeros_like(db[:, 0]).index_add_(0, self._clip_of, (self.noted[:, 0, 0] < 0).to(db.dtype))
+        means = []
+        for own, clip in zip(self._clips_of_video, self.clips, strict=True):
+            drawn = (missing[own] == 0).repeat_interleave(self.config.clip)[: len(clip)]
+            if drawn.any():
+                means.append(db[own].reshape(-1)[: len(clip)][drawn].mean())
         return float(torch.stack(means).mean()) if means else None
-
-    def _clips_of_video(self) -> list[slice]:
-        ends = [0, *accumulate(self.config.clips(len(clip)) for clip in self.clips)]
-        return [slice(first, last) for first, last in zip(ends, ends[1:], strict=False)]
 
     def frames(self, unit: int) -> range:
         """The frames of its video that a unit shows."""

@@ -25,6 +25,7 @@ def save(fit: Fit) -> State:
         "random": torch.get_rng_state(),
         "queue": torch.tensor(fit.queue, dtype=torch.int64),
         "frame_errors": fit.frame_errors,
+        "noted": fit.clip.noted,
         "gops": torch.tensor(fit.grouping.gops, dtype=torch.int64),
     }
     for index, parameter in enumerate(fit.distortion.parameters()):
@@ -97,6 +98,7 @@ def _load(fit: Fit, arrays: State) -> None:
         fit.flat.vector.copy_(tensors["vector"])
         fit.quantiser.log2_steps.copy_(tensors["log2_steps"])
         fit.frame_errors.copy_(tensors["frame_errors"])
+        fit.clip.noted.copy_(tensors["noted"])
         for index, parameter in enumerate(fit.distortion.parameters()):
             parameter.copy_(tensors[f"head.{index}"])
         for index, guide in enumerate(fit.guide.parameters()):
