@@ -9,7 +9,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from nvcodec.config.job import Job
-from nvcodec.config.options import MANY, EncodeOptions, LayerKeywords
+from nvcodec.config.keywords import LayerKeywords
+from nvcodec.config.options import MANY, EncodeOptions
 from nvcodec.config.target import RateTarget
 from nvcodec.decoder.opening import pick_device
 from nvcodec.encoder.fit.events import EventHandler, Notice

@@ -31,7 +31,7 @@ from nvcodec.types import ChromaFormat, Planes, Time, VideoFormat
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from nvcodec.config.options import DecodeKeywords
+    from nvcodec.config.keywords import DecodeKeywords
 
 UNNAMED = "the file"
 """What messages call a bitstream that somebody else opened."""

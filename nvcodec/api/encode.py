@@ -16,7 +16,7 @@ from nvcodec.encoder.resume.work_folder import check_work_dir, job_in
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from nvcodec.config.options import EncodeKeywords
+    from nvcodec.config.keywords import EncodeKeywords
     from nvcodec.io.arrays import FrameArray
 
 

@@ -23,7 +23,7 @@ from nvcodec.io.replace import exclusive, replace_with
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from nvcodec.config.options import LayerKeywords
+    from nvcodec.config.keywords import LayerKeywords
     from nvcodec.io.arrays import FrameArray
 
 

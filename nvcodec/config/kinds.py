@@ -208,7 +208,7 @@ def _limits(words: Iterable[str]) -> Limits:
         name, _, text = word.partition("=")
         if name not in names:
             raise ValueError(f"no limit is called {name!r}; limits are {', '.join(names)}")
-        if not text.isdecimal() or len(text) > 18:
+        if not text.isdecimal() or len(text) > 20:
             raise ValueError(f"--limit {word} has no whole number; write it as {name}=1000000")
         limits = replace(limits, **{name: int(text)})
     return limits

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 from nvcodec.config.kinds import (
     BIT_RATE,
@@ -322,70 +321,3 @@ def plain(options: Options) -> dict[str, object]:
     known = described(type(options))
     values = {name: getattr(options, name) for name in known}
     return {name: None if value is None else known[name].kind.plain(value) for name, value in values.items()}
-
-
-class LayerKeywords(TypedDict, total=False):
-    """Those of :class:`EncodeOptions` that :func:`nvcodec.add_layer` takes, for type checkers and editors."""
-
-    size: tuple[int, int] | None
-    fps: Fraction | float | None
-    pix_fmt: str | None
-    seek: int
-    parameters: float | None
-    bpp: float | None
-    target_psnr: float | None
-    preset: str | None
-    epochs: float | None
-    max_time_s: float | None
-    device: str
-    threads: int
-    seed: int
-
-
-class EncodeKeywords(LayerKeywords, total=False):
-    """The fields of :class:`EncodeOptions`, for type checkers and editors; a test holds the two equal."""
-
-    frames: int | None
-    mask: str | Path | None
-    model: str
-    domain: str | None
-    preview: bool
-    crf: float | None
-    bitrate: float | None
-    target_size: float | None
-    tune: str | None
-    settings: Mapping[str, object] | None
-    segment: int | None
-
-
-class DecodeKeywords(TypedDict, total=False):
-    """The fields of :class:`DecodeOptions`, for type checkers and editors; a test holds the two equal."""
-
-    pix_fmt: str | None
-    seek: int
-    frames: int | None
-    step: int
-    interpolate: int
-    stream: int | str
-    layers: int | None
-    scale: Fraction | str | float
-    device: str
-    threads: int | None
-    batch: int | None
-    limits: Limits | None
-    check: bool
-
-
-class EvalKeywords(TypedDict, total=False):
-    """The fields of :class:`EvalOptions`, for type checkers and editors; a test holds the two equal."""
-
-    size: tuple[int, int] | None
-    fps: Fraction | float | None
-    pix_fmt: str | None
-    seek: int
-    frames: int | None
-    stream: int | str
-    metrics: tuple[str, ...]
-    mask: str | None
-    device: str
-    threads: int | None

@@ -26,7 +26,7 @@ from nvcodec.types import ChromaFormat, Planes, VideoFormat
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from nvcodec.config.options import EvalKeywords
+    from nvcodec.config.keywords import EvalKeywords
 
 SCHEMA = "nvc-eval/1"
 _UNCOMPRESSED = {".y4m", ".yuv", ".raw", ".png"}

@@ -16,14 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvcodec.config.job import Job
+from nvcodec.config.keywords import DecodeKeywords, EncodeKeywords, EvalKeywords, LayerKeywords
 from nvcodec.config.options import (
-    DecodeKeywords,
     DecodeOptions,
-    EncodeKeywords,
     EncodeOptions,
-    EvalKeywords,
     EvalOptions,
-    LayerKeywords,
     Options,
     changed,
     described,
