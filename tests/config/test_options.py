@@ -61,7 +61,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "layers": st.integers(0, 255),
     "batch": st.integers(1, 4096),
     "metrics": st.lists(st.sampled_from(["psnr", "ms-ssim", "vmaf"])).map(tuple),
-    "limits": st.builds(Limits, max_frames=st.integers(1), max_width=st.integers(1)),
+    "limits": st.builds(Limits, max_frames=st.integers(1, 10**18), max_width=st.integers(1, 10**18)),
     "check": st.booleans(),
 }
 
