@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -41,6 +41,8 @@ class FinishedLayers:
         self._enhanced: OrderedDict[int, PlaneTensors] = OrderedDict()
         self.base_draws = 0
         """Frames of the base drawn so far."""
+        self._groups: list[tuple[bool, list[int]]] = []
+        self._forgetful = False
 
     def not_compiled(self) -> FinishedLayers:
         """Keep torch.compile out, which could make nothing of them; no decorator, for that loads its compiler."""
@@ -52,6 +54,30 @@ class FinishedLayers:
         """Count another pack, made on top of these layers, among the finished ones."""
         self.packs.append(pack)
         self._enhanced.clear()
+
+    def history(self) -> list[tuple[bool, list[int]]]:
+        """The groups of frames that were drawn at once, in order, and whether with the packs.
+
+        A frame depends, in its last bits, on those that it was drawn with. What did not fit into memory and is drawn
+        again is left out.
+        """
+        return list(self._groups)
+
+    def repeat(self, history: Iterable[tuple[bool, list[int]]]) -> None:
+        """Draw what another of these layers has drawn, so that both give the same bits from here on.
+
+        Args:
+            history: Its :meth:`history`.
+
+        Raises:
+            IndexError: It names frames that there are not.
+        """
+        for enhanced, group in history:
+            frames = torch.tensor(group, device=next(self.base.parameters()).device)
+            if enhanced:
+                self.planes(frames)
+            else:
+                self._drawn(frames)
 
     def pyramid(self, frames: Tensor) -> list[Tensor]:
         """See :class:`nvcodec.models.een.Below`."""
@@ -65,6 +91,7 @@ class FinishedLayers:
         missing = self._missing(frames, self._enhanced)
         if len(missing):
             planes = _stacked([frame.planes for frame in self._drawn(missing)])
+            self._note(True, missing)
             with _exactly():
                 for pack in self.packs:
                     residual = pack.residual(missing)
@@ -72,7 +99,8 @@ class FinishedLayers:
             for index, frame in enumerate(missing.tolist()):
                 self._enhanced[frame] = _part(planes, index)
         found = _taken(self._enhanced, frames)
-        _forget(self._enhanced, self.kept_bytes // 4, sum(plane.nbytes for plane in found[0]), len(frames))
+        nbytes = sum(plane.nbytes for plane in found[0])
+        self._forgetful |= _forget(self._enhanced, self.kept_bytes // 4, nbytes, len(frames))
         return _stacked(found)
 
     def _drawn(self, frames: Tensor) -> list[_Frame]:
@@ -80,6 +108,7 @@ class FinishedLayers:
         missing = self._missing(frames, self._base)
         if len(missing):
             self.base_draws += len(missing)
+            self._note(False, missing)
             with _exactly():
                 planes, pyramid = self.base(missing)
             for index, frame in enumerate(missing.tolist()):
@@ -87,8 +116,12 @@ class FinishedLayers:
         found = _taken(self._base, frames)
         least = _NEAR * len(frames) + 1  # all that this batch asks for in turn, and what the next one shares with it
         nbytes = sum(tensor.nbytes for tensor in (*found[0].planes, *found[0].pyramid))
-        _forget(self._base, self.kept_bytes, nbytes, least)
+        self._forgetful |= _forget(self._base, self.kept_bytes, nbytes, least)
         return found
+
+    def _note(self, enhanced: bool, group: Tensor) -> None:
+        if not self._forgetful:
+            self._groups.append((enhanced, group.tolist()))
 
     def _missing(self, frames: Tensor, kept: OrderedDict[int, _Kept]) -> Tensor:
         """The frames, each once, that are not kept; same dtype."""
@@ -112,11 +145,17 @@ def _taken(kept: OrderedDict[int, _Kept], frames: Tensor) -> list[_Kept]:
     return found
 
 
-def _forget(kept: OrderedDict[int, _Kept], limit: int, nbytes: int, least: int) -> None:
-    """Drop frames of ``nbytes`` each, those not asked for longest, until ``limit`` bytes or ``least`` are left."""
-    most = max(least, limit // nbytes)
+def _forget(kept: OrderedDict[int, _Kept], limit: int, nbytes: int, least: int) -> bool:
+    """Drop frames of ``nbytes`` each, those not asked for longest, until ``limit`` bytes or ``least`` are left.
+
+    Returns:
+        Whether there were any to drop.
+    """
+    most, dropped = max(least, limit // nbytes), False
     while len(kept) > most:
         kept.popitem(last=False)
+        dropped = True
+    return dropped
 
 
 def _part(planes: PlaneTensors, index: int) -> PlaneTensors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+import numpy as np
 import pytest
 
 import nvcodec
@@ -121,6 +122,8 @@ def test_from_python(here, straight):
             should_stop=lambda: next(steps) > 20,
         )  # fmt: skip
     assert caught.value.hint == "Go on with:  nvc add-layer --resume w"
+    (saved,) = here.glob("w/*.npz")
+    assert np.load(saved)["below.lengths"].min() > 1, "the groups in which the base was drawn"
     result = nvcodec.resume("w")
     assert isinstance(result, LayerResult) and result.layer == 1
     assert (here / "clip.nvc").read_bytes() == straight

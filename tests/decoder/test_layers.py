@@ -272,3 +272,31 @@ def test_integers_are_the_same_however_they_are_read(long: bytes) -> None:
     for layer in (1, 2):
         pack = session.container.pack(0, layer)
         assert digest(session.pack_integers(pack)) == pack.integers
+
+
+@pytest.mark.parametrize("packs", [0, 2])
+def test_what_was_drawn_can_be_drawn_again_in_the_same_groups(long: bytes, packs: int) -> None:
+    """A frame depends, in its last bits, on those it was drawn with; a fit that goes on must see the same."""
+    layers = _layers(long, 1 << 28, packs)
+    with torch.no_grad():
+        for frames in ([3, 4], [4, 5, 25], [3, 25], [0], [1, 2, 3, 4]):
+            layers.pyramid(torch.tensor(frames[::-1]))
+            layers.planes(torch.tensor(frames))
+    again = _layers(long, 1 << 28, packs)
+    again.repeat(layers.history())
+    assert again.history() == layers.history() and again.base_draws == layers.base_draws
+    again.repeat(layers.history())
+    assert again.base_draws == layers.base_draws, "what is there is not drawn again"
+    for frame, kept in layers._base.items():
+        assert all(map(torch.equal, kept.planes, again._base[frame].planes))
+    for frame, planes in layers._enhanced.items():
+        assert all(map(torch.equal, planes, again._enhanced[frame]))
+
+
+def test_history_ends_where_frames_are_forgotten(long: bytes) -> None:
+    layers = _layers(long, 0)
+    with torch.no_grad():
+        for _ in range(3):
+            for frame in range(FRAMES):
+                layers.planes(torch.tensor([frame]))
+    assert layers.base_draws == 3 * FRAMES and len(layers.history()) < FRAMES

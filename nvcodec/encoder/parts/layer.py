@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
+import numpy as np
 import torch
 
 from nvcodec.config.target import TargetKind
@@ -20,6 +21,7 @@ from nvcodec.encoder.fit.schedule import Budget
 from nvcodec.encoder.parts.part import Chunks, Context, Part, Room
 from nvcodec.encoder.plan.layer import BATCH
 from nvcodec.encoder.plan.memory import available_bytes
+from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
 from nvcodec.models import pack_registry
 from nvcodec.models.een import EEN
@@ -91,11 +93,24 @@ class LayerPart(Part):
         psnr_db = self.fit.painter.psnr_db(self.fit.flat.vector_of(tensors), self.clip)
         return Chunks(packs=(new_pack(self.session, self.span.ordinal, self.network, tensors, payload, psnr_db),))
 
+    def state(self) -> State:
+        """See :class:`Part`."""
+        groups = [[int(enhanced), *frames] for enhanced, frames in self.below.history()]
+        lengths = np.array([len(group) for group in groups], np.int64)
+        return {**super().state(), "below": np.array(sum(groups, []), np.int64), "below.lengths": lengths}
+
+    def load(self, state: State) -> None:
+        """See :class:`Part`."""
+        with fit_state.matching():
+            groups = np.split(state["below"], np.cumsum(state["below.lengths"])[:-1])
+            self.below.repeat((bool(group[0]), group[1:].tolist()) for group in groups)
+        super().load(state)
+
     def _fresh(self) -> EEN:
         """A network that changes nothing yet: with the trunk of the layer below where that has the same shape."""
         device, ordinal = self.base.device, self.span.ordinal
         geometry = self.session.geometry(self.session.container.segments[ordinal])
-        below = FinishedLayers(self.session.field(ordinal, device), available_bytes(device) // 2)
+        self.below = below = FinishedLayers(self.session.field(ordinal, device), available_bytes(device) // 2)
         finished = [self.session.field(ordinal, device, layer) for layer in range(1, self.layer)]
         for pack in finished:
             assert isinstance(pack, EEN)
