@@ -15,6 +15,7 @@ from nvcodec.config.options import PRESETS, EncodeOptions, changed
 from nvcodec.container import appended, pack_file, read_container, read_pack_file, stripped, without_previews
 from nvcodec.decoder.opening import read_bitstream
 from nvcodec.encoder.fit.events import EventHandler, ignore
+from nvcodec.encoder.plan.layer import check_base
 from nvcodec.encoder.result import LayerResult
 from nvcodec.encoder.resume.work_folder import check_work_dir
 from nvcodec.errors import UsageError, naming
@@ -89,8 +90,7 @@ def add_layer(
         for taken in (str(bitstream), *job.paths):
             check_output(job.output, overwrite, taken)
     info = probe(bitstream)
-    if info.session.pyramid(info.segments[0]) is None:
-        raise UsageError(f"{bitstream} is an archive (model {info.model})", "Layers go on files of the other models")
+    check_base(info.session, str(bitstream))
     if "mask" in info.metadata:
         raise UsageError(
             f"{bitstream} was encoded with --mask {info.metadata['mask']}: a layer would show what it hides",
@@ -190,7 +190,7 @@ def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False
         UnsupportedError: It needs something this version does not have.
         UsageError: It has no such layer; or the output exists or cannot be written.
     """
-    _check_output(output, overwrite)
+    check_output(output, overwrite, path)
     with naming(path):
         container = read_container(read_bitstream(path))
     if not 1 <= layer <= container.layers:
@@ -209,7 +209,7 @@ def _changed(
     in_place = output is None or os.path.realpath(output) == os.path.realpath(path)
     target = path if output is None else output
     if not in_place:
-        _check_output(target, overwrite)
+        check_output(target, overwrite)
     with exclusive(target), naming(path):
         old = read_bitstream(path)
         keep, tail = change(old)
@@ -217,8 +217,3 @@ def _changed(
             replace_with(path, tail, target, keep=keep, made_for=old)
         layers = read_container(old[:keep] + tail).layers
     return ChangedFile(target, keep + len(tail), 1 + layers, keep + len(tail) - len(old))
-
-
-def _check_output(path: str, overwrite: bool) -> None:
-    if os.path.exists(path) and not overwrite:
-        raise UsageError(f"{path} exists; add -y to replace it")

@@ -53,7 +53,6 @@ class Progress:
     def __init__(self, terminal: Terminal) -> None:
         self.terminal = terminal
         self._began = time.monotonic()
-        self._notices: list[str] = []
 
     def __enter__(self) -> Progress:
         return self

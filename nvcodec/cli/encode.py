@@ -126,7 +126,7 @@ def command(
         if sources or output is not None or save_config_to is None:
             _check_files(sources, output, work_dir, terminal.as_json, asked)
         if save_config_to is not None:
-            check(asked)
+            check(asked, max(1, len(sources)))
             save_config(save_config_to, asked, overwrite)
             if not sources:
                 return

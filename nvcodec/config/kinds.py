@@ -134,12 +134,14 @@ def quantity(name: str, units: Mapping[str, int], examples: str) -> Kind[float]:
 def pairs(
     name: str, read: Callable[[Iterable[str]], _Value], kind: type, plain: Callable[[Any], object]
 ) -> Kind[_Value]:
-    """Words with ``=`` in them, several times, or what they come to, of one ``kind``."""
+    """Words with ``=`` in them, several times or as a dictionary; or what they come to, of one ``kind``."""
 
     def parse(value: object) -> _Value:
         if isinstance(value, kind):
             return value  # type: ignore[return-value]
         words = (value,) if isinstance(value, str) else value
+        if isinstance(words, Mapping):
+            words = [f"{name}={each}" for name, each in words.items()]
         if not isinstance(words, (tuple, list)):
             raise ValueError(f"{value!r} is no list of words")
         return read(map(str, words))

@@ -5,6 +5,7 @@ A field's metadata hold its :class:`Option`: the flags and the help of the comma
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
@@ -303,11 +304,17 @@ def changed(options: _Options, changes: Mapping[str, object]) -> _Options:
     Raises:
         UsageError: There is no option of a name, or a value is none of its kind.
     """
+    if not isinstance(options, Options):
+        raise UsageError(
+            f"options cannot be a {type(options).__name__}", "Give nvcodec.EncodeOptions(...), or keywords"
+        )
     known = described(type(options))
     values: dict[str, Any] = {}
     for name, value in {**{name: getattr(options, name) for name in known}, **changes}.items():
         if name not in known:
-            raise UsageError(f"no option is called {name!r}", f"Options: {', '.join(known)}")
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"Options: {', '.join(known)}"
+            raise UsageError(f"no option is called {name!r}", hint)
         try:
             values[name] = getattr(type(options)(), name) if value is None else known[name].kind.parse(value)
         except ValueError as error:

@@ -28,7 +28,7 @@ from nvcodec.encoder.fit.fit import StopRequested
 from nvcodec.encoder.fit.schedule import Deadline
 from nvcodec.encoder.footage.read import SourceVideo, digest_of, read_again, read_videos
 from nvcodec.encoder.parts.part import Context, Fitted, Network, Part, new_part
-from nvcodec.encoder.plan.layer import make_layer_plan
+from nvcodec.encoder.plan.layer import check_base, make_layer_plan
 from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan, make_plan
 from nvcodec.encoder.previews.preview import size_bytes
@@ -119,13 +119,7 @@ def _open_base(job: Job) -> _Opened:
     session = base.session
     with naming(job.base):
         check_appendable(session.container, data)
-    streams = len(session.container.header.streams)
-    if streams > 1:
-        raise UsageError(f"{job.base} holds {streams} videos", "Add layers to files of one video")
-    if session.pyramid(session.container.segments[0]) is None:
-        raise UsageError(
-            f"{job.base} is drawn by {session.model.name}, which no layer can enhance", "Encode with --model msnerv"
-        )
+    check_base(session, job.base)
     videos, plan = read_again(job, session.stream(0).format, len(base)), make_layer_plan(session, job.options)
     return _Opened(videos, plan, LayeredFile(job, plan, data, session), _LAYER_PART, digest_of(videos, data), base)
 

@@ -216,7 +216,7 @@ def test_wrong_kinds_of_files(nvc, layered, tmp_path):
         ("extract-layer clip.nvc --layer 1", 2, "no output given"),
         ("extract-layer clip.nvc --layer 3 -o x", 2, "clip.nvc has no enhancement layer 3"),
         ("extract-layer clip.nvc --layer 1 -o taken", 2, "taken exists; add -y to replace it"),
-        ("extract-layer clip.nvc --layer 1 -o no/x", 2, "cannot write no/x"),
+        ("extract-layer clip.nvc --layer 1 -o no/x", 2, "no is not a folder; cannot write no/x"),
         ("append clip.nvc no.nvcl", 3, "cannot read no.nvcl"),
         ("append clip.nvc taken", 4, "taken: is truncated"),
         ("append clip.nvc", 2, "missing argument 'LAYER'"),

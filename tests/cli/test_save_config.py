@@ -121,3 +121,9 @@ def test_it_is_replaced_where_it_may_be(nvc, tmp_path):
     assert _asked("--config", file) == EncodeOptions(seed=3)
     outcome = nvc("encode", "--save-config", tmp_path / "no" / "nvc.toml")
     assert outcome.code == 2 and "no is not a folder" in outcome.err
+
+
+def test_nothing_is_written_where_the_inputs_are_refused(nvc, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = nvc("encode", "a.y4m", "b.y4m", "-o", "x.nvc", "--save-config", "a.toml")
+    assert outcome.code == 2 and "2 inputs given" in outcome.err and os.listdir() == []

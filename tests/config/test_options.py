@@ -183,4 +183,20 @@ def test_none_is_the_default() -> None:
 def test_names_that_are_none() -> None:
     with pytest.raises(UsageError, match="no option is called 'presett'") as caught:
         changed(EncodeOptions(), {"presett": "draft"})
-    assert "preset" in caught.value.hint
+    assert caught.value.hint == "Did you mean preset?"
+    with pytest.raises(UsageError, match="no option is called 'zzz'") as caught:
+        changed(EncodeOptions(), {"zzz": 1})
+    assert "target_psnr" in caught.value.hint
+
+
+def test_a_dictionary_is_no_options() -> None:
+    with pytest.raises(UsageError, match="options cannot be a dict") as caught:
+        changed({"bpp": 1}, {})  # type: ignore[type-var]
+    assert "EncodeOptions" in caught.value.hint
+
+
+def test_limits_and_settings_may_be_dictionaries() -> None:
+    assert changed(DecodeOptions(), {"limits": {"max_frames": 3}}).limits == Limits(max_frames=3)
+    with pytest.raises(UsageError, match="no limit is called 'max_frams'"):
+        changed(DecodeOptions(), {"limits": {"max_frams": 3}})
+    assert changed(EncodeOptions(), {"settings": {"fit.batch": 2}}).settings == {"fit.batch": 2}

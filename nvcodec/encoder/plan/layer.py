@@ -11,6 +11,7 @@ from nvcodec.decoder.session import Session
 from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan, Span
 from nvcodec.encoder.plan.sizing import Shape, schedule_steps
+from nvcodec.errors import UsageError
 from nvcodec.models import pack_registry
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
@@ -64,6 +65,22 @@ def plan_layer(base: Pyramid, geometry: FieldGeometry, parameters: int) -> EENCo
 def parameters_for(payload_bytes: int) -> int:
     """Size of the network for a payload."""
     return max(1, round(8 * payload_bytes / _BITS_PER_PARAMETER))
+
+
+def check_base(session: Session, path: str) -> None:
+    """Refuse what no layer can go on.
+
+    Raises:
+        UsageError: It is drawn by a model without features for layers, or holds several videos.
+    """
+    if session.pyramid(session.container.segments[0]) is None:
+        raise UsageError(
+            f"{path} is an archive (model {session.model.name}), which no layer can enhance",
+            "Layers go on files of the other models",
+        )
+    streams = len(session.container.header.streams)
+    if streams > 1:
+        raise UsageError(f"{path} holds {streams} videos", "Add layers to files of one video")
 
 
 def make_layer_plan(session: Session, options: EncodeOptions) -> Plan:
