@@ -141,7 +141,7 @@ def pairs(
             return value  # type: ignore[return-value]
         words = (value,) if isinstance(value, str) else value
         if isinstance(words, Mapping):
-            words = [f"{name}={each}" for name, each in words.items()]
+            words = [f"{key}={each}" for key, each in words.items()]
         if not isinstance(words, (tuple, list)):
             raise ValueError(f"{value!r} is no list of words")
         return read(map(str, words))

@@ -132,15 +132,6 @@ class Session:
             return int(time // self.config.together)
         return self.container.segments[ordinal].gop_of(int(time))
 
-    def pack_config(self, pack: PackSegment) -> EENConfig:
-        """The network of a pack.
-
-        Raises:
-            BitstreamError: Its configuration makes no sense on this base.
-            UnsupportedError: This version does not have it.
-        """
-        return self._pack_network(pack)[0]
-
     def pack_specs(self, pack: PackSegment) -> list[TensorSpec]:
         """The coded tensors of a pack.
 
@@ -155,7 +146,7 @@ class Session:
         return specs
 
     def _pack_network(self, pack: PackSegment) -> tuple[EENConfig, Pyramid]:
-        """The network of a pack, and what it draws from; errors as :meth:`pack_config`."""
+        """The network of a pack, and what it draws from; errors as :meth:`pack_specs`."""
         with naming_pack(pack):
             base = self.pyramid(self.container.segments[pack.segment])
             if base is None:

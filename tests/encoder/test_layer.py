@@ -398,4 +398,7 @@ def _copied(network: EEN) -> EEN:
 def _top_network(data: bytes) -> dict[str, object]:
     """The network of the top layer."""
     session = VideoReader(data, device="cpu").session
-    return session.pack_config(session.container.packs[-1]).to_dict()
+    top = session.container.packs[-1]
+    network = session.field(top.segment, layers=top.layer)
+    assert isinstance(network, EEN)
+    return network.config.to_dict()
