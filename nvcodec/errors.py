@@ -36,6 +36,14 @@ class UsageError(NvcError):
     exit_code = 2
 
 
+class OutputError(UsageError):
+    """A result cannot be written, and what was there before is as it was (exit code 2)."""
+
+
+class RescuedError(UsageError):
+    """A result could not go where it should, and was kept elsewhere (exit code 2)."""
+
+
 class InputError(NvcError):
     """A source video cannot be read (exit code 3)."""
 
@@ -70,6 +78,18 @@ class InterruptedEncodeError(NvcError):
     """The user stopped an encode; its state was saved and it can be resumed (exit code 130)."""
 
     exit_code = 130
+
+
+class Terminated(KeyboardInterrupt):
+    """The system or another program asked this one to end, by a signal; like Ctrl-C in all else.
+
+    Args:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
 
 
 @contextmanager

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -25,7 +24,9 @@ from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk_format
 from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming
 from nvcodec.io.geometry import PIXEL_FORMATS
+from nvcodec.io.output import check_apart
 from nvcodec.io.sink import open_sink
+from nvcodec.io.standard import standard_input
 from nvcodec.types import ChromaFormat, Planes, Time, VideoFormat
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ def decode(
         written = drawn if asked.pix_fmt is None else replace(drawn, bit_depth=PIXEL_FORMATS[asked.pix_fmt])
         if written.fps is not None:
             written = replace(written, fps=written.fps * asked.interpolate)
-        sink = nullcontext() if output is None else open_sink(output, written, overwrite=overwrite)
+        read = () if isinstance(source, (bytes, Session)) else (source,)
+        sink = nullcontext() if output is None else open_sink(output, written, overwrite=overwrite, inputs=read)
         with sink as opened:
             reader = VideoReader(
                 session,
@@ -219,7 +221,7 @@ def decode_all(
     outputs: list[str | None] = [None] * len(names)
     if folder is not None:
         outputs = [os.path.join(folder, name + suffix) for name in file_names(names)]
-        _make_room(Path(folder), outputs, overwrite)
+        _make_room(Path(folder), outputs, overwrite, () if isinstance(source, bytes) else (source,))
     told: set[str] = set()
 
     def tell(warning: str) -> None:
@@ -274,9 +276,12 @@ def file_names(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _make_room(folder: Path, outputs: Sequence[str | None], overwrite: bool) -> None:
+def _make_room(
+    folder: Path, outputs: Sequence[str | None], overwrite: bool, inputs: Iterable[str | Path]
+) -> None:
     """Make the folder, and refuse to write over what is in it, before any work."""
     existing = [output for output in outputs if output is not None and os.path.lexists(output)]
+    check_apart(existing, inputs)
     if existing and not overwrite:
         raise UsageError(f"{existing[0]} exists; add -y to replace it")
     try:
@@ -294,7 +299,7 @@ def _opened(source: str | Path | bytes | Session, limits: Limits | None) -> tupl
     if isinstance(source, Session):
         return UNNAMED, source
     name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
-    data = sys.stdin.buffer.read() if source in ("-", Path("-")) else read_bitstream(source)
+    data = read_bitstream(standard_input() if source in ("-", Path("-")) else source)
     with naming(name):
         return name, probe(data, limits=limits).session
 

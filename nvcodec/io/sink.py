@@ -8,14 +8,17 @@ import shutil
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, final
+from typing import BinaryIO, Protocol, final
 
 from nvcodec.color import rgb_to_yuv, to_eight_bit, yuv420_format, yuv_to_rgb
-from nvcodec.errors import UsageError
+from nvcodec.errors import OutputError, RescuedError, UsageError
+from nvcodec.io.output import Place, check_apart, place_of, rescue
+from nvcodec.io.standard import is_terminal
 from nvcodec.io.y4m import Y4mWriter
 from nvcodec.io.yuv import YuvWriter
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
@@ -23,6 +26,8 @@ from nvcodec.types import ChromaFormat, Planes, VideoFormat
 _FOLDER_PATTERN = "%05d.png"
 SUFFIXES = (".y4m", ".yuv", ".mp4", ".mkv", ".png")
 """Kinds of video that can be written."""
+_STREAMED = (".y4m", ".yuv")
+"""Those that can be written without going back."""
 
 
 class VideoSink(ABC):
@@ -76,17 +81,17 @@ class _StagedSink(VideoSink):
     """Writes into a hidden folder beside the destination, and moves the files from there when all are complete.
 
     Args:
-        folder: Where the files belong; made when it is missing.
-        replaced: Files there that the new video takes the place of, under the same names or not.
+        target: Where the files belong.
+        overwrite: Replace what is there.
         open_writer: Given the hidden folder, starts the files in it.
         convert: From the pictures of the caller to those of the file.
     """
 
     def __init__(
-        self, folder: Path, replaced: list[Path], open_writer: Callable[[Path], _Writer], convert: _Convert
+        self, target: _Target, overwrite: bool, open_writer: Callable[[Path], _Writer], convert: _Convert
     ) -> None:
-        self._folder = folder
-        self._replaced = replaced
+        self._target, self._overwrite = target, overwrite
+        self._folder = folder = target.folder
         self._convert = convert
         self._open = True
         self._empty = True
@@ -129,33 +134,79 @@ class _StagedSink(VideoSink):
     def _commit(self) -> None:
         self._folder.mkdir(exist_ok=True)
         written = sorted(self._staging.iterdir())
-        for file in written:
-            os.replace(file, self._folder / file.name)
-        for old in self._replaced:
-            if old.name not in {file.name for file in written}:
-                old.unlink(missing_ok=True)
+        replaced = self._target.in_the_way()
+        if self._target.place is not None:
+            self._target.place.take(written[0], overwrite=self._overwrite)
+        elif replaced and not self._overwrite:
+            kept = rescue(self._staging, self._folder / "pictures")
+            raise RescuedError(
+                f"{replaced[0]} appeared meanwhile and was left alone; what was made is in {kept}", "Rename one of them"
+            )
+        else:
+            for file in written:
+                place_of(self._folder / file.name).take(file, overwrite=self._overwrite)
+            for old in replaced:
+                if old.name not in {file.name for file in written}:
+                    old.unlink(missing_ok=True)
         self._staging.rmdir()
 
 
 @final
-class _StdoutSink(VideoSink):
-    """Y4M on standard output. What was written cannot be taken back; a closed pipe raises ``BrokenPipeError``."""
+class _StreamSink(VideoSink):
+    """A video written into a stream. What was written cannot be taken back; a closed pipe raises ``BrokenPipeError``.
 
-    def __init__(self, format: VideoFormat, convert: _Convert) -> None:
-        self._convert = convert
-        self._writer = Y4mWriter(sys.stdout.buffer, format)
+    Args:
+        place: The stream.
+        open_writer: Starts the video in it.
+        convert: From the pictures of the caller to those of the video.
+    """
+
+    def __init__(self, place: Place, open_writer: Callable[[BinaryIO], _Writer], convert: _Convert) -> None:
+        self._place, self._convert = place, convert
+        self._name = "standard output" if place.name == "-" else place.name
+        with _write_errors(self._name):
+            self._stream = place.open()
+            self._writer = open_writer(self._stream)
 
     def write(self, planes: Planes) -> None:
-        self._writer.write(self._convert(planes))
+        with _write_errors(self._name):
+            self._writer.write(self._convert(planes))
 
     def close(self) -> None:
-        sys.stdout.buffer.flush()
+        with _write_errors(self._name):
+            self._place.finish(self._stream)
 
     def abort(self) -> None:
         """Nothing to remove."""
+        with suppress(OSError):  # what is still to be written may fail again
+            self._place.finish(self._stream)
 
 
-def open_sink(path: str | Path, format: VideoFormat, *, overwrite: bool = False) -> VideoSink:
+@dataclass(frozen=True)
+class _Target:
+    """Where the files of a video belong."""
+
+    folder: Path
+    """Made when it is missing."""
+    name: str
+    """What they are called, numbered or not; says the kind."""
+    place: Place | None
+    """Of the one file; None where pictures are numbered."""
+
+    def in_the_way(self) -> list[Path]:
+        """Existing files that the new ones replace."""
+        if self.place is not None:
+            return [self.place.path] if os.path.lexists(self.place.path) else []
+        if not self.folder.is_dir():
+            return []
+        before, after = re.split(r"%(?:0\d)?d", self.name)
+        numbered = re.compile(re.escape(before) + r"\d+" + re.escape(after))
+        return sorted(file for file in self.folder.iterdir() if numbered.fullmatch(file.name))
+
+
+def open_sink(
+    path: str | Path, format: VideoFormat, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
+) -> VideoSink:
     """Open a video for writing; the suffix says the kind, and nothing appears under its name before ``close``.
 
     ======================  =============================================================================
@@ -166,56 +217,69 @@ def open_sink(path: str | Path, format: VideoFormat, *, overwrite: bool = False)
     ``-``                   Y4M on standard output
     ======================  =============================================================================
 
+    Named pipes, devices and names such as ``/dev/stdout`` and ``/dev/fd/3`` take Y4M, or what ``.yuv`` says. Links are
+    followed.
+
     Args:
         path: Destination.
         format: Format of the pictures that will be written.
         overwrite: Replace what is there. Numbered pictures of an earlier video go even when the new one is shorter.
+        inputs: What is read meanwhile, and must not be written over.
 
     Raises:
         UsageError: The destination exists, cannot be written or is of no known kind; .mp4 or .mkv without frame rate.
         UnsupportedError: A conversion is needed and the colour matrix is not known.
     """
-    if str(path) == "-":
-        if sys.stdout.isatty():
-            raise UsageError("standard output is a terminal", "Pipe the Y4M on:  nvc decode clip.nvc -o - | ffplay -")
-        stored, convert = _stored_as(".y4m", format)
-        return _StdoutSink(stored, convert)
-    folder, name = _destination(path)
-    suffix = Path(name).suffix.lower()
-    replaced = _in_the_way(folder, name)
+    target = _target(path)
+    if target.place is not None and target.place.is_stream:
+        return _open_stream(target.place, format, inputs)
+    replaced = target.in_the_way()
+    check_apart([target.folder / target.name] if target.place is None else [target.place.name], inputs)
+    for old in replaced:
+        if place_of(old).is_stream:
+            raise UsageError(f"{old} is no file", "Choose another name")
+        check_apart([old], inputs)
     if replaced and not overwrite:
-        raise UsageError(f"{replaced[0]} exists; add -y to replace it")
-    stored, convert = _stored_as(suffix, format)
-    return _StagedSink(folder, replaced, lambda staging: _open_writer(staging, name, stored), convert)
+        raise UsageError(f"{target.place.name if target.place else replaced[0]} exists; add -y to replace it")
+    stored, convert = _stored_as(Path(target.name).suffix.lower(), format)
+    return _StagedSink(target, overwrite, lambda staging: _open_writer(staging, target.name, stored), convert)
 
 
-def _destination(path: str | Path) -> tuple[Path, str]:
+def _open_stream(place: Place, format: VideoFormat, inputs: Iterable[str | Path]) -> _StreamSink:
+    """Start a video in something that is no file."""
+    if place.is_standard_output and is_terminal(sys.stdout):
+        raise UsageError("standard output is a terminal", "Pipe the Y4M on:  nvc decode clip.nvc -o - | ffplay -")
+    check_apart([place.name], inputs)
+    suffix = Path(place.name).suffix.lower()
+    if suffix in SUFFIXES and suffix not in _STREAMED:
+        raise UsageError(
+            f"{place.name} is no file, and a {suffix} cannot be written as a stream", "Write .y4m or .yuv there"
+        )
+    stored, convert = _stored_as(".y4m", format)
+    kind = YuvWriter if suffix == ".yuv" else lambda stream: Y4mWriter(stream, stored)
+    return _StreamSink(place, kind, convert)
+
+
+def _target(path: str | Path) -> _Target:
     """Split into the folder and the file name or pattern in it."""
     is_folder = str(path).endswith(("/", os.sep)) or Path(path).is_dir()
-    folder, name = (Path(path), _FOLDER_PATTERN) if is_folder else (Path(path).parent, Path(path).name)
-    parent = folder.parent if is_folder else folder
-    if not parent.is_dir():
-        raise UsageError(f"{parent} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {parent}")
-    suffix = Path(name).suffix.lower()
     if is_folder and Path(path).suffix.lower() in SUFFIXES:
         raise UsageError(f"{path} is a folder", "Give the name of a file; PNG pictures go to name/.")
-    if suffix not in SUFFIXES:
+    name = _FOLDER_PATTERN if is_folder else Path(path).name
+    place = None if is_folder or _is_numbered(name) else place_of(path)
+    if place is not None and place.is_stream:
+        return _Target(place.path.parent, name, place)
+    folder = Path(path) if is_folder else Path(path).parent if place is None else place.path.parent
+    parent = folder.parent if is_folder else folder
+    if not parent.is_dir():
+        shown = parent if place is None or os.path.islink(path) else Path(path).parent
+        raise UsageError(f"{shown} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {shown}")
+    if Path(name).suffix.lower() not in SUFFIXES:
         raise UsageError(
             f"cannot tell what kind of video {path} should be",
             f"Use one of {', '.join(SUFFIXES)}, a folder ending in / for PNG pictures, or - for Y4M on stdout.",
         )
-    return folder, name
-
-
-def _in_the_way(folder: Path, name: str) -> list[Path]:
-    """Existing files that the new ones replace."""
-    if not _is_numbered(name):
-        return [folder / name] if os.path.lexists(folder / name) else []
-    if not folder.is_dir():
-        return []
-    before, after = re.split(r"%(?:0\d)?d", name)
-    numbered = re.compile(re.escape(before) + r"\d+" + re.escape(after))
-    return sorted(file for file in folder.iterdir() if numbered.fullmatch(file.name))
+    return _Target(folder, name, place)
 
 
 def _is_numbered(name: str) -> bool:
@@ -250,8 +314,10 @@ def _open_writer(staging: Path, name: str, format: VideoFormat) -> _Writer:
 
 
 @contextmanager
-def _write_errors(folder: Path) -> Iterator[None]:
+def _write_errors(name: str | Path) -> Iterator[None]:
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise UsageError(f"cannot write to {folder}: {error.strerror}", "Check space and permissions.") from error
+        raise OutputError(f"cannot write to {name}: {error.strerror}", "Check space and permissions.") from error

@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol, final
 from nvcodec.errors import InputError, UsageError
 from nvcodec.io.arrays import ArrayReader
 from nvcodec.io.geometry import PIXEL_FORMATS, check_options
+from nvcodec.io.standard import is_terminal, standard_input
 from nvcodec.io.y4m import MAGIC, Y4mReader
 from nvcodec.io.yuv import YuvReader
 from nvcodec.types import Planes, VideoFormat
@@ -166,9 +167,9 @@ def _open_reader(
     if isinstance(path, ArrayReader):
         return path
     if str(path) == "-":
-        if sys.stdin.isatty():
+        if is_terminal(sys.stdin):
             raise InputError("standard input is a terminal", "Pipe Y4M in:  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | nvc")
-        return _y4m_reader(sys.stdin.buffer, name)
+        return _y4m_reader(standard_input(), name)
     path = Path(path)
     mode = path.stat().st_mode
     if not stat.S_ISDIR(mode):

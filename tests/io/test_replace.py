@@ -210,7 +210,7 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    assert _run(program, str(file)).communicate()[0] == f"UsageError cannot write {file}: File too large\n"
+    assert _run(program, str(file)).communicate()[0] == f"OutputError cannot write {file}: File too large\n"
     assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
 
 
@@ -230,7 +230,7 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     file.write_bytes(b"old")
     with pytest.raises(UsageError, match="cannot write .*x.nvc: No such file"):
         replace_with(file, b"", tmp_path / "nowhere" / "x.nvc")
-    with pytest.raises(UsageError, match="cannot write .*: Is a directory"):
+    with pytest.raises(UsageError, match=" is a folder"):
         replace_with(file, b"", tmp_path)
     assert file.read_bytes() == b"old"
     assert not Path(f"{tmp_path}.part").exists()
