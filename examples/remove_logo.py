@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 import nvcodec
-from nvcodec.api.checks import check_output
 from nvcodec.errors import NvcError, UsageError
 from nvcodec.io.mask import open_mask
+from nvcodec.io.output import check_output
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
 
@@ -42,7 +42,7 @@ def clean(video: Path, output: Path, mask: str, *, crf: float = 20, epochs: floa
         if video.exists() and output.samefile(video):
             raise UsageError(f"{output} is the input itself", "Give the output another name")
     else:
-        check_output(str(output), overwrite=False, source=str(video))
+        check_output(str(output), overwrite=False, inputs=[video])
     with tempfile.TemporaryDirectory() as folder, open_source(video) as source:
         file = Path(folder, "fitted.nvc")
         # opened before the fit: what cannot be written is better known at once

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from nvcodec.version import __version__
 
+TYPE_CHECKING = False  # so that nothing is imported for it, as the command line begins here
 if TYPE_CHECKING:
     from nvcodec.api.dataset import VideoClip, VideoDataset
     from nvcodec.api.decode import decode, decode_all

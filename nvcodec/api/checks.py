@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -20,27 +19,9 @@ from nvcodec.encoder.plan.presets import default_preset
 from nvcodec.errors import NvcError, UsageError
 from nvcodec.io.arrays import Video, as_video, is_array
 from nvcodec.io.mask import check_mask
+from nvcodec.io.output import place_of
 from nvcodec.io.source import open_source
 from nvcodec.models import registry
-
-
-def check_output(path: str, overwrite: bool, source: str = "-") -> None:
-    """Refuse an output that could not be written, before any work is done.
-
-    Raises:
-        UsageError: It exists and may not be replaced, is a folder or the source, or its folder cannot be written to.
-    """
-    if os.path.isdir(path):
-        raise UsageError(f"{path} is a folder", "Give the name of a file")
-    if os.path.exists(path) and os.path.exists(source) and os.path.samefile(path, source):
-        raise UsageError(f"{path} is the input itself", "Give the output another name")
-    if os.path.exists(path) and not overwrite:
-        raise UsageError(f"{path} exists; add -y to replace it")
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise UsageError(f"{folder} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {folder}")
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{folder} cannot be written to", "Choose another folder, or change its permissions")
 
 
 def videos_of(source: object) -> tuple[Video, ...]:
@@ -104,11 +85,13 @@ def _check_layer(options: EncodeOptions) -> None:
 
 
 def check_resumable(job: Job) -> None:
-    """Refuse resume files for what cannot be read again.
+    """Refuse resume files for what cannot be read again, or written later.
 
     Raises:
-        UsageError: An input is in memory.
+        UsageError: An input is in memory, or the output is no file.
     """
+    if not job.is_in_place and place_of(job.output).is_stream:
+        raise UsageError("--work-dir needs an output file", "An encode to standard output or a pipe cannot be resumed")
     if not all(isinstance(video, str) for video in job.inputs):
         raise UsageError(
             "an encode of an array cannot be resumed: who goes on with it has nothing to read again",

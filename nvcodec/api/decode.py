@@ -276,9 +276,7 @@ def file_names(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _make_room(
-    folder: Path, outputs: Sequence[str | None], overwrite: bool, inputs: Iterable[str | Path]
-) -> None:
+def _make_room(folder: Path, outputs: Sequence[str | None], overwrite: bool, inputs: Iterable[str | Path]) -> None:
     """Make the folder, and refuse to write over what is in it, before any work."""
     existing = [output for output in outputs if output is not None and os.path.lexists(output)]
     check_apart(existing, inputs)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.checks import check, check_inputs, check_output, check_resumable, settled, videos_of
+from nvcodec.api.checks import check, check_inputs, check_resumable, settled, videos_of
 from nvcodec.config.job import Job
 from nvcodec.config.options import MANY, EncodeOptions, changed
 from nvcodec.encoder.fit.events import EventHandler, ignore
 from nvcodec.encoder.result import EncodeResult, LayerResult
 from nvcodec.encoder.resume.work_folder import check_work_dir, job_in
+from nvcodec.io.output import check_output, file_for
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -40,7 +42,7 @@ def encode(
         source: Video: .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG pictures, or ``-`` for Y4M on stdin. Or
             RGB frames in memory: an array or tensor uint8 [N, 3, height, width], or uint16 of 0..1023 for 10 bit. Or a
             list of videos, for a model that draws several with one network.
-        output: Bitstream to write.
+        output: Bitstream to write; a pipe, a device or ``-`` for standard output gets its bytes.
         options: How; see :class:`nvcodec.EncodeOptions`.
         work_dir: Folder for resume files; None = keep none, as it has to be for frames in memory.
         overwrite: Replace an existing output.
@@ -64,8 +66,7 @@ def encode(
     job = Job(inputs, str(output), asked)
     if work_dir is not None:
         check_resumable(job)
-    for path in job.paths:
-        check_output(job.output, overwrite, path)
+    check_output(job.output, overwrite, job.read)
     check_inputs(job, on_event)
     job = Job(inputs, job.output, settled(asked, on_event))
     folder = None if work_dir is None else Path(work_dir)
@@ -73,9 +74,13 @@ def encode(
         check_work_dir(folder, job)
     from nvcodec.encoder.encode import encode as run
 
-    result = run(job, work_dir=folder, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop)
+    with file_for(output) as file:
+        job = replace(job, output=file)
+        result = run(
+            job, work_dir=folder, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop
+        )
     assert isinstance(result, EncodeResult)
-    return result
+    return replace(result, file=str(output))
 
 
 def resume(
@@ -94,8 +99,7 @@ def resume(
     folder = Path(work_dir)
     job = job_in(folder)
     check(job.options, len(job.inputs), layer=job.base is not None)
-    for path in job.paths:
-        check_output(job.output, overwrite or job.is_in_place, path)
+    check_output(job.output, overwrite or job.is_in_place, job.read)
     check_inputs(job, on_event)
     from nvcodec.encoder.encode import encode as run
 

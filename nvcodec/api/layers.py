@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.checks import check, check_inputs, check_output, check_resumable, settled, videos_of
+from nvcodec.api.checks import check, check_inputs, check_resumable, settled, videos_of
 from nvcodec.api.info import probe
 from nvcodec.config.job import Job
 from nvcodec.config.options import PRESETS, EncodeOptions, changed
@@ -19,6 +19,7 @@ from nvcodec.encoder.plan.layer import check_base
 from nvcodec.encoder.result import LayerResult
 from nvcodec.encoder.resume.work_folder import check_work_dir
 from nvcodec.errors import UsageError, naming
+from nvcodec.io.output import check_apart, check_output, file_for, place_of
 from nvcodec.io.replace import exclusive, replace_with
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def add_layer(
     if work_dir is not None:
         check_resumable(job)
     if output is not None:
-        for taken in (str(bitstream), *job.paths):
-            check_output(job.output, overwrite, taken)
+        check_output(job.output, overwrite, (str(bitstream), *job.read))
     info = probe(bitstream)
     check_base(info.session, str(bitstream))
     if "mask" in info.metadata:
@@ -98,7 +98,8 @@ def add_layer(
         )
     check_inputs(job, on_event)
     if output is None:
-        check_output(os.path.realpath(bitstream), True, *job.paths)
+        _check_changeable(job.output)
+        check_output(job.output, True, job.read)
     used = info.metadata.get("preset")
     if asked.preset is None and used in PRESETS:
         asked = replace(asked, preset=str(used))
@@ -108,9 +109,11 @@ def add_layer(
         check_work_dir(folder, job)
     from nvcodec.encoder.encode import encode as run
 
-    result = run(job, work_dir=folder, on_event=on_event, should_stop=should_stop)
+    with file_for(job.output) as file:
+        job = replace(job, output=file)
+        result = run(job, work_dir=folder, overwrite=overwrite, on_event=on_event, should_stop=should_stop)
     assert isinstance(result, LayerResult)
-    return result
+    return replace(result, file=str(bitstream if output is None else output))
 
 
 def strip(
@@ -169,7 +172,7 @@ def append(path: str, pack_path: str, output: str | None = None, *, overwrite: b
     with naming(pack_path):
         packs = read_pack_file(read_bitstream(pack_path))
 
-    return _changed(path, output, overwrite, lambda old: (len(old), appended(old, packs)))
+    return _changed(path, output, overwrite, lambda old: (len(old), appended(old, packs)), pack_path)
 
 
 def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False) -> ChangedFile:
@@ -190,7 +193,7 @@ def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False
         UnsupportedError: It needs something this version does not have.
         UsageError: It has no such layer; or the output exists or cannot be written.
     """
-    check_output(output, overwrite, path)
+    check_output(output, overwrite, [path])
     with naming(path):
         container = read_container(read_bitstream(path))
     if not 1 <= layer <= container.layers:
@@ -198,22 +201,35 @@ def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False
         raise UsageError(f"{path} has no enhancement layer {layer}", f"Enhancement layers that are there: {there}")
     data = pack_file(container, layer)
     with exclusive(output):
-        replace_with(path, data, output, keep=0)
+        replace_with(path, data, output, keep=0, overwrite=overwrite)
     return ChangedFile(output, len(data), 1, len(data))
 
 
 def _changed(
-    path: str, output: str | None, overwrite: bool, change: Callable[[bytes], tuple[int, bytes]]
+    path: str, output: str | None, overwrite: bool, change: Callable[[bytes], tuple[int, bytes]], *inputs: str
 ) -> ChangedFile:
-    """Write a file with as many of its old bytes as ``change`` says, then the new ones."""
+    """Write a file with as many of its old bytes as ``change`` says, then the new ones; ``inputs`` are read too."""
     in_place = output is None or os.path.realpath(output) == os.path.realpath(path)
     target = path if output is None else output
-    if not in_place:
-        check_output(target, overwrite)
+    if in_place:
+        _check_changeable(path)
+        check_apart([target], inputs if output is not None else ())
+    else:
+        check_output(target, overwrite, [path, *inputs])
     with exclusive(target), naming(path):
         old = read_bitstream(path)
         keep, tail = change(old)
         if not in_place or tail or keep < len(old):
-            replace_with(path, tail, target, keep=keep, made_for=old)
+            replace_with(path, tail, target, keep=keep, made_for=old, overwrite=overwrite or in_place)
         layers = read_container(old[:keep] + tail).layers
     return ChangedFile(target, keep + len(tail), 1 + layers, keep + len(tail) - len(old))
+
+
+def _check_changeable(path: str) -> None:
+    """Refuse to change what is no file.
+
+    Raises:
+        UsageError: It is a pipe or a device.
+    """
+    if os.path.lexists(path) and not os.path.isdir(path) and place_of(path).is_stream:
+        raise UsageError(f"{path} is no file that could be changed", "Name an output with -o")

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import click
 import tomli_w
 
-from nvcodec.api.checks import check_output
 from nvcodec.cli._options import option
 from nvcodec.config.options import EncodeOptions, described, plain
 from nvcodec.config.settings import flatten
 from nvcodec.errors import InputError, UsageError
+from nvcodec.io.output import check_output, write_output
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,6 +23,7 @@ else:
     import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_CONFIG = f"{__name__}.path"
 _NOT_IN_FILES = {"config", "save-config", "resume", "set", "help", "verbose", "quiet"}
 
 
@@ -44,6 +45,7 @@ def drop_overruled(ctx: click.Context, names: Iterable[str], values: dict[str, A
 def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> dict[str, object]:
     if path is None:
         return {}
+    ctx.meta[_CONFIG] = path
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -68,6 +70,11 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -
     return flatten(tables)
 
 
+def files_read(ctx: click.Context, *others: str | None) -> list[str]:
+    """The file of ``--config``, and others that were given."""
+    return [path for path in (ctx.meta.get(_CONFIG), *others) if path is not None]
+
+
 def save_config(path: str, options: EncodeOptions, overwrite: bool) -> None:
     """Write options as TOML that ``--config`` reads: everything that has a value, then settings by their dotted keys.
 
@@ -80,7 +87,4 @@ def save_config(path: str, options: EncodeOptions, overwrite: bool) -> None:
     content = {known[name].flags[-1].removeprefix("--"): value for name, value in values.items() if value is not None}
     # not as tables: one of them has the name of an option
     text = tomli_w.dumps({**content, **options.settings})
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", "Choose another --save-config") from None
+    write_output(path, text.encode(), overwrite=overwrite)

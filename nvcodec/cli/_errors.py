@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import traceback
@@ -10,8 +9,8 @@ from collections.abc import Callable
 
 import click
 
-from nvcodec.cli._terminal import Terminal, print_error
-from nvcodec.errors import DeviceError, InterruptedEncodeError, NvcError, UsageError
+from nvcodec.cli._terminal import Terminal, give_up_output, print_error
+from nvcodec.errors import DeviceError, InterruptedEncodeError, NvcError, OutputError, Terminated, UsageError
 from nvcodec.version import __version__
 
 EXIT_CODES = {
@@ -23,9 +22,12 @@ EXIT_CODES = {
     5: "bitstream needs a newer nvc",
     6: "target not reached; the file is written all the same",
     7: "device missing, or out of memory",
-    130: "interrupted; can be resumed",
+    129: "the terminal was closed (SIGHUP); as 130",
+    130: "interrupted (Ctrl-C); an encode can be resumed",
+    143: "terminated (SIGTERM); as 130",
 }
 """What each exit code means; the help of ``nvc`` prints it."""
+INTERRUPTED = 130
 
 
 def run(command: Callable[[], int | None], terminal: Terminal) -> int:
@@ -35,12 +37,11 @@ def run(command: Callable[[], int | None], terminal: Terminal) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except BrokenPipeError:
-        # whoever read our output has seen enough; Python must not try to flush the rest at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()  # whoever read it has seen enough
         return 0
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as stop:
         print_error("interrupted")
-        return 130
+        return stop.exit_code if isinstance(stop, Terminated) else INTERRUPTED
     except Exception as error:
         if terminal.verbose >= 2:
             traceback.print_exc()
@@ -48,6 +49,8 @@ def run(command: Callable[[], int | None], terminal: Terminal) -> int:
         if known is None:
             print_error(f"unexpected {type(error).__name__}: {error}", _bug_hint(error))
             return 1
+        if isinstance(error, OutputError):
+            give_up_output()  # if it was that
         # what the user asked for is no error
         print_error(known.message, known.hint, "" if isinstance(known, InterruptedEncodeError) else "error: ")
         return known.exit_code

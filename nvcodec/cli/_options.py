@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from nvcodec.cli._terminal import Terminal
+from nvcodec.cli._terminal import Terminal, say
 from nvcodec.config import kinds
 from nvcodec.config.job import Job
 from nvcodec.config.kinds import Kind
@@ -36,7 +36,29 @@ class GroupedOption(click.Option):
             parser.add_option(obj=self, opts=self.aliases, dest=self.name, action="store", nargs=self.nargs)
 
 
-class Command(click.Command):
+class Helpful(click.Command):
+    """A command whose help is printed as everything on stdout is, so that a stdout that takes nothing is told."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """The option, as click has it but for what it does."""
+        found = super().get_help_option(ctx)
+        if found is not None:
+            found.callback = printing(ctx.get_help)
+        return found
+
+
+def printing(text: Callable[[], str]) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """What an option does that prints something, and nothing else."""
+
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            say(text())
+            ctx.exit()
+
+    return show
+
+
+class Command(Helpful):
     """A command whose help lists its options by group, then examples."""
 
     def __init__(self, *args: Any, examples: Iterable[str] = (), **settings: Any) -> None:

@@ -7,14 +7,13 @@ import math
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
 
-import click
-
 from nvcodec.cli._format import about, clock, count, long_clock, rate, size
-from nvcodec.cli._terminal import Terminal, printable
+from nvcodec.cli._terminal import Terminal, printable, tell
 from nvcodec.encoder.fit.events import Event, Forecast, Notice, Step
 
 _LINE_EVERY_S = 30.0
@@ -175,7 +174,7 @@ class JsonProgress(Progress):
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in event.items()
         }
-        click.echo(json.dumps(finite), err=True)
+        tell(json.dumps(finite))
 
 
 class BarProgress(Progress):
@@ -214,7 +213,8 @@ class BarProgress(Progress):
 
     def close(self) -> None:
         """Remove the bar: the summary takes its place."""
-        self._bar.stop()
+        with suppress(OSError):  # the terminal has gone
+            self._bar.stop()
 
 
 def make_progress(kind: str, terminal: Terminal) -> Progress:

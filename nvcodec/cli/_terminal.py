@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import click
+
+from nvcodec.errors import OutputError
+from nvcodec.io.standard import standard_output
 
 
 @dataclass
@@ -26,7 +32,7 @@ class Terminal:
     def note(self, text: str) -> None:
         """Tell the user something on stderr."""
         if not self.quiet:
-            click.echo(printable(text), err=True)
+            tell(printable(text))
 
     def detail(self, text: str) -> None:
         """Tell the user something that only ``-v`` wants to know."""
@@ -41,12 +47,55 @@ class Terminal:
 def print_error(message: str, hint: str = "", label: str = "error: ") -> None:
     """Print ``error: what`` and, indented, what to do about it."""
     lines = [f"{label}{message}", *(f"  {line.strip()}" for line in hint.splitlines())]
-    click.echo(printable("\n".join(lines)), err=True)
+    tell(printable("\n".join(lines)))
 
 
 def print_json(value: Any) -> None:
     """Print the one JSON document of a command on stdout."""
-    click.echo(json.dumps(value, indent=2))
+    say(json.dumps(value, indent=2))
+
+
+def say(text: str) -> None:
+    """Print a line or more on stdout.
+
+    Raises:
+        UsageError: It is closed.
+        OutputError: It does not take them.
+        BrokenPipeError: Nobody reads them.
+    """
+    standard_output()
+    with writing_out():
+        click.echo(text)
+
+
+def tell(text: str) -> None:
+    """Print a line or more on stderr, if anybody hears it: what a command does does not hang on that."""
+    with suppress(OSError, RuntimeError):  # the latter from a signal handler in the middle of another line
+        click.echo(text, err=True)
+
+
+@contextmanager
+def writing_out() -> Iterator[None]:
+    """Around writing to stdout.
+
+    Raises:
+        OutputError: It does not take what is written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to standard output: {error.strerror}", "Check where it leads to, and space there"
+        ) from None
+
+
+def give_up_output() -> None:
+    """Let Python not try to write at exit what stdout has not taken."""
+    with suppress(OSError, ValueError):
+        if sys.stdout is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(text: str) -> str:

@@ -12,9 +12,10 @@ import click
 from nvcodec.cli import _options as options
 from nvcodec.cli._options import Command, choice, fields_of, option
 from nvcodec.cli._progress import make_progress
-from nvcodec.cli._terminal import Terminal, print_json, printable
+from nvcodec.cli._terminal import Terminal, print_json, printable, say
 from nvcodec.config.options import EvalOptions, changed
 from nvcodec.errors import UsageError
+from nvcodec.io.output import check_output
 
 if TYPE_CHECKING:
     from nvcodec.eval.bench import Contestant
@@ -116,6 +117,7 @@ def command(
         raise UsageError(f"--metrics {metrics} is unknown", f"Metrics: {', '.join(_MORE_METRICS)}")
     if plot is not None:
         check_plot(plot)
+        check_output(plot, True, [*inputs, *sources])
     if anchor is not None:
         check_installed()
     failures: list[Exception] = []
@@ -168,9 +170,9 @@ def _report(curves: list[Curve], metric: str, anchor: str | None, plot: str | No
         found = [curve.to_json() for curve in curves]
         print_json({"schema": SCHEMA, "curves": found, "summary": None if summary is None else summary.to_json()})
         return
-    click.echo(printable(points_markdown(curves)))
+    say(printable(points_markdown(curves)))
     if summary is not None:
-        click.echo(printable(summary_markdown(summary)))
+        say(printable(summary_markdown(summary)))
 
 
 def parse_codecs(codecs: str, points: Iterable[str], extra: Iterable[str] = ()) -> list[Contestant]:

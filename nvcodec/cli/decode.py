@@ -16,7 +16,9 @@ from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_error, print_json
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.errors import BitstreamError, UsageError
+from nvcodec.io.output import place_of
 from nvcodec.io.sink import SUFFIXES
+from nvcodec.io.standard import is_terminal, standard_output
 
 _CHECKED = "   all digests match"
 
@@ -80,10 +82,12 @@ def command(
         raise UsageError("--format is for --all", "Say the kind of one video with its suffix:  -o clip.y4m")
     if output is None and not asked.check:
         raise UsageError("no output given", "Name the video with -o, e.g. -o clip.y4m; or only verify with --check")
-    if output == "-" and terminal.as_json:
-        raise UsageError("--json and -o - both write to standard output; choose one")
-    if output == "-" and sys.stdout.isatty():
-        raise UsageError("standard output is a terminal", "Pipe the Y4M on:  nvc decode clip.nvc -o - | ffplay -")
+    if output is not None and not every and not Path(output).is_dir() and place_of(output).is_standard_output:
+        standard_output()
+        if terminal.as_json:
+            raise UsageError("--json and -o - both write to standard output; choose one")
+        if is_terminal(sys.stdout):
+            raise UsageError("standard output is a terminal", "Pipe the Y4M on:  nvc decode clip.nvc -o - | ffplay -")
     with make_progress(terminal.progress, terminal) as shown:
         told, warn = shown.frame_counter("decode"), terminal.warn
         if every:

@@ -14,7 +14,7 @@ import click
 
 from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
-from nvcodec.cli._terminal import print_json
+from nvcodec.cli._terminal import print_json, say
 from nvcodec.version import __version__
 
 _PACKAGES = ("torch", "numpy", "av", "constriction", "pytorch-msssim", "click", "rich")
@@ -31,7 +31,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     def tell(name: str, value: Any, text: str | None = None) -> None:
         report[name] = value
         if not as_json:
-            click.echo(f"{name:<16}{value if text is None else text}")
+            say(f"{name:<16}{value if text is None else text}")
 
     tell("nvc", __version__)
     tell("python", platform.python_version(), f"{platform.python_version()}  {sys.executable}")

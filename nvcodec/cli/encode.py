@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nvcodec.api.checks import check, check_output
+from nvcodec.api.checks import check
 from nvcodec.api.decode import file_names
 from nvcodec.api.info import probe
 from nvcodec.cli import _options as options
-from nvcodec.cli._config import config_option, drop_overruled, save_config
+from nvcodec.cli._config import config_option, drop_overruled, files_read, save_config
 from nvcodec.cli._inputs import expand
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Command, fields_of, option
@@ -30,6 +29,8 @@ from nvcodec.config.settings import flatten
 from nvcodec.encoder.plan.stream_names import stream_names
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.errors import TargetNotReachedError, UsageError
+from nvcodec.io.output import check_apart, check_output, file_for, place_of
+from nvcodec.io.standard import is_terminal, standard_output
 from nvcodec.models import registry
 
 if TYPE_CHECKING:
@@ -116,26 +117,33 @@ def command(
     import nvcodec
 
     terminal = ctx.ensure_object(Terminal)
-    sources, asked = [*inputs, *inputs_again], EncodeOptions()
+    sources, read, asked = [*inputs, *inputs_again], [], EncodeOptions()
     if resume is not None:
         options.check_resume(ctx, _KEPT_BY_RESUME)
-        sources = options.resumed(resume, layer=False).paths
+        job = options.resumed(resume, layer=False)
+        sources, read, output = job.paths, job.read, job.output
     else:
         drop_overruled(ctx, TARGETS, wanted)
         asked = changed(asked, {**wanted, "settings": {**tables, **settings}})
         if sources or output is not None or save_config_to is None:
             _check_files(sources, output, work_dir, terminal.as_json, asked)
-        if save_config_to is not None:
-            check(asked, max(1, len(sources)))
-            save_config(save_config_to, asked, overwrite)
-            if not sources:
-                return
-        if registry.by_name(asked.model).settings.shares_parameters:
+        read = [*(word.removeprefix("@") for word in sources), *sources, *files_read(ctx, asked.mask)]
+        if sources and registry.by_name(asked.model).settings.shares_parameters:
             sources = expand(sources)
+            read += sources
+    recons = [] if recon is None else _recon_files(Path(recon), sources)
+    check_apart([name for name in (output, work_dir, save_config_to, *recons) if name is not None])
+    check_apart([name for name in (output, save_config_to, *recons) if name is not None], read)
+    if save_config_to is not None:
+        check(asked, max(1, len(sources)))
+        save_config(save_config_to, asked, overwrite)
+        if not sources:
+            return
     if recon is not None:
         _check_recon(Path(recon), overwrite, sources)
+    assert output is not None
     with (
-        tempfile.TemporaryDirectory(prefix="nvc-") as scratch,
+        file_for(output) as file,
         make_progress(terminal.progress, terminal) as shown,
         stop_on_interrupt(terminal, overwrite) as should_stop,
     ):
@@ -148,9 +156,9 @@ def command(
         else:
             result = nvcodec.encode(
                 sources if len(sources) > 1 else sources[0],
-                os.path.join(scratch, "stdout.nvc") if output == "-" else str(output),
+                file,
                 options=asked,
-                work_dir=work_dir or (None if "-" in (*sources, output) else f"{output}.work"),
+                work_dir=work_dir or (f"{output}.work" if file == output and "-" not in sources else None),
                 overwrite=overwrite,
                 verify=verify,
                 on_event=on_event,
@@ -158,16 +166,16 @@ def command(
             )
         if recon is not None:
             _write_recon(result, recon, overwrite, shown)
+        if terminal.verbose:
+            costs = "\n".join("  " + line for line in part_table(all_costs(probe(result.file))))
         shown.close()
-        if output == "-":
-            sys.stdout.buffer.write(Path(result.file).read_bytes())
-            result = replace(result, file="-")
+    result = replace(result, file=output)
     if terminal.progress == "json":
         terminal.note(json.dumps({"event": "result", **result.to_json()}))
     else:
         terminal.note("\n".join(encode_summary(result, verify)))
-    if terminal.verbose and output != "-":
-        terminal.detail("\n".join("  " + line for line in part_table(all_costs(probe(result.file)))))
+    if terminal.verbose:
+        terminal.detail(costs)
     for key, value in flatten(result.config).items():
         terminal.detail(f"  {key} = {value}")
     if terminal.as_json:
@@ -194,13 +202,22 @@ def _check_files(
     if output is None:
         name = "clip" if sources[0] == "-" else "set" if many and len(sources) > 1 else Path(sources[0]).stem
         raise UsageError("no output given", f"Name the bitstream:  -o {name}.nvc")
-    if output == "-":
-        if sys.stdout.isatty():
+    place = place_of(output)
+    if place.is_standard_output:
+        standard_output()
+        if is_terminal(sys.stdout):
             raise UsageError("standard output is a terminal", "Name a file with -o, or redirect:  -o - > clip.nvc")
         if as_json:
             raise UsageError("--json and -o - both write to standard output; choose one")
-        if work_dir is not None:
-            raise UsageError("--work-dir needs an output file", "An encode to standard output cannot be resumed")
+    if place.is_stream and work_dir is not None:
+        raise UsageError("--work-dir needs an output file", "An encode to standard output or a pipe cannot be resumed")
+
+
+def _recon_files(recon: Path, sources: Sequence[str]) -> list[str]:
+    """The files that decoded videos are written to."""
+    if len(sources) == 1:
+        return [str(recon)]
+    return [f"{recon / name}.y4m" for name in file_names(stream_names(sources))]
 
 
 def _check_recon(recon: Path, overwrite: bool, sources: Sequence[str]) -> None:
@@ -210,14 +227,14 @@ def _check_recon(recon: Path, overwrite: bool, sources: Sequence[str]) -> None:
         UsageError: It is neither .y4m nor .yuv, or no folder, for several videos; or it exists.
     """
     if len(sources) == 1:
-        check_output(str(recon), overwrite, *sources)
-        if recon.suffix.lower() not in (".y4m", ".yuv"):
+        place = check_output(recon, overwrite, sources)
+        if recon.suffix.lower() not in (".y4m", ".yuv") and not (place.is_stream and not recon.suffix):
             raise UsageError(
                 f"--recon {recon} is neither .y4m nor .yuv", "For other kinds decode the bitstream afterwards"
             )
     elif recon.is_dir():
-        for name in file_names(stream_names(sources)):
-            check_output(f"{recon / name}.y4m", overwrite)
+        for file in _recon_files(recon, sources):
+            check_output(file, overwrite)
     elif recon.suffix:
         raise UsageError(f"--recon {recon} is one file, for several videos", "Name a folder:  --recon videos/")
     else:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING
 
 import click
 
-from nvcodec.api.checks import check_output
 from nvcodec.cli import _format
 from nvcodec.cli import _options as options
 from nvcodec.cli._format import plural
 from nvcodec.cli._options import Command, fields_of, option
 from nvcodec.cli._progress import make_progress
-from nvcodec.cli._terminal import Terminal, print_json, printable
+from nvcodec.cli._terminal import Terminal, print_json, printable, say
 from nvcodec.config.options import EvalOptions, changed
 from nvcodec.errors import UsageError
+from nvcodec.io.output import check_output, write_output
 from nvcodec.metrics.measure import PLANE_KEYS
 
 if TYPE_CHECKING:
@@ -62,20 +62,20 @@ def command(
     if per_frame is not None:
         if len(tests) > 1:
             raise UsageError("--per-frame takes one TEST", "Measure the files one by one")
-        check_output(per_frame, overwrite)
+        check_output(per_frame, overwrite, [reference, *tests, *([] if asked.mask is None else [asked.mask])])
     with make_progress(terminal.progress, terminal) as shown:
         results = [
             evaluate(reference, test, options=asked, on_notice=shown.say, on_progress=shown.frame_counter("eval"))
             for test in tests
         ]
     if per_frame is not None:
-        _write_rows(Path(per_frame), results[0], asked.seek)
+        write_output(per_frame, _rows(results[0], asked.seek), overwrite=overwrite)
     if terminal.as_json:
         objects = [result.to_json() for result in results]
         print_json(objects[0] if len(objects) == 1 else objects)
         return
     for result in results:
-        click.echo(printable("\n".join(report(result))))
+        say(printable("\n".join(report(result))))
 
 
 def report(result: Evaluation) -> list[str]:
@@ -96,17 +96,16 @@ def report(result: Evaluation) -> list[str]:
     return lines
 
 
-def _write_rows(path: Path, result: Evaluation, first: int) -> None:
+def _rows(result: Evaluation, first: int) -> bytes:
+    """CSV with a row for each frame, under the names of the columns."""
     measured = result.quality.per_frame
     columns = {f"psnr_{name}": [f"{frame[name]:.4f}" for frame in measured] for name in PLANE_KEYS}
     if result.ms_ssim:
         columns["ms_ssim_y"] = [f"{frame['ms_ssim_y']:.6f}" for frame in measured]
     if result.vmaf is not None:
         columns["vmaf"] = [f"{score:.4f}" for score in result.vmaf.per_frame]
-    try:
-        with path.open("w", newline="", encoding="ascii") as file:
-            rows = csv.writer(file)
-            rows.writerow(["frame", *columns])
-            rows.writerows([frame, *row] for frame, row in enumerate(zip(*columns.values(), strict=True), first))
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(["frame", *columns])
+    rows.writerows([frame, *row] for frame, row in enumerate(zip(*columns.values(), strict=True), first))
+    return text.getvalue().encode("ascii")

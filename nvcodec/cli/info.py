@@ -9,7 +9,7 @@ from nvcodec.cli import _format
 from nvcodec.cli._format import count, plural, table
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._tensors import all_costs, part_table, tensor_table
-from nvcodec.cli._terminal import Terminal, print_json, printable
+from nvcodec.cli._terminal import Terminal, print_json, printable, say
 from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.io.geometry import describe
 from nvcodec.models.registry import citation
@@ -62,7 +62,7 @@ def command(
             terminal.warn(f"{info.file}: {warning}")
     if cite:
         models = dict.fromkeys(info.model for info in infos)
-        click.echo("\n\n".join(citation(model) for model in models))
+        say("\n\n".join(citation(model) for model in models))
         return
     if as_json:
         objects = [{**info.to_json(), **({"tensors": _tensor_objects(info)} if tensors else {})} for info in infos]
@@ -80,7 +80,7 @@ def command(
         lines += ["", *_chunk_table(info)] if chunks else []
         lines += ["", *_tensor_tables(info)] if tensors else []
         texts.append("\n".join(lines))
-    click.echo(printable("\n\n".join(texts)))
+    say(printable("\n\n".join(texts)))
 
 
 def summary(info: Info) -> list[str]:

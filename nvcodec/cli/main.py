@@ -11,9 +11,11 @@ from typing import NoReturn
 import click
 
 from nvcodec.cli import _errors
-from nvcodec.cli._options import MAX_WIDTH
-from nvcodec.cli._terminal import Terminal, use_utf8
+from nvcodec.cli._interrupt import ending_on_signals
+from nvcodec.cli._options import MAX_WIDTH, Helpful, printing
+from nvcodec.cli._terminal import Terminal, use_utf8, writing_out
 from nvcodec.errors import UsageError
+from nvcodec.io.standard import fill_closed
 from nvcodec.version import __version__
 
 COMMANDS = {
@@ -33,7 +35,7 @@ COMMANDS = {
 _EXAMPLES = ("nvc encode clip.mp4 -o clip.nvc", "nvc info clip.nvc", "nvc decode clip.nvc -o - | ffplay -")
 
 
-class _Commands(click.Group):
+class _Commands(Helpful, click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -69,13 +71,21 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"max_content_width": MAX_WIDTH, "help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nvc", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    help="Show the version and exit.",
+    callback=printing(lambda: f"nvc {__version__}"),
+)
 def cli() -> None:
     """A neural video codec: videos become small networks, networks become files, files become videos again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``nvc``, the console entry point."""
+    fill_closed()
     use_utf8()
     terminal = Terminal()
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -84,7 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # not cli.main(), which has its own idea of broken pipes
         with cli.make_context("nvc", words or ["-h"], obj=terminal) as ctx:
             result: int | None = cli.invoke(ctx)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            with writing_out():
+                sys.stdout.flush()
         return result
 
-    sys.exit(_errors.run(command, terminal))
+    with ending_on_signals():
+        code = _errors.run(command, terminal)
+    sys.exit(code)

@@ -52,6 +52,12 @@ class Job:
         """Where the inputs can be read again; ``-`` where one cannot."""
         return [path_of(video) for video in self.inputs]
 
+    @property
+    def read(self) -> list[str]:
+        """Everything that is read, but for the bitstream that it changes in place."""
+        below = [] if self.base is None or self.is_in_place else [self.base]
+        return [*self.paths, *below, *([] if self.options.mask is None else [str(self.options.mask)])]
+
     def resume_command(self, folder: Path) -> str:
         """How to go on with it, on the command line, from its folder of resume files."""
         return f"nvc {'encode' if self.base is None else 'add-layer'} --resume {folder}"
@@ -77,9 +83,13 @@ class Job:
         options = {name: value for name, value in values.items() if name not in names}
         return cls(tuple(map(str, inputs)), output, changed(EncodeOptions(), options), base)
 
+    def to_json(self) -> str:
+        """The job as JSON."""
+        return json.dumps(self.to_dict(), indent=1)
+
     def save(self, path: Path) -> None:
         """Write the job as JSON."""
-        path.write_text(json.dumps(self.to_dict(), indent=1))
+        path.write_text(self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> Job:

@@ -7,10 +7,9 @@ A new file of one video or of many, or one more layer on a finished file: what d
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,9 +33,18 @@ from nvcodec.encoder.plan.plan import Plan, make_plan
 from nvcodec.encoder.previews.preview import size_bytes
 from nvcodec.encoder.report import Measured, encode_result, layer_result, measured
 from nvcodec.encoder.result import EncodeResult, LayerResult
-from nvcodec.encoder.resume.autosave import Autosave, rescued
+from nvcodec.encoder.resume.autosave import Autosave, rescued, unsaved
 from nvcodec.encoder.resume.checkpoint import Checkpoint
-from nvcodec.errors import DeviceError, InterruptedEncodeError, TargetNotReachedError, UsageError, naming
+from nvcodec.encoder.resume.work_folder import in_use
+from nvcodec.errors import (
+    DeviceError,
+    InterruptedEncodeError,
+    OutputError,
+    RescuedError,
+    TargetNotReachedError,
+    naming,
+)
+from nvcodec.io.output import check_output
 from nvcodec.io.replace import exclusive
 
 _WELL_USED = 0.97
@@ -70,21 +78,22 @@ def encode(
     Raises:
         InputError: A source cannot be read, or is not what the folder was made for.
         BitstreamError: The file below a layer is damaged.
-        UsageError: Output exists, options contradict the sources, or another process is changing the file.
+        UsageError: Output exists, options contradict the sources, or another process is writing the file or using the
+            folder.
+        OutputError: The file or the folder cannot be written.
+        RescuedError: Something has appeared at the output; the file has another name.
         DeviceError: The device is missing or out of memory.
         InterruptedEncodeError: ``should_stop`` returned true.
         TargetNotReachedError: The pictures are worse with a layer; the file is as it was.
     """
     started = time.monotonic()
-    if job.base is None and not overwrite and os.path.exists(job.output):
-        raise UsageError(f"{job.output} exists", "Replace it with -y")
+    check_output(job.output, overwrite or job.is_in_place)
     device = pick_device(job.options.device)
     torch.set_num_threads(job.options.threads)
     job = replace(job, options=replace(job.options, device=device))
-    alone: AbstractContextManager[None] = nullcontext() if job.base is None else exclusive(job.output)
-    with alone:
+    with exclusive(job.output), nullcontext() if work_dir is None else in_use(work_dir):
         try:
-            opened = _open_new(job) if job.base is None else _open_base(job)
+            opened = _open_new(job, overwrite) if job.base is None else _open_base(job, overwrite)
             return _Encode(job, opened, work_dir, started, on_event, should_stop).run(verify)
         except torch.OutOfMemoryError:
             remedy = "Choose a smaller preset, or fewer frames at once with --segment"
@@ -106,13 +115,14 @@ class _Opened:
     base: VideoReader | None = None
 
 
-def _open_new(job: Job) -> _Opened:
+def _open_new(job: Job, overwrite: bool) -> _Opened:
     videos = read_videos(job)
     plan = make_plan([(video.source.format, len(video.source)) for video in videos], job.options)
-    return _Opened(videos, plan, NewFile(job, plan, videos), ROWS[plan.model.name].part, digest_of(videos))
+    file = NewFile(job, plan, videos, overwrite)
+    return _Opened(videos, plan, file, ROWS[plan.model.name].part, digest_of(videos))
 
 
-def _open_base(job: Job) -> _Opened:
+def _open_base(job: Job, overwrite: bool) -> _Opened:
     assert job.base is not None
     data = read_bitstream(job.base)
     base = VideoReader(data, device=job.options.device)
@@ -121,7 +131,8 @@ def _open_base(job: Job) -> _Opened:
         check_appendable(session.container, data)
     check_base(session, job.base)
     videos, plan = read_again(job, session.stream(0).format, len(base)), make_layer_plan(session, job.options)
-    return _Opened(videos, plan, LayeredFile(job, plan, data, session), _LAYER_PART, digest_of(videos, data), base)
+    file = LayeredFile(job, plan, data, session, overwrite)
+    return _Opened(videos, plan, file, _LAYER_PART, digest_of(videos, data), base)
 
 
 class _Encode:
@@ -150,10 +161,10 @@ class _Encode:
             opened.base,
         )
         self.checkpoint = None if work_dir is None else Checkpoint(work_dir, job, opened.digest)
-        if self.checkpoint is not None:
-            self.checkpoint.verify()
         self.fitted: list[Fitted] = []
         self.told: set[str] = set()
+        if self.checkpoint is not None and (damage := self.checkpoint.verify()):
+            self._tell(damage)
 
     @property
     def plan(self) -> Plan:
@@ -175,9 +186,12 @@ class _Encode:
             hidden = any(video.mask is not None for video in self.videos)
             # a file says nothing that depends on what was hidden from it
             size = self.file.complete(self.fitted, None if hidden else found.psnr_db(self.plan))
-        except OSError as error:
-            hint = rescued(self.checkpoint, self._save_parts)
-            raise UsageError(f"cannot write {self.job.output}: {error.strerror}", hint) from None
+        except (OSError, OutputError) as error:
+            raise self._rescued(error) from None
+        except RescuedError:
+            if self.checkpoint is not None:
+                self.checkpoint.remove()
+            raise
         finally:
             self.file.discard()
         elapsed_s = time.monotonic() - self.started
@@ -214,6 +228,8 @@ class _Encode:
             part.choose(state or None, self.should_stop)
         except StopRequested:
             raise self._stopped_early() from None
+        if self.checkpoint is not None and not self.fitted:
+            self.checkpoint.reserve(part.state())
         step_s = part.probe()  # also compiles, where there is a compiler, before the clock starts
         part.end_on_time()
         self._forecast(part, step_s)
@@ -231,7 +247,10 @@ class _Encode:
             kept = f"{self.job.output} is as it was" if self.job.base else "nothing was written"
             raise autosave.stopped(part.budget.done_steps, kept, resumable="-" not in self.job.paths) from None
         if self.checkpoint is not None and count > 1:
-            self.checkpoint.save_part(part.index, fitted.state)
+            try:
+                self.checkpoint.save_part(part.index, fitted.state)
+            except OSError as error:
+                self._tell(unsaved(self.checkpoint, error))
         return fitted
 
     def _room(self, part: Part, network: Network, key_frames: Mapping[int, KeyFrames]) -> int | None:
@@ -310,6 +329,14 @@ class _Encode:
         return InterruptedEncodeError(
             "stopped before the fit began; nothing was written", "There is nothing to go on from: start again"
         )
+
+    def _rescued(self, error: OSError | OutputError) -> OutputError:
+        """Keep the fit; what to say of the file that cannot be written."""
+        self.file.discard()  # which makes room
+        reason = (
+            error.message if isinstance(error, OutputError) else f"cannot write {self.job.output}: {error.strerror}"
+        )
+        return OutputError(reason, rescued(self.checkpoint, self._save_parts, lambda: self.file.whole(self.fitted)))
 
     def _save_parts(self, checkpoint: Checkpoint) -> None:
         for index, fitted in enumerate(self.fitted):

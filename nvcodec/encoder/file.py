@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import cast, final
 
 import numpy as np
@@ -30,6 +30,7 @@ from nvcodec.encoder.footage.read import SourceVideo
 from nvcodec.encoder.parts.layer import new_pack
 from nvcodec.encoder.parts.part import Fitted, Network
 from nvcodec.encoder.plan.plan import Plan
+from nvcodec.io.output import create, part_of, place_of
 from nvcodec.io.replace import replace_with
 from nvcodec.models.een_config import EENConfig
 from nvcodec.types import Planes
@@ -68,9 +69,14 @@ class OutputFile(ABC):
             psnr_db: Quality of the draft, to be noted in the file; None where it is not to say that.
 
         Raises:
-            OSError: It cannot be written.
+            OSError, OutputError: It cannot be written.
             UsageError: Something else has changed it meanwhile.
+            RescuedError: Its name is taken; it has another.
         """
+
+    @abstractmethod
+    def whole(self, fitted: Sequence[Fitted]) -> bytes:
+        """What there is to keep where the file cannot be written: all its bytes, but for what was to be measured."""
 
     @abstractmethod
     def discard(self) -> None:
@@ -85,11 +91,13 @@ class NewFile(OutputFile):
         job: What was asked for.
         plan: What is fitted.
         videos: What is in it.
+        overwrite: Whether the output may be there.
     """
 
-    def __init__(self, job: Job, plan: Plan, videos: Sequence[SourceVideo]) -> None:
-        self.plan, self.videos, self.output = plan, videos, job.output
-        self._temporary = Path(f"{job.output}.part")
+    def __init__(self, job: Job, plan: Plan, videos: Sequence[SourceVideo], overwrite: bool) -> None:
+        self.plan, self.videos, self.overwrite = plan, videos, overwrite
+        self._place = place_of(job.output)
+        self._temporary = part_of(self._place.path)
         mask = videos[0].mask
         self.metadata: dict[str, MetadataValue] = {
             "creator": f"nvc {__version__}",
@@ -117,7 +125,7 @@ class NewFile(OutputFile):
 
     def draft(self, fitted: Sequence[Fitted]) -> Session:
         """See :class:`OutputFile`."""
-        self._temporary.write_bytes(self._to_bytes(fitted))
+        self._write(fitted)
         return open_session(self._temporary)
 
     def complete(self, fitted: Sequence[Fitted], psnr_db: float | None) -> int:
@@ -126,13 +134,26 @@ class NewFile(OutputFile):
             del self.metadata["psnr"]
         else:
             self.metadata["psnr"] = round(psnr_db, 3)
-        size = self._temporary.write_bytes(self._to_bytes(fitted))
-        os.replace(self._temporary, self.output)
+        size = self._write(fitted)
+        self._place.take(self._temporary, overwrite=self.overwrite)
         return size
 
     def discard(self) -> None:
         """See :class:`OutputFile`."""
-        self._temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._temporary.unlink(missing_ok=True)
+
+    def whole(self, fitted: Sequence[Fitted]) -> bytes:
+        """See :class:`OutputFile`."""
+        self.metadata = {name: value for name, value in self.metadata.items() if value != _PSNR_TO_COME}
+        return self._to_bytes(fitted)
+
+    def _write(self, fitted: Sequence[Fitted]) -> int:
+        with create(self._temporary) as file:
+            size = file.write(self._to_bytes(fitted))
+            file.flush()
+            os.fsync(file.fileno())  # its resume files go when it has its name
+        return size
 
     def _to_bytes(self, fitted: Sequence[Fitted]) -> bytes:
         chunks = [part.chunks for part in fitted]
@@ -162,11 +183,12 @@ class LayeredFile(OutputFile):
         plan: What is fitted.
         data: The file below.
         session: The same, opened.
+        overwrite: Whether the output may be there; where it is the file below, it is there.
     """
 
-    def __init__(self, job: Job, plan: Plan, data: bytes, session: Session) -> None:
+    def __init__(self, job: Job, plan: Plan, data: bytes, session: Session, overwrite: bool) -> None:
         assert job.base is not None
-        self.plan, self.output, self.base = plan, job.output, job.base
+        self.plan, self.output, self.base, self.overwrite = plan, job.output, job.base, overwrite or job.is_in_place
         self.data, self.session = data, session
 
     def overhead(self, network: Network, key_frames: Mapping[int, KeyFrames]) -> int:
@@ -182,11 +204,15 @@ class LayeredFile(OutputFile):
     def complete(self, fitted: Sequence[Fitted], psnr_db: float | None) -> int:
         """See :class:`OutputFile`; packs say their quality themselves."""
         tail = self._tail(fitted)
-        replace_with(self.base, tail, self.output, made_for=self.data)
+        replace_with(self.base, tail, self.output, made_for=self.data, overwrite=self.overwrite)
         return len(self.data) + len(tail)
 
     def discard(self) -> None:
         """See :class:`OutputFile`."""
+
+    def whole(self, fitted: Sequence[Fitted]) -> bytes:
+        """See :class:`OutputFile`."""
+        return self.data + self._tail(fitted)
 
     def _tail(self, fitted: Sequence[Fitted]) -> bytes:
         return appended(self.data, [pack for part in fitted for pack in part.chunks.packs])

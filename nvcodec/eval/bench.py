@@ -16,6 +16,7 @@ from nvcodec.errors import InterruptedEncodeError, NvcError, UsageError
 from nvcodec.eval.codecs import BenchClip, BenchCodec, Coded
 from nvcodec.eval.measure import evaluate
 from nvcodec.eval.results import ClipInfo, Curve, Point
+from nvcodec.io.output import check_apart
 from nvcodec.io.source import open_source
 
 FILES = "files"
@@ -76,7 +77,13 @@ class Bench:
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UsageError(f"two inputs are called {twice}", "Results go by the name of the clip; rename one")
         versions = {one.codec.label: one.codec.versions() for one in contestants}
-        (self.folder / FILES).mkdir(parents=True, exist_ok=True)
+        check_apart(sorted(self._outputs(clips, contestants)), [clip.path for clip in clips])
+        try:
+            (self.folder / FILES).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"cannot make the folder {self.folder / FILES}: {error.strerror}", "Choose another --output"
+            ) from None
         started = []
         for clip in clips:  # before any work: what is kept may be of something else
             info = describe(clip)
@@ -116,6 +123,14 @@ class Bench:
             curve = replace(curve, points=(*others, measured))
             curve.save(path)
         return curve
+
+    def _outputs(self, clips: Sequence[BenchClip], contestants: Sequence[Contestant]) -> set[Path]:
+        """What is there and may be written anew: results and, of each point, files whose suffixes codecs choose."""
+        there: set[Path] = set()
+        for stem in (f"{clip.name}.{one.codec.label}" for clip in clips for one in contestants):
+            there |= {path for path in self.folder.glob("*.json") if path.name == f"{stem}.json"}
+            there |= {path for path in (self.folder / FILES).glob("*") if path.name.startswith(f"{stem}.")}
+        return there
 
     def _path(self, curve: Curve) -> Path:
         return self.folder / f"{curve.clip.name}.{curve.label}.json"

@@ -57,10 +57,15 @@ def run(purpose: str, arguments: list[str], stdin: Iterable[bytes] | None = None
     with tempfile.TemporaryFile() as output:
         source = subprocess.DEVNULL if stdin is None else subprocess.PIPE
         with subprocess.Popen(command, stdin=source, stdout=output, stderr=subprocess.STDOUT) as process:
-            if process.stdin is not None and stdin is not None:
-                with suppress(BrokenPipeError), process.stdin:  # it ended early; its exit code and words say why
-                    for piece in stdin:
-                        process.stdin.write(piece)
+            try:
+                if process.stdin is not None and stdin is not None:
+                    with suppress(BrokenPipeError), process.stdin:  # it ended early; its exit code and words say why
+                        for piece in stdin:
+                            process.stdin.write(piece)
+                process.wait()
+            except BaseException:
+                process.terminate()  # nobody is left to use what it makes
+                raise
         output.seek(0)
         return _checked(purpose, process.returncode, output.read())
 

@@ -1,33 +1,14 @@
-"""Files of results: written all or nothing, and read with care."""
+"""Files of results, read with care."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from nvcodec.errors import InputError, UsageError
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file, all or nothing.
-
-    Raises:
-        UsageError: It cannot be written.
-    """
-    temporary = Path(f"{path}.part")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+from nvcodec.errors import InputError
 
 
 def read_json(path: Path) -> Any:

@@ -25,9 +25,8 @@ from nvcodec.eval.codecs import BenchClip, BenchCodec, Coded
 from nvcodec.eval.process import Finished, run_measured
 
 _ERRORS: dict[int, type[NvcError]] = {
-    kind.exit_code: kind
-    for kind in (UsageError, InputError, BitstreamError, UnsupportedError, DeviceError, InterruptedEncodeError)
-}
+    kind.exit_code: kind for kind in (UsageError, InputError, BitstreamError, UnsupportedError, DeviceError)
+} | dict.fromkeys((129, 130, 143), InterruptedEncodeError)
 _STEP_FIELDS = {
     "psnr_yuv_db": "psnr_db",
     "best_psnr_yuv_db": "best_psnr_db",

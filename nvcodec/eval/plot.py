@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from nvcodec.errors import UsageError
 from nvcodec.eval.compare import by_clip
-from nvcodec.eval.files import write_file
 from nvcodec.eval.results import METRICS, ClipInfo, Curve, metric_values
 from nvcodec.eval.table import clip_size
+from nvcodec.io.output import write_output
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +77,7 @@ def plot(curves: Iterable[Curve], path: str | Path, metric: str = "psnr-yuv") ->
         # neither says when or by what it was made, so that equal results are equal files
         metadata = {"Software": None} if suffix == ".png" else {"Date": None, "Creator": None}
         _figure(groups, metric).savefig(image, format=suffix[1:], dpi=_DPI, metadata=metadata)
-    write_file(Path(path), image.getvalue())
+    write_output(path, image.getvalue(), overwrite=True)
 
 
 def _style() -> AbstractContextManager[None]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from nvcodec.errors import Terminated
+
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
@@ -37,7 +39,8 @@ class Finished:
 def run_measured(command: list[str], on_stderr_line: Callable[[str], None] | None = None) -> Finished:
     """Run a command to its end, with no standard input.
 
-    Ctrl-C is left to the child, which gets it from the terminal as we do: we wait for it to end as it sees fit.
+    Ctrl-C is left to the child, which gets it from the terminal as we do: we wait for it to end as it sees fit. Being
+    terminated is passed on.
 
     Args:
         command: Program and arguments.
@@ -45,7 +48,7 @@ def run_measured(command: list[str], on_stderr_line: Callable[[str], None] | Non
 
     Raises:
         OSError: The program cannot be started.
-        KeyboardInterrupt: There was one; the child has ended.
+        KeyboardInterrupt: There was one, or we were terminated; the child has ended.
     """
     measurable = hasattr(os, "wait4")
     # files, not pipes, so that nobody ever waits for us to read but the one stream that is read all the time
@@ -54,8 +57,8 @@ def run_measured(command: list[str], on_stderr_line: Callable[[str], None] | Non
         process = _start(command, stdout, report)
         stderr, interrupted = _follow(process, on_stderr_line)
         seconds = time.monotonic() - began
-        if interrupted:
-            raise KeyboardInterrupt
+        if interrupted is not None:
+            raise interrupted
         stdout.seek(0)
         if report is not None:
             report.seek(0)
@@ -78,11 +81,13 @@ def _start(command: list[str], stdout: IO[bytes], report: IO[bytes] | None) -> s
     )
 
 
-def _follow(process: subprocess.Popen[bytes], on_line: Callable[[str], None] | None) -> tuple[str, bool]:
-    """Listen to a process until it ends; its standard error, and whether we were interrupted meanwhile."""
+def _follow(
+    process: subprocess.Popen[bytes], on_line: Callable[[str], None] | None
+) -> tuple[str, KeyboardInterrupt | None]:
+    """Listen to a process until it ends; its standard error, and what interrupted us meanwhile."""
     assert process.stderr is not None
     said: list[str] = []
-    interrupted = False
+    interrupted: KeyboardInterrupt | None = None
     # leaving the block closes our end and waits, whatever the listener raises
     with process, io.TextIOWrapper(process.stderr, "utf-8", "replace") as lines:
         while True:
@@ -93,8 +98,10 @@ def _follow(process: subprocess.Popen[bytes], on_line: Callable[[str], None] | N
                         on_line(line.rstrip("\n"))
                 process.wait()
                 return "".join(said), interrupted
-            except KeyboardInterrupt:
-                interrupted = True
+            except KeyboardInterrupt as stop:
+                interrupted = stop
+                if isinstance(stop, Terminated):
+                    process.terminate()
             except BaseException:
                 process.terminate()  # nobody is left to hear of it
                 raise

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from nvcodec.errors import InputError, UsageError
-from nvcodec.eval.files import Fields, read_json, write_file
+from nvcodec.eval.files import Fields, read_json
+from nvcodec.io.output import write_output
 
 SCHEMA = "nvc-bench/1"
 
@@ -128,7 +129,7 @@ class Curve:
         Raises:
             UsageError: The file cannot be written.
         """
-        write_file(Path(path), (json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n").encode())
+        write_output(path, (json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n").encode(), overwrite=True)
 
     @staticmethod
     def load(path: str | Path) -> Curve:

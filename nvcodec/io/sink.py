@@ -178,7 +178,7 @@ class _StreamSink(VideoSink):
 
     def abort(self) -> None:
         """Nothing to remove."""
-        with suppress(OSError):  # what is still to be written may fail again
+        with suppress(OSError, ValueError):  # what is still to be written may fail again, or all is closed
             self._place.finish(self._stream)
 
 

@@ -147,14 +147,16 @@ def _broken(*_args: object, **_options: object) -> object:
         (file_module, "open_session"),
         (encode_module, "VideoReader"),
         (encode_module, "measured"),
-        (file_module.os, "replace"),
+        (file_module.os, "fsync"),
+        (file_module.os, "link replace"),
     ],
 )
 def test_a_crash_harms_no_file(
     tiny_job: JobMaker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: object, where: str
 ) -> None:
     job = tiny_job(epochs=1)
-    monkeypatch.setattr(module, where, _broken)
+    for name in where.split():
+        monkeypatch.setattr(module, name, _broken)
     with pytest.raises(_Broken):
         encode(job)
     assert [path.suffix for path in tmp_path.iterdir()] == [".y4m"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from nvcodec.encoder.fit.events import EventHandler, Notice
 from nvcodec.encoder.resume.checkpoint import Checkpoint, State
@@ -36,7 +38,7 @@ class Autosave:
         try:
             self.checkpoint.save_state(self.part, self.state())
         except OSError as error:
-            self.on_event(Notice(f"cannot save the state in {self.checkpoint.folder}: {error.strerror}"))
+            self.on_event(Notice(unsaved(self.checkpoint, error)))
 
     def stopped(self, steps: int, kept: str, *, resumable: bool = True) -> InterruptedEncodeError:
         """Save, and say how to go on.
@@ -53,26 +55,40 @@ class Autosave:
         try:
             self.checkpoint.save_state(self.part, self.state())
         except OSError as error:
+            earlier = f"An earlier state is there. Make room, then:  {self.checkpoint.command}"
             return InterruptedEncodeError(
                 f"stopped; cannot save the state in {self.checkpoint.folder}: {error.strerror}",
-                "Start again, with another --work-dir",
+                earlier if self.checkpoint.holds_state else "Start again, with another --work-dir",
             )
         return InterruptedEncodeError(
             f"stopped at step {steps:,}; the state is saved", f"Go on with:  {self.checkpoint.command}"
         )
 
 
-def rescued(checkpoint: Checkpoint | None, save: Callable[[Checkpoint], None]) -> str:
+def unsaved(checkpoint: Checkpoint, error: OSError) -> str:
+    """What to say of a state that was not saved, while the fit goes on."""
+    return f"cannot save the state in {checkpoint.folder}: {error.strerror}"
+
+
+def rescued(checkpoint: Checkpoint | None, save: Callable[[Checkpoint], None], whole: Callable[[], bytes]) -> str:
     """Keep what was fitted when its file cannot be written; how to go on.
 
     Args:
         checkpoint: Where; None = nowhere.
         save: Does it.
+        whole: Makes the file, to be kept where there is space for it if the work folder has none.
     """
     try:
         if checkpoint is not None:
             save(checkpoint)
             return f"The fit is saved. Make room, then:  {checkpoint.command}"
     except OSError:
-        pass  # the disk that is full may well be the same
-    return "Choose another --output"
+        if checkpoint is not None and checkpoint.holds_state:
+            return f"An earlier state is there. Make room, then:  {checkpoint.command}"
+    try:
+        with tempfile.NamedTemporaryFile(prefix="nvc-", suffix=".nvc", delete=False) as file:
+            file.write(whole())
+        return f"What was made is kept as {file.name}"
+    except OSError:
+        Path(file.name).unlink(missing_ok=True)
+        return "Choose another --output"
