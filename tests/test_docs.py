@@ -175,7 +175,7 @@ def _pattern(message: str) -> re.Pattern[str]:
 
 def test_every_message_of_ours_is_listed() -> None:
     """Of wrong usage, unreadable input, newer files and stops; damage is listed by kinds, not one by one."""
-    kinds = {"UsageError", "InputError", "UnsupportedError", "InterruptedEncodeError"}
+    kinds = {"UsageError", "OutputError", "RescuedError", "InputError", "UnsupportedError", "InterruptedEncodeError"}
     ours = {template for template, names in _templates().items() if names & kinds}
     ours -= {_FIELD, f"{_FIELD}: {_FIELD}"}  # what a network's configuration, a value or the command-line parser says
     patterns = [_pattern(message) for _, message in _sections()]
