@@ -1,11 +1,18 @@
-"""``nvc`` and ``python -m nvcodec``: nothing is imported before Ctrl-C ends the program without a trace of our own."""
+"""``nvc`` and ``python -m nvcodec``: hardly anything is imported before Ctrl-C ends the program without a traceback."""
 
 from __future__ import annotations
 
 import os
-import signal
-from types import FrameType
-from typing import NoReturn
+
+try:
+    import signal
+except KeyboardInterrupt:
+    os._exit(130)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
