@@ -63,8 +63,7 @@ def _bytes(job: Job) -> bytes:
     return Path(job.output).read_bytes()
 
 
-@pytest.mark.parametrize("layer", [False, True])
-@pytest.mark.parametrize("segment", [None, 4])
+@pytest.mark.parametrize(("layer", "segment"), [(False, None), (False, 4), (True, None)])
 def test_a_disk_that_fills_up_while_it_is_fitted(
     tiny_job: JobMaker, tmp_path: Path, disk: Disk, layer: bool, segment: int | None
 ) -> None:
@@ -78,17 +77,19 @@ def test_a_disk_that_fills_up_while_it_is_fitted(
 
     def fill(event: Event) -> None:
         steps[0] += isinstance(event, Step)
-        if steps[0] == 1:
+        if steps[0] == 1 or (steps[0] and segment):  # where something is saved in the room for a state, for good
             disk.fill()
 
     with pytest.raises(OutputError, match="cannot write .*: No space left") as caught:
         encode(job, work_dir=folder, on_event=fill)
-    assert caught.value.hint == f"The fit is saved. Make room, then:  {job.resume_command(folder)}"
+    kept = "An earlier state is there" if segment else "The fit is saved"  # of the second segment nothing
+    assert caught.value.hint == f"{kept}. Make room, then:  {job.resume_command(folder)}"
     assert not Path(job.output).exists() and not [path for path in tmp_path.rglob("*part") if path.is_file()]
     disk.make_room()
     again: list[Event] = []
     resume(folder, on_event=again.append)
-    assert not any(isinstance(event, Step) for event in again)  # nothing is fitted again
+    fitted = {event.stage for event in again if isinstance(event, Step)}
+    assert bool(fitted) == bool(segment) and all("2/2" in stage for stage in fitted)
     assert _bytes(job) == _bytes(straight) and not folder.exists()
 
 
@@ -113,14 +114,16 @@ def test_a_state_that_cannot_be_saved_is_told_and_the_last_one_stays(
     encode(straight)
     events: list[Event] = []
 
-    def fill(event: Event) -> None:
-        events.append(event)
-        if sum(isinstance(each, Step) for each in events) == 12:
-            disk.fill()
+    asked = iter(range(100))
 
-    stop = iter(range(100))
+    def fill_then_stop() -> bool:
+        step = next(asked)
+        if step == 12:
+            disk.fill()
+        return step >= 20
+
     with pytest.raises(InterruptedEncodeError, match="stopped; cannot save the state in .*: No space") as caught:
-        encode(job, work_dir=folder, on_event=fill, should_stop=lambda: next(stop) >= 15)
+        encode(job, work_dir=folder, on_event=events.append, should_stop=fill_then_stop)
     assert caught.value.hint == f"An earlier state is there. Make room, then:  nvc encode --resume {folder}"
     assert any(isinstance(event, Notice) and "cannot save the state" in event.message for event in events)
     disk.make_room()

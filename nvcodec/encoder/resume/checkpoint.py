@@ -97,6 +97,8 @@ class Checkpoint:
             OSError: The system does not take it; the last one that was saved is still there.
         """
         self._save(self.folder / _STATE, {"part": np.int64(part), **state})
+        with suppress(OSError):
+            (self.folder / ROOM).unlink(missing_ok=True)  # a state keeps as much
 
     def load_state(self, part: int) -> State | None:
         """The state of a part's fit; None when there is none.
@@ -151,7 +153,6 @@ class Checkpoint:
                 if not given_up:
                     raise
                 given_up.pop(0).unlink()
-        (self.folder / ROOM).unlink(missing_ok=True)
 
     def _load(self, path: Path, remedy: str) -> State | None:
         if not path.exists():
