@@ -39,6 +39,18 @@ class Drawing(NamedTuple):
     """The pyramid behind them, float [B, h, w, C], coarse to fine: the embedding, then every block's output."""
 
 
+class FlatPlane(NamedTuple):
+    """How a field draws one of its planes in one value, whatever else it draws: by a bias alone."""
+
+    weight: str
+    """Parameter whose rows are to be zeros."""
+    bias: str
+    """Parameter that is to have a value."""
+    channels: Tensor
+    """Rows of both, int64."""
+    value: float
+
+
 class VideoField(nn.Module, ABC):
     """A video as a function of time. Subclasses are final; they hold coded parameters and nothing else."""
 
@@ -57,6 +69,16 @@ class VideoField(nn.Module, ABC):
                 frames is interpolated linearly, and a picture between two groups of pictures belongs to the earlier.
             window: Part of the picture; None = all of it.
         """
+
+
+    def flat_plane(self, plane: int, level: float) -> FlatPlane | None:
+        """How to draw a plane in one value; None: this field has no such way.
+
+        Args:
+            plane: Which, 0 to 2.
+            level: The value in units of the largest code value; where something else is drawn first, above that.
+        """
+        return None
 
 
 class PyramidField(VideoField):

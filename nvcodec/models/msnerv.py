@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import CellWindow, at_times, lerp_rows
+from nvcodec.models.base import CellWindow, FlatPlane, at_times, lerp_rows
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.gops import DepthwiseKernel, GroupedField, Groups
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
-from nvcodec.models.planes import cut, resize, unpack
+from nvcodec.models.planes import channels_of, cut, resize, unpack
 from nvcodec.models.pyramid import head_channels
 
 
@@ -63,6 +63,11 @@ class MSNeRV(GroupedField):
     def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See :meth:`PyramidField.draw`."""
         return unpack(self.head(finest), self.config.shuffle, self.geometry.domain)
+
+    def flat_plane(self, plane: int, level: float) -> FlatPlane:
+        """See :meth:`VideoField.flat_plane`."""
+        channels = channels_of(plane, self.config.shuffle, self.geometry.domain)
+        return FlatPlane("head.weight", "head.bias", channels, level)
 
     def temporal_features(self, frames: Tensor) -> Tensor:
         """See :meth:`GroupedField.temporal_features`: the fused grids (TeNeRV equation 2)."""

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nvcodec.models.base import CellWindow, PlaneTensors
+from nvcodec.models.pyramid import head_channels
 from nvcodec.types import Domain
 
 
@@ -31,6 +32,12 @@ def unpack(packed: Tensor, factor: int, domain: Domain) -> PlaneTensors:
     if domain is Domain.YUV420 and chroma == luma:
         return first, halve(second), halve(third)
     return first, second, third
+
+
+def channels_of(plane: int, factor: int, domain: Domain) -> Tensor:
+    """Channels of the head that a plane is made of, int64: those that are seen in it where :func:`unpack` puts them."""
+    each = torch.eye(head_channels(factor, domain))[:, None, None]
+    return unpack(each, factor, domain)[plane].flatten(1).any(dim=1).nonzero().squeeze(1)
 
 
 def pack(planes: PlaneTensors, factor: int, domain: Domain) -> Tensor:

@@ -7,19 +7,23 @@ Features are kept channels-last, [B, h, w, C], between the parts, as in every mo
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import CellWindow, PyramidField, at_times
+from nvcodec.models.base import CellWindow, FlatPlane, PyramidField, at_times
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.latent import latent
-from nvcodec.models.planes import cut, resize, unpack
+from nvcodec.models.planes import channels_of, cut, resize, unpack
 from nvcodec.models.pyramid import head_channels
 from nvcodec.models.qsnerv_config import Latent, QSNeRVConfig, Skip
 
 _SLOPE = 0.2
 """Of the leaky ReLU in dense blocks, as in IRN."""
+_NEAREST = 2.0**-14
+"""To black and white, which the head comes near to but never reaches; a quarter of a code value at 12 bit."""
 
 
 class QSNeRV(PyramidField):
@@ -71,6 +75,12 @@ class QSNeRV(PyramidField):
         """See :meth:`PyramidField.draw`."""
         packed = 0.5 * torch.tanh(self.head(finest)) + 0.5  # [B, h, w, head channels]
         return unpack(packed, self.config.shuffle, self.geometry.domain)
+
+    def flat_plane(self, plane: int, level: float) -> FlatPlane:
+        """See :meth:`VideoField.flat_plane`."""
+        channels = channels_of(plane, self.config.shuffle, self.geometry.domain)
+        within = min(max(level, _NEAREST), 1 - _NEAREST)
+        return FlatPlane("head.weight", "head.bias", channels, math.atanh(2 * within - 1))
 
 
 class Convolution(nn.Module):

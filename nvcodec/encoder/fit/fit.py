@@ -15,6 +15,7 @@ from nvcodec.config.fit import FitConfig, GopConfig, LossConfig, Rounding
 from nvcodec.encoder.fit.companion import Companion, Guide
 from nvcodec.encoder.fit.draw import Painter
 from nvcodec.encoder.fit.events import EventHandler, Notice, Step
+from nvcodec.encoder.fit.flat_planes import FlatPlanes
 from nvcodec.encoder.fit.grouping import Grouping
 from nvcodec.encoder.fit.loss import Distortion, picture_error
 from nvcodec.encoder.fit.optimiser import FieldOptimiser
@@ -38,6 +39,8 @@ _GUARDED_EVERY, _SAVED_EVERY = 10, 100
 """Steps between looks for a collapse, and between states to go back to."""
 _COLLAPSE_RATIO = 4.0
 """An error this many times the best (6 dB) is a collapse."""
+_INVISIBLE = 1 / 12
+"""Mean square of what rounding to code values hides: less than that is as good as none."""
 _NEVER = -1.0
 """The error of a frame that was not drawn yet."""
 
@@ -83,6 +86,8 @@ class Fit:
     ) -> None:
         self.clip, self.config, self.rate, self.budget = clip, config, rate, budget
         self.flat = flat = painter.flat
+        self.peak = max(map(clip.peak, range(len(clip))))
+        self.flat_planes = FlatPlanes(flat, clip.levels, self.peak)
         self.quantiser = Quantiser(flat, config.first_step_log2)
         self.painter = painter
         self.distortion = Distortion(loss, flat.field).to(flat.vector.device)
@@ -113,7 +118,7 @@ class Fit:
             UsageError: The fit diverged before there was a state to go back to.
         """
         self.budget.start()
-        while (progress := self.budget.progress) < 1:
+        while not self.flat_planes.are_all and (progress := self.budget.progress) < 1:
             if should_stop():
                 raise StopRequested
             self._step(progress)
@@ -128,6 +133,8 @@ class Fit:
                 self._judge()
             if self.budget.elapsed - self._last_event >= _EVENT_SPACING_S:
                 self._report(progress, on_event)
+        if self.flat_planes.are_all:
+            self.frame_errors = self.painter.errors(self.flat.vector, self.clip, range(len(self.clip)))
         self.grouping.update(1.0)  # a schedule of a step or two never came to it
         self._judge()
         self._report(1.0, on_event)
@@ -168,6 +175,7 @@ class Fit:
         loss.backward()
         self.guide.hold()
         self.grouping.hold()
+        self.flat_planes.hold()
         torch.nn.utils.clip_grad_norm_([flat.vector], config.clip_norm)
         self.optimiser.step(learning_rate(progress, config) * self.learning_rate_factor)
         self.quantiser.clamp()
@@ -242,7 +250,7 @@ class Fit:
                     "Lower it:  --set fit.learning_rate=2e-3",
                 )
             return
-        if error < _COLLAPSE_RATIO * self.safe[0]:  # false for what is not a number, too
+        if error < _COLLAPSE_RATIO * max(self.safe[0], _INVISIBLE / self.peak**2):  # false for what is not a number
             return
         _, vector, log2_steps = self.safe
         with torch.no_grad():

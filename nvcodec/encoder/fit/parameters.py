@@ -12,7 +12,12 @@ from torch import Tensor
 from nvcodec.models.base import VideoField
 from nvcodec.models.gops import GroupedField
 from nvcodec.quant.steps import dequantise, step_values
-from nvcodec.quant.tensors import IntegerTensor, TensorSpec
+from nvcodec.quant.tensors import MAX_STEP_CODE, IntegerTensor, TensorSpec
+
+CODES_PER_OCTAVE = 8
+"""Step codes from a step to one twice as large."""
+MAX_OFFSET = 24
+"""Largest offset of a step code that a fit uses: three octaves."""
 
 
 class FlatField:
@@ -55,6 +60,8 @@ class FlatField:
         """int64 [P]: which step code is its offset; ``n_steps`` where it has none."""
         self.is_offset = torch.tensor(is_offset, device=device)
         """bool [n_steps]: which step codes are offsets."""
+        self.coarsest = torch.where(self.is_offset, MAX_OFFSET, MAX_STEP_CODE - MAX_OFFSET)
+        """int64 [n_steps]: the largest that each step code may become."""
 
     def split(self, vector: Tensor) -> dict[str, Tensor]:
         """Views of a parameter vector, float32 [P], under the names of the field's parameters."""

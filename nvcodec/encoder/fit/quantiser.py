@@ -6,12 +6,8 @@ import torch
 from torch import Tensor
 
 from nvcodec.config.fit import Rounding
-from nvcodec.encoder.fit.parameters import FlatField
-from nvcodec.quant.tensors import MAX_STEP_CODE, MIN_STEP_CODE
-
-_CODES_PER_OCTAVE = 8
-MAX_OFFSET = 24
-"""Largest offset of a step code that a fit uses: three octaves."""
+from nvcodec.encoder.fit.parameters import CODES_PER_OCTAVE, MAX_OFFSET, FlatField
+from nvcodec.quant.tensors import MIN_STEP_CODE
 
 
 class Quantiser:
@@ -32,7 +28,7 @@ class Quantiser:
         """Step of every parameter, float32 [P]; ``coded`` rounds to the codes of the file."""
         log2 = self.log2_steps
         if coded:
-            rounded = torch.round(log2.detach() * _CODES_PER_OCTAVE) / _CODES_PER_OCTAVE
+            rounded = torch.round(log2.detach() * CODES_PER_OCTAVE) / CODES_PER_OCTAVE
             log2 = log2 + (rounded - log2.detach())
         return torch.exp2(log2[self.flat.step_of] + torch.cat([log2, self._none])[self.flat.offset_of])
 
@@ -76,8 +72,7 @@ class Quantiser:
     def clamp(self) -> None:
         """Keep the steps inside the range the file can express, with offsets to spare."""
         low = torch.where(self.flat.is_offset, -MAX_OFFSET, MIN_STEP_CODE + MAX_OFFSET)
-        high = torch.where(self.flat.is_offset, MAX_OFFSET, MAX_STEP_CODE - MAX_OFFSET)
-        self.log2_steps.clamp_(low / _CODES_PER_OCTAVE, high / _CODES_PER_OCTAVE)
+        self.log2_steps.clamp_(low / CODES_PER_OCTAVE, self.flat.coarsest / CODES_PER_OCTAVE)
 
     def codes(self) -> Tensor:
         """Step codes as the file stores them, int64 [steps]."""
@@ -86,15 +81,15 @@ class Quantiser:
     @torch.no_grad()
     def set_codes(self, codes: Tensor) -> None:
         """Take the steps that step codes, int [steps], stand for."""
-        self.log2_steps.copy_(codes / _CODES_PER_OCTAVE)
+        self.log2_steps.copy_(codes / CODES_PER_OCTAVE)
 
 
 def step_codes(log2_steps: Tensor) -> Tensor:
     """The file's codes, int64, nearest to steps given as logarithms to base 2."""
-    return torch.round(log2_steps.detach() * _CODES_PER_OCTAVE).long()
+    return torch.round(log2_steps.detach() * CODES_PER_OCTAVE).long()
 
 
 def shifted(flat: FlatField, codes: Tensor, shift: int) -> Tensor:
     """Step codes, int64 [steps], with all steps of the field coarser by ``shift`` eighths of an octave."""
-    moved = (codes + shift).clamp(MIN_STEP_CODE + MAX_OFFSET, MAX_STEP_CODE - MAX_OFFSET)
+    moved = torch.minimum((codes + shift).clamp(min=MIN_STEP_CODE + MAX_OFFSET), flat.coarsest)
     return torch.where(flat.is_offset, codes, moved)

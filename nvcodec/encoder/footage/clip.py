@@ -36,6 +36,11 @@ class Footage(Protocol):
     def peak(self, frame: int, /) -> int:
         """The largest code value of one."""
 
+    @property
+    def levels(self) -> tuple[float | None, float | None, float | None]:
+        """What a field has to draw everywhere in a plane that never changes, units of the largest code value; None
+        where it changes."""
+
     def typical(self) -> range:
         """A few that stand for all: one or two dozen pictures, spread evenly."""
 
@@ -125,6 +130,22 @@ class Clip:
         gains = [-10 * torch.log10((~plane).float().mean(dim=(1, 2)).clamp_min(1e-6)).mean() for plane in self.hidden]
         weights = (1, 0, 0) if self.format.chroma is ChromaFormat.RGB else (6 / 8, 1 / 8, 1 / 8)
         return sum(weight * float(gain) for weight, gain in zip(weights, gains, strict=True))
+
+    @property
+    def levels(self) -> tuple[float | None, float | None, float | None]:
+        """See :class:`Footage`; what is hidden may be anything."""
+        first, second, third = (None if (value := self.only_value(plane)) is None else value / self.format.peak for plane in range(3))
+        return first, second, third
+
+    def only_value(self, plane: int) -> int | None:
+        """The code value that all samples of a plane have in all frames, but for hidden ones; None: they differ."""
+        samples = self.planes[plane]
+        if self.hidden is not None:
+            samples = samples[~self.hidden[plane].expand_as(samples)]
+        if not samples.numel():
+            return None
+        low, high = samples.aminmax()
+        return int(low) if low == high else None
 
     def typical(self) -> range:
         """A dozen frames, or nearly two, spread evenly."""

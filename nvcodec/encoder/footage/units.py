@@ -17,11 +17,12 @@ from nvcodec.decoder.key_groups import stacked
 from nvcodec.encoder.fit.loss import PLANE_WEIGHTS, picture_error
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.footage.hiding import exempt
-from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
+from nvcodec.models.base import CellWindow, Drawing, FlatPlane, PlaneTensors, VideoField
 from nvcodec.models.dnerv import DNeRVNetwork
 from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.keyed_video import KeyedVideo
+from nvcodec.models.planes import channels_of
 from nvcodec.types import Domain, Planes
 
 
@@ -100,6 +101,21 @@ class Units:
     def nbytes(self) -> int:
         """Memory of the code values."""
         return sum(clip.nbytes for clip in self.clips)
+
+    @property
+    def levels(self) -> tuple[float | None, float | None, float | None]:
+        """See :class:`Footage`: above key frames that do not change either, the same in all videos."""
+        first, second, third = (self._level(plane) for plane in range(3))
+        return first, second, third
+
+    def _level(self, plane: int) -> float | None:
+        found = set()
+        for clip, pictures in zip(self.clips, self._keys, strict=True):
+            value, coded = clip.only_value(plane), {int(edge) for p in pictures for edge in (p[plane].min(), p[plane].max())}
+            if value is None or len(coded) > 1:
+                return None
+            found.add((value - coded.pop()) / clip.format.peak)
+        return found.pop() if len(found) == 1 else None
 
     def typical(self) -> range:
         """A few units that stand for all."""
@@ -189,6 +205,11 @@ class UnitField(VideoField):
         planes = video.inside(self.network(*video.inputs(unit.clip, unit.rows, unit.columns)), unit.rows, unit.columns)
         first, second, third = (plane[:count] for plane in planes)
         return Drawing((first, second, third), [])
+
+    def flat_plane(self, plane: int, level: float) -> FlatPlane:
+        """See :meth:`VideoField.flat_plane`: above the key frames."""
+        channels = channels_of(plane, self.network.config.shuffle, self.geometry.domain)
+        return FlatPlane("network.head.2.weight", "network.head.2.bias", channels, level)
 
 
 def geometry_of(clip: Clip) -> FieldGeometry:
