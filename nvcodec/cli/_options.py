@@ -167,9 +167,9 @@ def _together(kind: Kind[Any]) -> Callable[[click.Context, click.Parameter, tupl
     return parse
 
 
-def whole(low: int, high: int | None = None) -> KindType:
-    """A whole number in a range."""
-    return KindType(kinds.whole(low, high))
+def whole(low: int) -> KindType:
+    """A whole number, at least so large."""
+    return KindType(kinds.whole(low))
 
 
 def raw_options() -> Callable[[_Function], _Function]:

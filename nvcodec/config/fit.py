@@ -5,12 +5,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from math import inf
+
+from nvcodec.config.kinds import MOST_FRAMES
 
 MAX_GOPS = 255
 """Groups of pictures that an encode may be asked for; a file may hold more."""
 MAX_KEY_GROUP = 1024
 """Key frames of a group that an encode may be asked for; a file may hold more."""
+
+
+_Ranges = Mapping[str, tuple[float, float]]
+"""Least and largest value of fields, by name."""
+_LOOKED_FOR = 0.8
+"""Progress from which the best state is looked for: by then nothing else may change."""
+_FIT_RANGES: _Ranges = {
+    "learning_rate": (1e-9, 10),
+    "warmup": (0, 1),
+    "final_learning_rate": (0, 1),
+    "clip_norm": (1e-9, 1e9),
+    "batch": (1, 4096),
+    "step_rate_factor": (0, 1000),
+    "first_step_log2": (-17, 1),
+    "rate_from": (0, 1),
+    "rate_reached": (0, 1),
+    "rate_every": (1, 1_000_000),
+    "companion_until": (0, _LOOKED_FOR),
+}
+_GOP_RANGES: _Ranges = {
+    "count": (1, MAX_GOPS),
+    "min_length": (0, MOST_FRAMES),
+    "length": (1, MOST_FRAMES),
+    "together_until": (0, _LOOKED_FOR),
+}
+
+
+def _check_ranges(group: str, config: object, ranges: _Ranges) -> None:
+    for name, (low, high) in ranges.items():
+        if not low <= getattr(config, name) <= high:  # what is no number lies in no range
+            raise ValueError(f"{group}.{name} must be {low:.10g} to {high:.10g}, not {getattr(config, name)}")
 
 
 class Rounding(Enum):
@@ -61,14 +93,7 @@ class GopConfig:
     holistic stage). Where the content decides, that is when it is looked at."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count <= MAX_GOPS:
-            raise ValueError(f"gop.count must be 1 to {MAX_GOPS}, not {self.count}")
-        if self.min_length < 0:
-            raise ValueError(f"gop.min_length must be at least 0, not {self.min_length}")
-        if self.length < 1:
-            raise ValueError(f"gop.length must be at least 1, not {self.length}")
-        if not 0 <= self.together_until <= 0.8:  # where the best state begins to be looked for
-            raise ValueError(f"gop.together_until must be 0 to 0.8, not {self.together_until}")
+        _check_ranges("gop", self, _GOP_RANGES)
         if self.partition in (Partition.EXACT, Partition.GREEDY) and self.together_until == 0:
             raise ValueError(f"gop.partition {self.partition.value} looks at the content at gop.together_until: not 0")
 
@@ -82,8 +107,7 @@ class KeyFrameConfig:
     at any of them. 1 = stills."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.group <= MAX_KEY_GROUP:
-            raise ValueError(f"keys.group must be 1 to {MAX_KEY_GROUP}, not {self.group}")
+        _check_ranges("keys", self, {"group": (1, MAX_KEY_GROUP)})
 
 
 @dataclass(frozen=True)
@@ -104,8 +128,7 @@ class LossConfig:
     that shows it, or a continuation of what is around. 0: nothing is asked of them."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.fill <= 1:
-            raise ValueError(f"loss.fill must be 0 to 1, not {self.fill}")
+        _check_ranges("loss", self, {"fill": (0, 1), "auxiliary_until": (0, 1)})
         if self.kind not in ("psnr", "adaptive", "hinerv", "ssim"):
             raise ValueError(f"loss.kind must be psnr, adaptive, hinerv or ssim, not {self.kind!r}")
 
@@ -151,16 +174,9 @@ class FitConfig:
         return self.stages
 
     def __post_init__(self) -> None:
-        for name in ("batch", "rate_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"fit.{name} must be at least 1, not {getattr(self, name)}")
+        _check_ranges("fit", self, _FIT_RANGES)
         if not (self.fixed_bits == 0 or 2 <= self.fixed_bits <= 12):
             raise ValueError(f"fit.fixed_bits must be 0 or 2 to 12, not {self.fixed_bits}")
-        if not 0 <= self.companion_until <= 0.8:  # where the best state begins to be looked for
-            raise ValueError(f"fit.companion_until must be 0 to 0.8, not {self.companion_until}")
-        for name in ("learning_rate", "clip_norm"):
-            if not 0 < getattr(self, name) < inf:
-                raise ValueError(f"fit.{name} must be a number above 0, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

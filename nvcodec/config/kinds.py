@@ -16,6 +16,8 @@ from nvcodec.container.limits import Limits
 _Value = TypeVar("_Value")
 _MOST = (1 << 32) - 1
 """Of numerator and denominator of a frame rate in a file."""
+MOST_FRAMES = (1 << 32) - 1
+"""That a file can count."""
 _PLAIN = 1001
 """Denominators of frame rates are no larger: what a float is a little off is rounded away."""
 
@@ -68,9 +70,9 @@ def number(low: float, high: float) -> Kind[float]:
     return _number(lambda found: low <= found <= high, f"{low:g}<=x<={high:g}")
 
 
-def positive() -> Kind[float]:
-    """A finite number above 0."""
-    return _number(lambda found: 0 < found <= 1e9, "above 0")
+def positive(most: float) -> Kind[float]:
+    """A number above 0, and not above ``most``."""
+    return _number(lambda found: 0 < found <= most, f"0<x<={most:g}")
 
 
 def _number(inside: Callable[[float], bool], bounds: str) -> Kind[float]:
@@ -88,9 +90,8 @@ def _number(inside: Callable[[float], bool], bounds: str) -> Kind[float]:
     return Kind("number", parse)
 
 
-def whole(low: int, high: int | None = None) -> Kind[int]:
-    """A whole number in a range, its ends included."""
-    bounds = f"from {low}" + ("" if high is None else f" to {high}")
+def whole(low: int, high: int = MOST_FRAMES) -> Kind[int]:
+    """A whole number in a range, its ends included; without an upper end, as many as a file can count."""
 
     def parse(value: object) -> int:
         try:
@@ -99,23 +100,25 @@ def whole(low: int, high: int | None = None) -> Kind[int]:
             found = None
         if found is None:
             raise ValueError(f"'{value}' is not a valid whole number")
-        if found < low or (high is not None and found > high):
-            raise ValueError(f"{found} is not in the range {bounds}.")
+        if not low <= found <= high:
+            raise ValueError(f"{found} is not in the range from {low} to {high}.")
         return int(found)
 
     return Kind("whole number", parse)
 
 
-def quantity(name: str, units: Mapping[str, int], examples: str) -> Kind[float]:
+def quantity(name: str, units: Mapping[str, int], examples: str, least: str, most: str) -> Kind[float]:
     """A positive number with a unit, or several that add up, as in ``1h30m``; whole ones of the smallest are whole.
 
     Args:
         name: What it is.
         units: What each unit multiplies by; the empty one is that of plain numbers.
         examples: How to write it.
+        least: The smallest, as it is written.
+        most: The largest.
     """
 
-    def parse(value: object) -> float:
+    def total_of(value: object) -> float:
         text = str(value).strip().lower()
         if isinstance(value, float) and math.isfinite(value):
             text = format(value, "f" if value.is_integer() else ".12f")  # not as Python writes large and small ones
@@ -123,9 +126,13 @@ def quantity(name: str, units: Mapping[str, int], examples: str) -> Kind[float]:
         complete = "".join(number + unit for number, unit in parts) == text
         if not (parts and complete and all(unit in units for _, unit in parts)):
             raise ValueError(f"'{value}' is no {name}; write it as {examples}")
-        total = sum((float(number) * units[unit] for number, unit in parts), 0.0)
-        if not 0 < total < 1e18:
-            raise ValueError(f"{value} is out of range")
+        return sum((float(number) * units[unit] for number, unit in parts), 0.0)
+
+    low, high = total_of(least), total_of(most)
+
+    def parse(value: object) -> float:
+        if not low <= (total := total_of(value)) <= high:
+            raise ValueError(f"{value} is not in the range from {least} to {most}.")
         return int(total) if total.is_integer() else total
 
     return Kind(name, parse)
@@ -251,7 +258,10 @@ LIMITS: Kind[Limits] = pairs("limits", _limits, Limits, lambda limits: [f"{k}={v
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _BYTES = {f"{prefix}b": factor for prefix, factor in _DECIMAL.items()}
 _BINARY = {f"{prefix}ib": 1 << 10 * power for power, prefix in enumerate("kmg", 1)}
-SIZE_BYTES = quantity("file size", {**_DECIMAL, **_BYTES, **_BINARY}, "2MB, 900KiB or 500000")
-BIT_RATE = quantity("bit rate", {**_DECIMAL, "bps": 1, "kbps": 10**3, "mbps": 10**6}, "800k, 1.5M or 64000")
-COUNT = quantity("number", _DECIMAL, "3M, 750k or 120000")
-DURATION = quantity("duration", {"": 1, "s": 1, "m": 60, "h": 3600}, "90s, 30m, 6h or 90")
+SIZE_BYTES = quantity("file size", {**_DECIMAL, **_BYTES, **_BINARY}, "2MB, 900KiB or 500000", "1B", "1000GB")
+BIT_RATE = quantity(
+    "bit rate", {**_DECIMAL, "bps": 1, "kbps": 10**3, "mbps": 10**6}, "800k, 1.5M or 64000", "0.001", "1000G"
+)
+COUNT = quantity("number", _DECIMAL, "3M, 750k or 120000", "1", "1G")
+DURATION = quantity("duration", {"": 1, "s": 1, "m": 60, "h": 3600}, "90s, 30m, 6h or 90", "0.1s", "8784h")
+"""Up to a year."""

@@ -33,12 +33,17 @@ from nvcodec.config.kinds import (
 )
 from nvcodec.container import PREVIEW_DIVISORS, Limits
 from nvcodec.errors import UsageError
+from nvcodec.metrics.psnr import MAX_PSNR_DB
 from nvcodec.models.registry import MODELS
 
 PRESETS = ("draft", "faster", "fast", "medium", "slow", "slower")
 """From quick to good; every model has them all."""
 TARGETS = ("crf", "bpp", "bitrate", "target_size", "target_psnr")
 """Of these, one can be asked for."""
+MOST_BPP = 1e4
+"""Even a single sample takes no more."""
+MOST_EPOCHS = 1e6
+"""A clip of one frame is drawn in as many steps."""
 MAX_INTERPOLATE = 64
 """From 1 frame per second to 64."""
 MANY = next(model.name for model in MODELS if model.settings.shares_parameters)
@@ -137,7 +142,7 @@ class EncodeOptions:
         metavar="0-63", aliases=("--qp",),
     )  # fmt: skip
     """Constant quality, 0..63; the default, at 32."""
-    bpp: float | None = option("--bpp", positive(), _RATE, "Bits per pixel to stay under.", metavar="X")
+    bpp: float | None = option("--bpp", positive(MOST_BPP), _RATE, "Bits per pixel to stay under.", metavar="X")
     """Bits per luma sample to stay under, of all sources together."""
     bitrate: float | None = option(
         "-b --bitrate", BIT_RATE, _RATE, "Bit rate to stay under: 800k, 1.5M.", metavar="RATE"
@@ -148,15 +153,19 @@ class EncodeOptions:
     )
     """Bytes to stay under."""
     target_psnr: float | None = option(
-        "--target-psnr", positive(), _RATE, "Smallest file with at least this PSNR (6:1:1 YUV).", metavar="DB"
+        "--target-psnr",
+        positive(MAX_PSNR_DB),
+        _RATE,
+        "Smallest file with at least this PSNR (6:1:1 YUV).",
+        metavar="DB",
     )
-    """Least PSNR in dB, YUV 6:1:1 (RGB in the domain ``rgb``), mean over the sources."""
+    """Least PSNR in dB, YUV 6:1:1 (RGB in the domain ``rgb``), mean over the sources; exact pictures count as 100."""
     preset: str | None = option(
         "--preset", one_of(PRESETS), "Speed", "Encoding effort.  [default: medium on CUDA, else faster]"
     )
     """Effort; None = what suits the device."""
     epochs: float | None = option(
-        "--epochs", positive(), "Speed", "Override the preset's passes over the clip.", metavar="N"
+        "--epochs", positive(MOST_EPOCHS), "Speed", "Override the preset's passes over the clip.", metavar="N"
     )
     """Passes over the sources; None = the preset's."""
     max_time_s: float | None = option(

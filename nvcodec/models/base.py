@@ -70,7 +70,6 @@ class VideoField(nn.Module, ABC):
             window: Part of the picture; None = all of it.
         """
 
-
     def flat_plane(self, plane: int, level: float) -> FlatPlane | None:
         """How to draw a plane in one value; None: this field has no such way.
 

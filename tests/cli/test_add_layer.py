@@ -76,7 +76,7 @@ def test_quiet_means_quiet(nvc, clip, file, tmp_path):
         ("add-layer", 2, "missing argument 'BITSTREAM'"),
         ("add-layer clip.nvc", 2, "missing option"),
         ("add-layer clip.nvc -i clip.y4m --bpp 0.1 --target-psnr 30", 2, "--bpp and --target-psnr both given"),
-        ("add-layer clip.nvc -i clip.y4m --bpp 0", 2, "not in the range above 0"),
+        ("add-layer clip.nvc -i clip.y4m --bpp 0", 2, "not in the range 0<x<=10000"),
         ("add-layer clip.nvc -i clip.y4m --bpp nan", 2, "'nan' is not a valid number"),
         ("add-layer clip.nvc -i clip.y4m --preset slo", 2, "Did you mean 'slow'?"),
         ("add-layer clip.nvc -i clip.y4m --crf 30", 2, "no such option '--crf'"),

@@ -33,29 +33,28 @@ CLASSES: tuple[type[Options], ...] = (EncodeOptions, DecodeOptions, EvalOptions)
 EVERY = [(options, name) for options in CLASSES for name in described(options)]
 _MOST = (1 << 32) - 1
 
-_above_0 = st.floats(1e-6, 1e9)
 _setting = st.integers() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.lists(st.integers())
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "size": st.tuples(st.integers(1, 99_999), st.integers(1, 99_999)),
     "fps": st.fractions(Fraction(1, _MOST), _MOST, max_denominator=_MOST).filter(lambda fps: fps.numerator <= _MOST),
-    "seek": st.integers(0),
-    "frames": st.integers(1),
+    "seek": st.integers(0, _MOST),
+    "frames": st.integers(1, _MOST),
     "mask": st.text(),
     "preview": st.booleans(),
-    "parameters": _above_0,
+    "parameters": st.floats(1, 1e9),
     "crf": st.floats(0, 63),
-    "bpp": _above_0,
-    "bitrate": _above_0,
-    "target_size": _above_0 | st.integers(1, 10**17),
-    "target_psnr": _above_0,
-    "epochs": _above_0,
-    "max_time_s": _above_0,
+    "bpp": st.floats(1e-6, 1e4),
+    "bitrate": st.floats(1e-3, 1e12),
+    "target_size": st.floats(1, 1e12) | st.integers(1, 10**12),
+    "target_psnr": st.floats(1e-6, 100),
+    "epochs": st.floats(1e-6, 1e6),
+    "max_time_s": st.floats(0.1, 366 * 24 * 3600),
     "settings": st.dictionaries(st.sampled_from(["fit.batch", "loss.kind", "gop.length", "model.strides"]), _setting),
     "device": st.text(),
     "threads": st.integers(1, 1024),
-    "segment": st.integers(1),
+    "segment": st.integers(1, _MOST),
     "seed": st.integers(0, _MOST),
-    "step": st.integers(1),
+    "step": st.integers(1, _MOST),
     "interpolate": st.integers(1, 64),
     "stream": st.integers() | st.text(),
     "layers": st.integers(0, 255),
@@ -173,6 +172,44 @@ def test_numbers_nobody_writes(options: type[Options], name: str, text: str) -> 
         described(options)[name].kind.parse(text)
     except ValueError as error:
         assert str(error)
+
+
+_BOUNDS = {
+    "crf": (0, 63), "bpp": (1e-300, 1e4), "bitrate": (1e-3, 1e12), "target_size": (1, 1e12),
+    "target_psnr": (1e-300, 100), "epochs": (1e-300, 1e6), "max_time_s": (0.1, 31_622_400), "parameters": (1, 1e9),
+    "seek": (0, _MOST), "frames": (1, _MOST), "segment": (1, _MOST), "step": (1, _MOST), "threads": (1, 1024),
+    "seed": (0, _MOST), "interpolate": (1, 64), "layers": (0, 255), "batch": (1, 4096),
+}  # fmt: skip
+_NOT_ONE_NUMBER = {"rate", "size", "settings", "limits", "scale", "stream", "text", "flag", "choice", "list"}
+
+
+@pytest.mark.parametrize(("options", "name"), EVERY, ids=lambda each: getattr(each, "__name__", each))
+def test_every_number_has_bounds(options: type[Options], name: str) -> None:
+    """Its ends are taken, what lies beyond them is not, and neither is what is no number."""
+    if described(options)[name].kind.name in _NOT_ONE_NUMBER:
+        return
+    low, high = _BOUNDS[name]
+    for value in (low, high):
+        assert getattr(changed(options(), {name: value}), name) == value
+    for value in (
+        -1,
+        low - 1,
+        low / 2 - 1,
+        high * 1.01 + 1 if isinstance(high, float) else high + 1,
+        10 * high,
+        10**30,
+    ):
+        with pytest.raises(UsageError, match=f"^{name}: .*(is not in the range|is no |is not a valid)"):
+            changed(options(), {name: value})
+    for text in ("nan", "inf", "-inf", "1e999", ""):
+        with pytest.raises(UsageError, match=f"^{name}: "):
+            changed(options(), {name: text})
+
+
+def test_no_more_is_asked_for_than_the_metric_can_say() -> None:
+    for value in (3300, 150, "100.01"):
+        with pytest.raises(UsageError, match=r"target_psnr: .* is not in the range 0<x<=100"):
+            changed(EncodeOptions(), {"target_psnr": value})
 
 
 def test_none_is_the_default() -> None:

@@ -103,12 +103,12 @@ def test_an_archive_gets_the_best_key_frames_that_fit() -> None:
     coder = KeyFrameCoder(clips, 2)
     best, worst = (coder.at(crf, 8).nbytes for crf in (1, 63))
     room = (best + worst) // 3
-    keys = coder.within(room, 8)
+    keys = coder.finest(lambda keys: keys.nbytes <= room, 8)
     assert 1 < keys.crf < 63 and keys.nbytes <= room < coder.at(keys.crf - 1, 8).nbytes
     assert [len(packets) for packets in keys.packets] == [3, 3]  # frames 0, 8 and 16
     first = [clips[0].frame(time) for time in (0, 8, 16)]
     assert keys.packets[0] == encode_key_frames(first, clips[0].format, keys.crf, 2)
-    assert (coder.within(10**6, 8).crf, coder.within(1, 8).crf) == (1, 63)
+    assert (coder.finest(lambda _: True, 8).crf, coder.finest(lambda _: False, 8).crf) == (1, 63)
 
 
 @pytest.mark.parametrize("before", [None, "3"])

@@ -29,6 +29,8 @@ class Goal:
     psnr_db: float | None
     """Least PSNR in the sense of the coding domain, mean over frames."""
     crf: float
+    zeros_show: bool = False
+    """Whether a network of zeros draws pictures, as between key frames."""
 
     def weight(self) -> RateWeight:
         """The weight of the rate while the fit runs."""
@@ -51,7 +53,7 @@ class Goal:
         if fit.config.fixed_bits:
             return search.candidate(0, 0.0)
         if self.room is not None:
-            return search.largest(self.room)
+            return search.largest(self.room, self.zeros_show)
         if self.psnr_db is not None:
             least, measured = self.psnr_db, psnr_db or (lambda t: fit.painter.psnr_db(fit.flat.vector_of(t), fit.clip))
             return search.smallest(lambda tensors: measured(tensors) >= least)

@@ -80,6 +80,15 @@ def real_bits(flat: FlatField, vector: Tensor, codes: Tensor) -> float:
     return 8.0 * estimate_bytes(integers(flat, vector, codes))
 
 
+def zeros_bytes(specs: Sequence[TensorSpec]) -> int:
+    """Bytes of a payload in which all symbols are 0: the smallest."""
+    return len(
+        encode_tensors(
+            [IntegerTensor(spec, np.zeros(spec.shape, np.int32), np.zeros(spec.n_steps, np.int16)) for spec in specs]
+        )
+    )
+
+
 def load_integers(field: VideoField, tensors: list[IntegerTensor]) -> None:
     """Give a field the parameters that a decoder would give it."""
     named = dict(field.named_parameters())
@@ -108,10 +117,11 @@ class Search:
         codes = shifted(self.flat, self.codes, shift)
         return integers(self.flat, self.vector, codes, dead_zone)
 
-    def largest(self, room: int) -> list[IntegerTensor]:
+    def largest(self, room: int, zeros_show: bool = False) -> list[IntegerTensor]:
         """The best integers whose payload has at most ``room`` bytes.
 
-        When none have: the best that are hardly larger than the smallest, which show nothing at all.
+        When none have: the smallest where ``zeros_show`` pictures; else the best that are hardly larger than these,
+        which show nothing at all.
         """
 
         def size(shift: int, dead_zone: float) -> int:
@@ -120,7 +130,7 @@ class Search:
         shifts = range(self.finest, _MAX_SHIFT + 1)
         shift = _first(shifts, lambda shift: size(shift, 0.0) <= room)
         if shift is None:
-            enough = _HARDLY_LARGER * size(_MAX_SHIFT, 0.0)
+            enough = (1.0 if zeros_show else _HARDLY_LARGER) * size(_MAX_SHIFT, 0.0)
             shift = _first(shifts, lambda shift: size(shift, 0.0) <= enough)
             return self.candidate(shift or 0, 0.0)
         if size(shift, 0.0) < _WELL_USED * room and shift > self.finest:

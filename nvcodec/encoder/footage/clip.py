@@ -134,7 +134,9 @@ class Clip:
     @property
     def levels(self) -> tuple[float | None, float | None, float | None]:
         """See :class:`Footage`; what is hidden may be anything."""
-        first, second, third = (None if (value := self.only_value(plane)) is None else value / self.format.peak for plane in range(3))
+        first, second, third = (
+            None if (value := self.only_value(plane)) is None else value / self.format.peak for plane in range(3)
+        )
         return first, second, third
 
     def only_value(self, plane: int) -> int | None:

@@ -111,7 +111,10 @@ class Units:
     def _level(self, plane: int) -> float | None:
         found = set()
         for clip, pictures in zip(self.clips, self._keys, strict=True):
-            value, coded = clip.only_value(plane), {int(edge) for p in pictures for edge in (p[plane].min(), p[plane].max())}
+            value, coded = (
+                clip.only_value(plane),
+                {int(edge) for p in pictures for edge in (p[plane].min(), p[plane].max())},
+            )
             if value is None or len(coded) > 1:
                 return None
             found.add((value - coded.pop()) / clip.format.peak)

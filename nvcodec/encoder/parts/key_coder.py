@@ -42,17 +42,12 @@ class KeyFrameCoder:
         self.clips, self.group = clips, group
         self._known: dict[tuple[int, int], CodedKeys] = {}
 
-    def within(self, room: int, interval: int) -> CodedKeys:
-        """Key frames at the smallest rate factor, the same for all videos, that fits; at the largest where none does.
-
-        Args:
-            room: Bytes that all may take together.
-            interval: Frames from one key frame to the next.
-        """
+    def finest(self, fits: Callable[[CodedKeys], bool], interval: int) -> CodedKeys:
+        """Key frames at the smallest rate factor, the same for all videos, that fits; at the largest where none does."""
         low, best = _BEST_CRF, self.at(_WORST_CRF, interval)
         while low < best.crf:
             tried = self.at((low + best.crf) // 2, interval)
-            low, best = (low, tried) if tried.nbytes <= room else (tried.crf + 1, best)
+            low, best = (low, tried) if fits(tried) else (tried.crf + 1, best)
         return best
 
     def coarsest(self, good_enough: Callable[[CodedKeys], bool], interval: int) -> CodedKeys:

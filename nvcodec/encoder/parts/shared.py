@@ -23,6 +23,7 @@ from nvcodec.encoder.fit.draw import Painter
 from nvcodec.encoder.fit.events import Event, EventHandler, Notice, Step, ignore
 from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.fit.goal import Goal
+from nvcodec.encoder.fit.pack import zeros_bytes
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.schedule import Budget
 from nvcodec.encoder.footage.clip import Clip
@@ -215,7 +216,15 @@ class SharedPart(Part):
         network = self._network(round((1 - share) * self.size))
         parameters = sum(spec.size for spec in network.tensor_specs(self.geometry))
         rest = min(round((1 - share) * self.size), parameters * _MOST_BITS // 8)
-        return self.coder.within(self.size - rest, network.clip), network
+        least = zeros_bytes(network.tensor_specs(self.geometry))
+
+        def fits(keys: CodedKeys) -> bool:
+            if keys.nbytes > self.size - rest:
+                return False
+            room = self.room(network, self._key_frames(keys))  # what all else in the file leaves, which may be little
+            return room is None or room >= least
+
+        return self.coder.finest(fits, network.clip), network
 
     def _network(self, nbytes: int) -> DNeRVConfig:
         """The network for so many bytes; that of the first part, whose shape the whole file has, in later ones."""
@@ -256,7 +265,8 @@ class SharedPart(Part):
         return 1.0 + 1.5 * (2 * drawing_s + measuring_s(self.clips[0])) * samples
 
     def _goal(self, keys: CodedKeys, network: DNeRVConfig) -> Goal:
-        return Goal(self.room(network, self._key_frames(keys)), self._psnr_db(), self.plan.crf)
+        room = self.room(network, self._key_frames(keys))
+        return Goal(room, self._psnr_db(), self.plan.crf, zeros_show=True)
 
     def _key_frames(self, keys: CodedKeys, direct: Sequence[Sequence[bool]] | None = None) -> dict[int, KeyFrames]:
         """The key frames of each segment; ``direct``: which of them are shown as they are, None = none."""
