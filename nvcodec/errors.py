@@ -6,6 +6,7 @@ Programmer errors are plain assertions and end with exit code 1.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -90,6 +91,12 @@ class Terminated(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.exit_code = 128 + number
+
+
+def quoted(path: str | Path) -> str:
+    """A file name as hints have it: as a shell takes it for that name, whatever is in it, and no program for options."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") and text != "-" else text)
 
 
 @contextmanager

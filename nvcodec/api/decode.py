@@ -22,7 +22,7 @@ from nvcodec.decoder.previews import check_scale
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk_format
-from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming
+from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming, quoted
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.io.output import check_apart
 from nvcodec.io.sink import open_sink
@@ -286,7 +286,7 @@ def _make_room(folder: Path, outputs: Sequence[str | None], overwrite: bool, inp
         folder.mkdir(exist_ok=True)
     except FileNotFoundError:
         raise UsageError(
-            f"{folder.parent} is not a folder; cannot make {folder}", f"Make it first:  mkdir -p {folder.parent}"
+            f"{folder.parent} is not a folder; cannot make {folder}", f"Make it first:  mkdir -p {quoted(folder.parent)}"
         ) from None
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}", "Choose another --output") from None

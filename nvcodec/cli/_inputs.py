@@ -6,12 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nvcodec.errors import InputError
+from nvcodec.io.source import VIDEO_SUFFIXES
 
-VIDEO_SUFFIXES = {
-    ".3gp", ".avi", ".flv", ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".obu",
-    ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m", ".yuv",
-}  # fmt: skip
-"""What counts as a video in a folder. Anything else can be given by its own name."""
 
 
 def expand(words: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ from nvcodec.config.job import Job
 from nvcodec.config.kinds import Kind
 from nvcodec.config.options import EncodeOptions, Options, described
 from nvcodec.encoder.resume.work_folder import job_in
-from nvcodec.errors import UsageError
+from nvcodec.errors import UsageError, quoted
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MAX_WIDTH = 100
@@ -237,5 +237,5 @@ def resumed(folder: str, *, layer: bool) -> Job:
     job = job_in(Path(folder))
     if (job.base is not None) != layer:
         kind, other = ("a new file", "encode") if layer else ("a layer", "add-layer")
-        raise UsageError(f"{folder} is of {kind}", f"Go on with it:  nvc {other} --resume {folder}")
+        raise UsageError(f"{folder} is of {kind}", f"Go on with it:  nvc {other} --resume {quoted(folder)}")
     return job

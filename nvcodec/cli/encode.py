@@ -28,7 +28,7 @@ from nvcodec.config.options import MANY, TARGETS, EncodeOptions, changed
 from nvcodec.config.settings import flatten
 from nvcodec.encoder.plan.stream_names import stream_names
 from nvcodec.encoder.result import EncodeResult
-from nvcodec.errors import TargetNotReachedError, UsageError
+from nvcodec.errors import TargetNotReachedError, UsageError, quoted
 from nvcodec.io.output import check_apart, check_output, file_for, place_of
 from nvcodec.io.standard import is_terminal, standard_output
 from nvcodec.models import registry
@@ -201,7 +201,7 @@ def _check_files(
         )
     if output is None:
         name = "clip" if sources[0] == "-" else "set" if many and len(sources) > 1 else Path(sources[0]).stem
-        raise UsageError("no output given", f"Name the bitstream:  -o {name}.nvc")
+        raise UsageError("no output given", f"Name the bitstream:  -o {quoted(f'{name}.nvc')}")
     place = place_of(output)
     if place.is_standard_output:
         standard_output()

@@ -10,7 +10,7 @@ from typing import Any
 
 from nvcodec.config.options import EncodeOptions, changed, plain
 from nvcodec.config.target import RateTarget
-from nvcodec.errors import InputError, UsageError
+from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.arrays import Video, path_of
 
 _MOST_NAMED = 3
@@ -60,7 +60,7 @@ class Job:
 
     def resume_command(self, folder: Path) -> str:
         """How to go on with it, on the command line, from its folder of resume files."""
-        return f"nvc {'encode' if self.base is None else 'add-layer'} --resume {folder}"
+        return f"nvc {'encode' if self.base is None else 'add-layer'} --resume {quoted(folder)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -106,5 +106,5 @@ class Job:
             ) from None
         except (ValueError, KeyError, TypeError, UsageError) as error:
             raise InputError(
-                f"{path} is damaged ({error})", f"Delete {path.parent} and start the encode again"
+                f"{path} is damaged ({error})", f"Delete {quoted(path.parent)} and start the encode again"
             ) from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from nvcodec.errors import InputError, UsageError
+from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.types import ChromaFormat, VideoFormat
 
 PIXEL_FORMATS = {"yuv420p": 8, "yuv420p10le": 10}
@@ -103,9 +103,16 @@ def _rate(text: str | None) -> Fraction | None:
 
 
 def raw_format(
-    path: Path, size: tuple[int, int] | None, fps: Fraction | None, pix_fmt: str | None
+    path: Path, size: tuple[int, int] | None, fps: Fraction | None, pix_fmt: str | None, seen: int | None = None
 ) -> tuple[VideoFormat, str]:
-    """Settle the format of a raw video: options first, then the file name, then 8 bit.
+    """Settle the format of a raw video: options first, then the file name, then what its samples say, then 8 bit.
+
+    Args:
+        path: The file.
+        size: (width, height) that was asked for.
+        fps: Likewise.
+        pix_fmt: Likewise.
+        seen: Bits of the samples as :func:`nvcodec.io.raw_depth.depth_seen` found them; None where they may be 8.
 
     Returns:
         The format, and a sentence that says what was inferred and from where.
@@ -119,8 +126,8 @@ def raw_format(
         raise InputError(
             f"cannot tell the picture size of {path}",
             "Raw YUV has no header. Give it:  -s 1920x1080 -r 30 --pix-fmt yuv420p\n"
-            f"(or name the file {path.stem}_1920x1080_30fps_8bit_420.yuv, or convert:  "
-            f"ffmpeg -s 1920x1080 -r 30 -i {path.name} {path.stem}.y4m)",
+            f"(or name the file {quoted(f'{path.stem}_1920x1080_30fps_8bit_420.yuv')}, or convert:  "
+            f"ffmpeg -f rawvideo -s 1920x1080 -r 30 -i {quoted(path)} {quoted(f'{path.stem}.y4m')})",
         )
     if pix_fmt is None and (named.sampling not in (None, 420) or named.bit_depth not in (None, 8, 10)):
         sampling = ":".join(str(named.sampling or 420))
@@ -128,19 +135,27 @@ def raw_format(
             f"the name of {path} says {named.bit_depth or 8}-bit {sampling}; only 8 and 10-bit 4:2:0 can be read",
             "Convert it to yuv420p or yuv420p10le with ffmpeg, or say --pix-fmt yuv420p if the name is wrong.",
         )
-    depth = PIXEL_FORMATS[pix_fmt] if pix_fmt else named.bit_depth or 8
+    said = PIXEL_FORMATS[pix_fmt] if pix_fmt else named.bit_depth
+    fitting = next((name for name, bits in PIXEL_FORMATS.items() if bits == seen), None)
+    depth = said or (seen if seen and fitting else 8)
     width, height = checked_size(*chosen_size, str(path))
     format = VideoFormat(width, height, fps or named.fps, depth)
 
     said_by = {"size": "from the options" if size else "from the file name"}
     said_by["depth"] = "from the options" if pix_fmt else "from the file name" if named.bit_depth else "assumed"
+    if said is None and depth == seen:
+        said_by["depth"] = "from the samples"
     if format.fps:
         said_by["fps"] = "from the options" if fps else "from the file name"
     if len(set(said_by.values())) == 1:
         reason = said_by["size"]
     else:
         reason = ", ".join(f"{what} {whence}" for what, whence in said_by.items())
-    return format, f"geometry {describe(format)} ({reason})"
+    doubt = ""
+    if seen and depth == 8:
+        remedy = f"say --pix-fmt {fitting}" if fitting else "convert it"
+        doubt = f"; every second byte is small, as in video of {seen} bits: if it is, {remedy}"
+    return format, f"geometry {describe(format)} ({reason}){doubt}"
 
 
 def checked_size(width: int, height: int, name: str) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from nvcodec.errors import OutputError, RescuedError, UsageError
+from nvcodec.errors import OutputError, RescuedError, UsageError, quoted
 from nvcodec.io.standard import is_open, standard_output
 
 _MOST_LINKS = 40
@@ -149,7 +149,7 @@ def check_output(path: str | Path, overwrite: bool, inputs: Iterable[str | Path]
         raise UsageError(f"{path} exists; add -y to replace it")
     folder = os.path.dirname(place.path if os.path.islink(path) else path) or "."
     if not os.path.isdir(folder):
-        raise UsageError(f"{folder} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {folder}")
+        raise UsageError(f"{folder} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {quoted(folder)}")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"{folder} cannot be written to", "Choose another folder, or change its permissions")
     return place

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
-from nvcodec.errors import InputError, UsageError
+from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.png_pixels import DEPTHS, decode_png
 from nvcodec.io.pyav import encode_png
@@ -80,7 +80,7 @@ class PngWriter:
         if self._written > 1 and not self._numbered:
             raise UsageError(
                 f"{self._name} holds one picture, but there are more",
-                f"Number them, as in {Path(self._name).stem}_%05d.png, or write to a folder: name/",
+                f"Number them, as in {quoted(f'{Path(self._name).stem}_%05d.png')}, or write to a folder: name/",
             )
         name = self._name % self._written if self._numbered else self._name
         (self._folder / name).write_bytes(encode_png(planes))
@@ -111,6 +111,6 @@ def _read_size(path: Path) -> tuple[int, int]:
     if bit_depth not in DEPTHS.get(colour_type, ()):
         raise InputError(
             f"{path} has bit depth {bit_depth} and colour type {colour_type}; PNG of up to 8 bits can be read",
-            f"Convert it:  ffmpeg -i {path.name} -pix_fmt rgb24 OUTPUT.png",
+            f"Convert it:  ffmpeg -i {quoted(path)} -pix_fmt rgb24 OUTPUT.png",
         )
     return checked_size(width, height, str(path))

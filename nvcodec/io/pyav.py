@@ -17,7 +17,7 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from nvcodec.errors import InputError, UsageError
+from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.types import ChromaFormat, CodeValues, Colour, Planes, VideoFormat
 
@@ -313,7 +313,7 @@ def _component_views(frame: av.VideoFrame, name: str) -> list[CodeValues]:
         line_bytes = frame.planes[plane].line_size
         if line_bytes <= 0:
             # The memory of such a plane lies before its first byte, which its buffer does not cover.
-            raise InputError(f"{name} stores its pictures upside down", f"Convert it:  ffmpeg -i {name} OUTPUT.y4m")
+            raise InputError(f"{name} stores its pictures upside down", f"Convert it:  ffmpeg -i {quoted(name)} OUTPUT.y4m")
         memory = memoryview(frame.planes[plane])
         samples: CodeValues = np.frombuffer(memory, np.uint8)
         if bit_depth != 8:

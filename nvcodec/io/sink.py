@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, final
 
 from nvcodec.color import rgb_to_yuv, to_eight_bit, yuv420_format, yuv_to_rgb
-from nvcodec.errors import OutputError, RescuedError, UsageError
+from nvcodec.errors import OutputError, RescuedError, UsageError, quoted
 from nvcodec.io.output import Place, check_apart, place_of, rescue
 from nvcodec.io.standard import is_terminal
 from nvcodec.io.y4m import Y4mWriter
@@ -273,7 +273,7 @@ def _target(path: str | Path) -> _Target:
     parent = folder.parent if is_folder else folder
     if not parent.is_dir():
         shown = parent if place is None or os.path.islink(path) else Path(path).parent
-        raise UsageError(f"{shown} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {shown}")
+        raise UsageError(f"{shown} is not a folder; cannot write {path}", f"Make it first:  mkdir -p {quoted(shown)}")
     if Path(name).suffix.lower() not in SUFFIXES:
         raise UsageError(
             f"cannot tell what kind of video {path} should be",

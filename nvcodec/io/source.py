@@ -11,9 +11,9 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, final
+from typing import BinaryIO, NamedTuple, Protocol, final
 
-from nvcodec.errors import InputError, UsageError
+from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.arrays import ArrayReader
 from nvcodec.io.geometry import PIXEL_FORMATS, check_options
 from nvcodec.io.standard import is_terminal, standard_input
@@ -22,6 +22,11 @@ from nvcodec.io.yuv import YuvReader
 from nvcodec.types import Planes, VideoFormat
 
 _RAW_SUFFIXES = {".yuv", ".raw"}
+VIDEO_SUFFIXES = {
+    ".3gp", ".avi", ".flv", ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".obu",
+    ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m", ".yuv",
+}  # fmt: skip
+"""Names that say that a file is a video. Anything else may be one."""
 
 
 class VideoSource(ABC):
@@ -122,13 +127,14 @@ def open_source(
     seek: int = 0,
     frames: int | None = None,
 ) -> VideoSource:
-    """Open a video: Y4M by its first bytes, a folder of PNG pictures, raw .yuv, else anything FFmpeg reads.
+    """Open a video: Y4M by its first bytes, a folder of PNG pictures, raw .yuv, else anything FFmpeg reads; what it
+    cannot read is raw video where a size is given.
 
     Args:
         path: File or folder, or ``-`` for Y4M on standard input, or pictures in memory.
         size: (width, height) of raw video in luma samples; None takes it from the file name.
         fps: Frames per second; wins over what the file says.
-        pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video; None takes it from the file name, else 8 bit.
+        pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video; None takes it from the file name, else from the samples.
         seek: Number of the first frame to take, from 0.
         frames: How many frames to take; None takes all to the end.
 
@@ -139,7 +145,7 @@ def open_source(
     _check_arguments(fps, pix_fmt, seek, frames)
     name = "standard input" if str(path) == "-" else str(path)
     try:
-        reader = _open_reader(path, name, size, fps, pix_fmt)
+        reader = _open_reader(path, name, _Raw(size, fps, pix_fmt, None if frames is None else seek + frames))
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}", "Check the path and its permissions.") from error
     try:
@@ -161,9 +167,16 @@ def _check_arguments(fps: Fraction | None, pix_fmt: str | None, seek: int, frame
         raise UsageError(f"cannot take {frames} frames", "Take at least one, or leave the option out for all.")
 
 
-def _open_reader(
-    path: str | Path | ArrayReader, name: str, size: tuple[int, int] | None, fps: Fraction | None, pix_fmt: str | None
-) -> _Reader:
+class _Raw(NamedTuple):
+    """What is known of a video that has no header; see :class:`YuvReader`."""
+
+    size: tuple[int, int] | None
+    fps: Fraction | None
+    pix_fmt: str | None
+    end: int | None
+
+
+def _open_reader(path: str | Path | ArrayReader, name: str, raw: _Raw) -> _Reader:
     if isinstance(path, ArrayReader):
         return path
     if str(path) == "-":
@@ -179,15 +192,22 @@ def _open_reader(
             return _y4m_reader(stream, name)
         stream.close()
         if path.suffix.lower() in _RAW_SUFFIXES:
-            return YuvReader(path, size, fps, pix_fmt)
+            return YuvReader(path, *raw)
     try:
         from nvcodec.io import png, pyav
     except ModuleNotFoundError as error:
         raise InputError(
             f"{name} can only be read with PyAV, which is not installed",
-            f"pip install av   (or convert:  ffmpeg -i {name} clip.y4m)",
+            f"pip install av   (or convert:  ffmpeg -i {quoted(name)} clip.y4m)",
         ) from error
-    return png.PngReader(path) if path.is_dir() or path.suffix.lower() == ".png" else pyav.PyavReader(path)
+    if path.is_dir() or path.suffix.lower() == ".png":
+        return png.PngReader(path)
+    try:
+        return pyav.PyavReader(path)
+    except InputError:
+        if raw.size is None or path.suffix.lower() in VIDEO_SUFFIXES:
+            raise
+        return YuvReader(path, *raw)  # of a name that says nothing, and a size that only raw video is given
 
 
 def _y4m_reader(stream: BinaryIO, name: str) -> Y4mReader:

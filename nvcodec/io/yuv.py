@@ -12,6 +12,7 @@ import numpy as np
 
 from nvcodec.errors import InputError
 from nvcodec.io.geometry import COMMON_SIZES, raw_format
+from nvcodec.io.raw_depth import depth_seen
 from nvcodec.types import CodeValues, Planes, VideoFormat
 
 
@@ -23,16 +24,24 @@ class YuvReader:
         path: File to read.
         size: (width, height) in luma samples; None takes it from the file name.
         fps: Frames per second; None takes it from the file name, which may say nothing.
-        pix_fmt: ``yuv420p`` or ``yuv420p10le``; None takes it from the file name, else 8 bit.
+        pix_fmt: ``yuv420p`` or ``yuv420p10le``; None takes it from the file name, else from the samples.
+        end: How many pictures will be read, those skipped counted; None = all.
 
     Raises:
-        InputError: The size is unknown, or the file is not a whole number of pictures.
+        InputError: The size is unknown, or the file ends amid a picture that will be read.
     """
 
-    def __init__(self, path: Path, size: tuple[int, int] | None, fps: Fraction | None, pix_fmt: str | None) -> None:
-        self.format, self.origin = raw_format(path, size, fps, pix_fmt)
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int] | None,
+        fps: Fraction | None,
+        pix_fmt: str | None,
+        end: int | None = None,
+    ) -> None:
+        self.format, self.origin = raw_format(path, size, fps, pix_fmt, depth_seen(path))
         self._name = str(path)
-        self.frame_count: int | None = _whole_frames(path, self.format)
+        self.frame_count: int | None = _whole_frames(path, self.format, end)
         self._stream = path.open("rb")
 
     def pictures(self, first: int) -> Iterator[Planes]:
@@ -104,11 +113,11 @@ def write_planes(stream: BinaryIO, planes: Planes) -> None:
         stream.write(plane.astype(plane.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
-def _whole_frames(path: Path, format: VideoFormat) -> int:
-    """Count the pictures of a file, which must be a whole number of them."""
+def _whole_frames(path: Path, format: VideoFormat, end: int | None) -> int:
+    """Count the pictures of a file, which must be a whole number of them unless those up to ``end`` are whole."""
     size_bytes = path.stat().st_size
     frames, rest = divmod(size_bytes, format.frame_bytes)
-    if rest == 0 and frames > 0:
+    if frames > 0 and (rest == 0 or (end is not None and end <= frames)):
         return frames
     name = f"{format.width}x{format.height} {format.bit_depth}-bit 4:2:0"
     if size_bytes == 0:

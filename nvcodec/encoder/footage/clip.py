@@ -38,8 +38,7 @@ class Footage(Protocol):
 
     @property
     def levels(self) -> tuple[float | None, float | None, float | None]:
-        """What a field has to draw everywhere in a plane that never changes, units of the largest code value; None
-        where it changes."""
+        """What is to be drawn everywhere in a plane that never changes, units of the largest code value; else None."""
 
     def typical(self) -> range:
         """A few that stand for all: one or two dozen pictures, spread evenly."""

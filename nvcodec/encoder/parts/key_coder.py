@@ -43,7 +43,7 @@ class KeyFrameCoder:
         self._known: dict[tuple[int, int], CodedKeys] = {}
 
     def finest(self, fits: Callable[[CodedKeys], bool], interval: int) -> CodedKeys:
-        """Key frames at the smallest rate factor, the same for all videos, that fits; at the largest where none does."""
+        """Key frames at the smallest rate factor that fits, the same for all videos; at the largest where none does."""
         low, best = _BEST_CRF, self.at(_WORST_CRF, interval)
         while low < best.crf:
             tried = self.at((low + best.crf) // 2, interval)

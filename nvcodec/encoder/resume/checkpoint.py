@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from nvcodec.config.job import Job
 from nvcodec.encoder.resume.work_folder import JOB, ROOM, cannot_write
-from nvcodec.errors import InputError
+from nvcodec.errors import InputError, quoted
 from nvcodec.io.output import create, part_of
 
 State = dict[str, npt.NDArray[np.generic]]
@@ -69,7 +69,7 @@ class Checkpoint:
         if digest != self.source_digest:
             raise InputError(
                 f"{self.job.origin} has changed since this encode began",
-                f"Delete {self.folder} and start again",
+                f"Delete {quoted(self.folder)} and start again",
             )
         return None
 
@@ -106,7 +106,7 @@ class Checkpoint:
         Raises:
             InputError: The file is damaged.
         """
-        state = self._load(self.folder / _STATE, f"Delete {self.folder} and start again")
+        state = self._load(self.folder / _STATE, f"Delete {quoted(self.folder)} and start again")
         return state if state is not None and int(state.pop("part")) == part else None
 
     def save_part(self, part: int, state: State) -> None:
@@ -124,7 +124,7 @@ class Checkpoint:
             InputError: The file is damaged.
         """
         path = self._part_path(part)
-        return self._load(path, f"Delete {path}: it is fitted again")
+        return self._load(path, f"Delete {quoted(path)}: it is fitted again")
 
     def remove(self) -> None:
         """The encode is done: delete its files, and the folder unless something else is in it."""
