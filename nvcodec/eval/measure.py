@@ -69,6 +69,11 @@ class Evaluation:
         }
 
 
+_UNSPECIFIED = 2
+_ALIKE = {6: 5}
+"""Code points of H.273 that mean the same matrix, and nearly the same primaries: BT.601 in two countries."""
+
+
 @dataclass(frozen=True)
 class _Side:
     """One of the two videos."""
@@ -121,6 +126,8 @@ def evaluate(
         drawn = _open(stack, test, source.format, replace(asked, seek=at))
         on_notice(f"{test}: {drawn.origin}")
         _check_match(str(reference), source, str(test), drawn)
+        if unlike := _unlike_colours(source.format, drawn.format):
+            on_notice(f"warning: {test} and {reference} differ in {unlike}; code values are compared as they are")
         if vmaf:
             check_vmaf_size(source.format)
         if asked.threads is not None and (ms_ssim or is_bitstream(test)):
@@ -225,6 +232,20 @@ def _check_match(reference: str, source: _Side, test: str, drawn: _Side) -> None
         )
     if source.frames is not None and drawn.frames is not None and source.frames != drawn.frames:
         raise InputError(f"{test} has {drawn.frames} frames, but {reference} has {source.frames}", _LENGTH_HINT)
+
+
+def _unlike_colours(ours: VideoFormat, theirs: VideoFormat) -> str:
+    """In which respects code values of two videos mean other colours, with those of the second first; "" in none."""
+    if ours.chroma is ChromaFormat.RGB or theirs.chroma is ChromaFormat.RGB:  # which are converted
+        return ""
+    found = []
+    if ours.colour.full_range != theirs.colour.full_range:
+        found.append("range (full and limited)" if theirs.colour.full_range else "range (limited and full)")
+    for name in ("matrix", "primaries"):
+        first, second = (_ALIKE.get(code, code) for code in (getattr(theirs.colour, name), getattr(ours.colour, name)))
+        if first != second and _UNSPECIFIED not in (first, second):
+            found.append(f"{name} ({getattr(theirs.colour, name)} and {getattr(ours.colour, name)})")
+    return " and ".join(found)
 
 
 def _compressed_bytes(path: Path) -> int | None:

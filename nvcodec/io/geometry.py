@@ -127,7 +127,7 @@ def raw_format(
             f"cannot tell the picture size of {path}",
             "Raw YUV has no header. Give it:  -s 1920x1080 -r 30 --pix-fmt yuv420p\n"
             f"(or name the file {quoted(f'{path.stem}_1920x1080_30fps_8bit_420.yuv')}, or convert:  "
-            f"ffmpeg -f rawvideo -s 1920x1080 -r 30 -i {quoted(path)} {quoted(f'{path.stem}.y4m')})",
+            f"ffmpeg -s 1920x1080 -r 30 -i {quoted(path)} {quoted(f'{path.stem}.y4m')})",
         )
     if pix_fmt is None and (named.sampling not in (None, 420) or named.bit_depth not in (None, 8, 10)):
         sampling = ":".join(str(named.sampling or 420))
@@ -151,11 +151,11 @@ def raw_format(
         reason = said_by["size"]
     else:
         reason = ", ".join(f"{what} {whence}" for what, whence in said_by.items())
-    doubt = ""
+    origin = f"geometry {describe(format)} ({reason})"
     if seen and depth == 8:
         remedy = f"say --pix-fmt {fitting}" if fitting else "convert it"
-        doubt = f"; every second byte is small, as in video of {seen} bits: if it is, {remedy}"
-    return format, f"geometry {describe(format)} ({reason}){doubt}"
+        origin = f"{origin}; every second byte is small, as in video of {seen} bits: if it is, {remedy}"
+    return format, origin
 
 
 def checked_size(width: int, height: int, name: str) -> tuple[int, int]:

@@ -93,6 +93,10 @@ def _folder_pictures(folder: Path) -> list[Path]:
     paths = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
     if not paths:
         raise InputError(f"{folder} holds no .png pictures", "Give a folder of 8-bit PNG files, or a video file.")
+    for path in paths:
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no file"
+            raise InputError(f"{path} is {kind}, not a picture", "Take it out of the folder.")
     return sorted(paths, key=_natural_order)
 
 

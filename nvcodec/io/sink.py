@@ -235,6 +235,8 @@ def open_sink(
         return _open_stream(target.place, format, inputs)
     replaced = target.in_the_way()
     check_apart([target.folder / target.name] if target.place is None else [target.place.name], inputs)
+    if folders := [path for path in replaced if path.is_dir() and not path.is_symlink()]:
+        raise UsageError(f"{folders[0]} is a folder", "Move it away, or write to another folder.")
     for old in replaced:
         if place_of(old).is_stream:
             raise UsageError(f"{old} is no file", "Choose another name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 from abc import ABC, abstractmethod
@@ -147,13 +148,21 @@ def open_source(
     try:
         reader = _open_reader(path, name, _Raw(size, fps, pix_fmt, None if frames is None else seek + frames))
     except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror}", "Check the path and its permissions.") from error
+        raise _unreadable(error, name) from error
     try:
         check_options(reader.format, name, size, pix_fmt)
         return _FrameRange(reader, name, fps, seek, frames)
     except BaseException:
         reader.close()
         raise
+
+
+def _unreadable(error: OSError, name: str) -> InputError:
+    """What to say of a video, or of the file of it that the system could not open."""
+    file = str(error.filename or name)
+    if os.path.islink(file) and not os.path.exists(file):
+        return InputError(f"{file} is a link to nothing", f"It leads to {quoted(os.readlink(file))}")
+    return InputError(f"cannot read {file}: {error.strerror}", "Check the path and its permissions.")
 
 
 def _check_arguments(fps: Fraction | None, pix_fmt: str | None, seek: int, frames: int | None) -> None:

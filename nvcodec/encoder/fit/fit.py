@@ -134,6 +134,7 @@ class Fit:
             if self.budget.elapsed - self._last_event >= _EVENT_SPACING_S:
                 self._report(progress, on_event)
         if self.flat_planes.are_all:
+            on_event(Notice("the picture is of one colour and never changes: it is exact without a fit"))
             self.frame_errors = self.painter.errors(self.flat.vector, self.clip, range(len(self.clip)))
         self.grouping.update(1.0)  # a schedule of a step or two never came to it
         self._judge()
