@@ -286,7 +286,8 @@ def _make_room(folder: Path, outputs: Sequence[str | None], overwrite: bool, inp
         folder.mkdir(exist_ok=True)
     except FileNotFoundError:
         raise UsageError(
-            f"{folder.parent} is not a folder; cannot make {folder}", f"Make it first:  mkdir -p {quoted(folder.parent)}"
+            f"{folder.parent} is not a folder; cannot make {folder}",
+            f"Make it first:  mkdir -p {quoted(folder.parent)}",
         ) from None
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}", "Choose another --output") from None

@@ -9,7 +9,6 @@ from nvcodec.errors import InputError
 from nvcodec.io.source import VIDEO_SUFFIXES
 
 
-
 def expand(words: Iterable[str]) -> list[str]:
     """Paths of videos, in the order given.
 

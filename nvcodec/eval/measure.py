@@ -86,6 +86,8 @@ class _Side:
     """Frames that ``pictures`` yields; None while unknown."""
     total: int | None
     """Frames of the whole file; None when not known."""
+    says_colour: bool = True
+    """Whether it could say what its code values mean; raw video cannot."""
 
 
 def evaluate(
@@ -126,7 +128,7 @@ def evaluate(
         drawn = _open(stack, test, source.format, replace(asked, seek=at))
         on_notice(f"{test}: {drawn.origin}")
         _check_match(str(reference), source, str(test), drawn)
-        if unlike := _unlike_colours(source.format, drawn.format):
+        if source.says_colour and drawn.says_colour and (unlike := _unlike_colours(source.format, drawn.format)):
             on_notice(f"warning: {test} and {reference} differ in {unlike}; code values are compared as they are")
         if vmaf:
             check_vmaf_size(source.format)
@@ -192,7 +194,8 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
         origin = f"geometry {describe(reader.format)} (from the bitstream)"
         return _Side(_named(reader.frames(wanted), str(path)), reader.format, origin, len(wanted), len(reader))
     inherited = False
-    if like is not None and Path(path).suffix.lower() in (".yuv", ".raw"):
+    raw = Path(path).suffix.lower() in (".yuv", ".raw")
+    if like is not None and raw:
         named = parse_name(Path(path).name)
         if size is None and named.size is None:
             size, inherited = (like.width, like.height), True
@@ -201,7 +204,7 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
     source = stack.enter_context(open_source(path, size=size, fps=asked.fps, pix_fmt=pix_fmt, seek=seek, frames=frames))
     whole = source.frame_count if frames is None and seek == 0 else None
     origin = f"geometry {describe(source.format)} (from the reference)" if inherited else source.origin
-    return _Side(source, source.format, origin, source.frame_count, whole)
+    return _Side(source, source.format, origin, source.frame_count, whole, says_colour=not raw)
 
 
 def _named(pictures: Iterator[Planes], file: str) -> Iterator[Planes]:

@@ -42,7 +42,8 @@ def decode_png(data: bytes, name: str) -> Planes:
         return red, green, blue
     if kind not in _STEPS:
         raise InputError(
-            f"{name} has more than 8 bits per sample", f"Convert it:  ffmpeg -i {quoted(name)} -pix_fmt rgb24 OUTPUT.png"
+            f"{name} has more than 8 bits per sample",
+            f"Convert it:  ffmpeg -i {quoted(name)} -pix_fmt rgb24 OUTPUT.png",
         )
     step, places = _STEPS[kind]
     red, green, blue = (lines[:, place : step * frame.width : step].copy() for place in places)

@@ -205,7 +205,7 @@ class PyavReader:
                 raise InputError(f"{self._name} ends after {decoded} frames, {ends}: truncated?", hint)
 
     def _convert(self, options: str = "") -> str:
-        return " ".join(filter(None, ["Convert it:  ffmpeg -i", self._name, options, "OUTPUT.y4m"]))
+        return " ".join(filter(None, ["Convert it:  ffmpeg -i", quoted(self._name), options, "OUTPUT.y4m"]))
 
 
 @final
@@ -313,7 +313,9 @@ def _component_views(frame: av.VideoFrame, name: str) -> list[CodeValues]:
         line_bytes = frame.planes[plane].line_size
         if line_bytes <= 0:
             # The memory of such a plane lies before its first byte, which its buffer does not cover.
-            raise InputError(f"{name} stores its pictures upside down", f"Convert it:  ffmpeg -i {quoted(name)} OUTPUT.y4m")
+            raise InputError(
+                f"{name} stores its pictures upside down", f"Convert it:  ffmpeg -i {quoted(name)} OUTPUT.y4m"
+            )
         memory = memoryview(frame.planes[plane])
         samples: CodeValues = np.frombuffer(memory, np.uint8)
         if bit_depth != 8:

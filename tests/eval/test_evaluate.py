@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from nvcodec.errors import InputError
 from nvcodec.eval.measure import evaluate
 from nvcodec.io.sink import open_sink
-from nvcodec.types import VideoFormat
+from nvcodec.types import Colour, VideoFormat
 
 FORMAT = VideoFormat(64, 48, Fraction(25))
 
@@ -72,6 +73,34 @@ def test_geometry_is_told(tmp_path):
     notices = []
     evaluate(reference, test, metrics=("psnr",), on_notice=notices.append)
     assert [notice.split("geometry ")[1][:12] for notice in notices] == ["64x48 8-bit ", "64x48 8-bit "]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        (Colour(), Colour(full_range=True), "range (full and limited)"),
+        (Colour(1, 1, 1, full_range=True), Colour(1, 1, 1), "range (limited and full)"),
+        (Colour(matrix=1), Colour(matrix=9, full_range=True), "range (full and limited) and matrix (9 and 1)"),
+        (Colour(primaries=1), Colour(primaries=9), "primaries (9 and 1)"),
+        (Colour(5, 6, 5), Colour(6, 6, 6), ""),
+        (Colour(1, 1, 1), Colour(), ""),
+    ],
+)
+def test_code_values_that_mean_other_colours_are_told(tmp_path, ours, theirs, said):
+    reference = _write(tmp_path / "a.mkv", format=replace(FORMAT, colour=ours))
+    test = _write(tmp_path / "b.mkv", format=replace(FORMAT, colour=theirs))
+    notices = []
+    evaluate(reference, test, metrics=("psnr",), on_notice=notices.append)
+    warnings = [notice for notice in notices if notice.startswith("warning:")]
+    tail = f"{test} and {reference} differ in {said}; code values are compared as they are"
+    assert warnings == ([f"warning: {tail}"] if said else [])
+
+
+def test_raw_video_says_nothing_of_colours(tmp_path):
+    reference = _write(tmp_path / "a.y4m", format=replace(FORMAT, colour=Colour(full_range=True)))
+    notices = []
+    evaluate(reference, _write(tmp_path / "b.yuv"), metrics=("psnr",), on_notice=notices.append)
+    assert not any("warning" in notice for notice in notices)
 
 
 def test_the_test_may_begin_elsewhere(tmp_path):

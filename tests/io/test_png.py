@@ -41,6 +41,27 @@ def test_names_are_sorted_naturally_and_others_ignored(tmp_path: Path, noise, sa
     assert same(load(tmp_path), clip)
 
 
+@pytest.mark.parametrize(("kind", "said"), [("folder", "a folder"), ("link", "a link to nothing")])
+def test_what_is_called_a_picture_and_is_none_is_named(tmp_path: Path, noise, save, kind: str, said: str) -> None:
+    save(tmp_path / "f%d.png", RGB, noise(RGB, 2))
+    odd = tmp_path / "f 3.png"
+    odd.mkdir() if kind == "folder" else odd.symlink_to(tmp_path / "gone.png")
+    with pytest.raises(InputError) as caught:
+        open_source(tmp_path)
+    assert caught.value.message == f"{odd} is {said}, not a picture"
+
+
+def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
+    link = tmp_path / "a.png"
+    link.symlink_to("gone here.png")
+    for path in (link, link.rename(tmp_path / "b.mkv")):
+        if not path.is_symlink():
+            path.symlink_to("gone here.png")
+        with pytest.raises(InputError, match="is a link to nothing") as caught:
+            open_source(path)
+        assert caught.value.hint == "It leads to 'gone here.png'"
+
+
 def test_single_picture(tmp_path: Path, noise, save, load, same) -> None:
     clip = noise(RGB, 1)
     save(tmp_path / "a.png", RGB, clip)

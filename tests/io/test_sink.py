@@ -90,6 +90,16 @@ def test_paths_that_cannot_be_written(tmp_path: Path) -> None:
         open_sink(tmp_path / "folder.y4m", FORMAT, overwrite=True)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_in_the_way_of_a_picture_is_named(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "00002.png").mkdir()
+    for target in (f"{tmp_path}/", f"{tmp_path}/%05d.png", f"{tmp_path}/00002.png"):
+        with pytest.raises(UsageError, match="00002.png is a folder") as caught:
+            open_sink(target, FORMAT, overwrite=overwrite)
+        assert caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["00002.png"]
+
+
 def test_full_disk_is_reported_and_cleaned_up(tmp_path: Path, noise, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
