@@ -262,3 +262,27 @@ def test_groups_of_key_frames_are_as_long_as_asked_for(job: Job, tmp_path: Path)
     assert [keys.group for keys in container.key_frames.values()] == [2, 2, 2]
     packets, video = container.key_frames[0].packets, container.header.streams[0].format
     assert len(packets) == 4 and len(decode_key_frames(packets[2:], video)) == 2  # needs nothing in front of it
+
+
+@pytest.mark.parametrize("frames", [1, 8])
+def test_what_is_fixed_in_a_file_counts(tmp_path: Path, moving: Pictures, frames: int) -> None:
+    """Header, digests and index are a large part of small files: key frames and network have to do with the rest."""
+    video = VideoFormat(64, 48, Fraction(25))
+    random = np.random.default_rng(0)
+    with open_sink(str(tmp_path / "clip.y4m"), video) as sink:
+        for luma, u, v in moving(video, frames):
+            sink.write((luma // 2 + random.integers(0, 60, luma.shape, dtype=np.uint8), u, v))
+
+    def encoded(target: int) -> EncodeResult:
+        options = EncodeOptions(model="dnerv", target_size=target, preset="draft", epochs=1, device="cpu")
+        job = Job((str(tmp_path / "clip.y4m"),), str(tmp_path / "out.nvc"), options)
+        result = encode(job, overwrite=True)
+        assert isinstance(result, EncodeResult)
+        return result
+
+    smallest = encoded(1).bytes
+    for target in (smallest - 10, smallest, smallest + 20, smallest + 150, smallest + 400):
+        result = encoded(target)
+        assert result.bytes <= max(target, smallest)
+        assert (result.shortfall is None) == (result.bytes <= target)
+        assert result.bytes > 0.85 * min(target, 1000) or result.bytes == smallest  # and what is left is used
