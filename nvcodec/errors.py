@@ -94,7 +94,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def quoted(path: str | Path) -> str:
-    """A file name as hints have it: as a shell takes it for that name, whatever is in it, and no program for options."""
+    """A file name as hints have it: a shell takes it for that name, whatever is in it, and no program for options."""
     text = str(path)
     return shlex.quote(f"./{text}" if text.startswith("-") and text != "-" else text)
 

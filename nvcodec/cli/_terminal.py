@@ -52,7 +52,7 @@ def print_error(message: str, hint: str = "", label: str = "error: ") -> None:
 
 def print_json(value: Any) -> None:
     """Print the one JSON document of a command on stdout."""
-    say(json.dumps(value, indent=2))
+    say(json.dumps(value, indent=2, allow_nan=False))
 
 
 def say(text: str) -> None:

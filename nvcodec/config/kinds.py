@@ -231,12 +231,16 @@ def scale(divisors: Iterable[int]) -> Kind[Fraction]:
     def parse(value: object) -> Fraction:
         try:
             above, _, below = str(value).partition("/")
-            found = next((share for share in shares if float(above) / float(below or 1) == share), None)
+            given = float(above) / float(below or 1)
         except (ValueError, ZeroDivisionError, OverflowError):
-            found = None
-        if found is None:
-            raise ValueError(f"pictures cannot be drawn at scale {value}; possible are {', '.join(words)}")
-        return found
+            given = math.nan
+        if given not in shares:
+            meant = ""
+            if 0 < given < math.inf:
+                near = min(sorted(shares), key=lambda share: abs(math.log(share / Fraction(given))))
+                meant = f". Did you mean '{near}'?"
+            raise ValueError(f"pictures cannot be drawn at scale {value}; possible are {', '.join(words)}{meant}")
+        return Fraction(given)
 
     return Kind("scale", parse, plain=str, choices=words)
 

@@ -90,7 +90,7 @@ class Point:
             "encode_s": self.encode_s,
             "decode_fps": self.decode_fps,
         }
-        return {name: value for name, value in row.items() if value is not None}
+        return {name: value for name, value in row.items() if value is not None and math.isfinite(value)}
 
 
 @dataclass(frozen=True)

@@ -128,8 +128,9 @@ def open_source(
     seek: int = 0,
     frames: int | None = None,
 ) -> VideoSource:
-    """Open a video: Y4M by its first bytes, a folder of PNG pictures, raw .yuv, else anything FFmpeg reads; what it
-    cannot read is raw video where a size is given.
+    """Open a video: Y4M by its first bytes, a folder of PNG pictures, raw .yuv, else anything FFmpeg reads.
+
+    What FFmpeg cannot read is raw video where a size is given.
 
     Args:
         path: File or folder, or ``-`` for Y4M on standard input, or pictures in memory.

@@ -206,6 +206,15 @@ def test_every_number_has_bounds(options: type[Options], name: str) -> None:
             changed(options(), {name: text})
 
 
+@pytest.mark.parametrize(
+    ("value", "meant"), [("1/3", "1/4"), ("0.3", "1/4"), ("2", "1"), ("1/16", "1/8"), (0.45, "1/2"), ("1e-300", "1/8")]
+)
+def test_scales_that_are_meant(value: str | float, meant: str) -> None:
+    with pytest.raises(UsageError, match="pictures cannot be drawn at scale") as caught:
+        changed(DecodeOptions(), {"scale": value})
+    assert f"Did you mean '{meant}'?" in caught.value.hint
+
+
 def test_no_more_is_asked_for_than_the_metric_can_say() -> None:
     for value in (3300, 150, "100.01"):
         with pytest.raises(UsageError, match=r"target_psnr: .* is not in the range 0<x<=100"):

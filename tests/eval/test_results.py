@@ -192,6 +192,14 @@ def test_files_of_compressai_are_curves_too(tmp_path):
     assert error.value.hint == "It has psnr-rgb"
 
 
+def test_what_other_programs_do_not_say_is_not_in_our_json(tmp_path):
+    path = tmp_path / "av1.json"
+    path.write_text(json.dumps(COMPRESSAI))
+    document = json.loads(json.dumps(Curve.load(path).to_json(), allow_nan=False))
+    assert not {"encode_s", "decode_fps"} & {*document["results"], *document["nvc"]["points"][0]}
+    Curve.load(path).save(tmp_path / "ours.json")  # and can be written
+
+
 def test_metrics(made_up):
     curve = made_up(vmaf=True)
     assert metric_values(curve, "psnr-yuv") == [30.0, 32.5, 35.0, 37.5]
