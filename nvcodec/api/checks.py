@@ -16,7 +16,7 @@ from nvcodec.encoder.fit.events import EventHandler, Notice
 from nvcodec.encoder.plan.models import settings_for
 from nvcodec.encoder.plan.plan import check_domain, choose_domain
 from nvcodec.encoder.plan.presets import default_preset
-from nvcodec.errors import NvcError, UsageError, quoted
+from nvcodec.errors import NvcError, UsageError
 from nvcodec.io.arrays import Video, as_video, is_array
 from nvcodec.io.mask import check_mask
 from nvcodec.io.output import place_of
