@@ -50,11 +50,11 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no valid TOML: {error}") from None
     tables = {key: value for key, value in content.items() if isinstance(value, Mapping) or "." in key}
     known = {
-        name[2:]: parameter.name
+        name[2:]: parameter
         for parameter in ctx.command.get_params(ctx)
         for name in parameter.opts
         if name.startswith("--") and name[2:] not in _NOT_IN_FILES
@@ -65,7 +65,8 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise UsageError(f"{path}: no option is called {key!r}", f"Did you mean {near[0]}?" if near else "")
-        defaults[known[name]] = content[key]
+        is_flag = known[name].type is click.BOOL  # which looks at text, and at nothing else that TOML has
+        defaults[known[name].name] = str(content[key]) if is_flag else content[key]
     ctx.default_map = {**(ctx.default_map or {}), **{str(name): value for name, value in defaults.items()}}
     return flatten(tables)
 

@@ -104,7 +104,7 @@ class Job:
             raise InputError(
                 f"{path.parent} holds no interrupted encode", "Give the folder that Ctrl-C named"
             ) from None
-        except (ValueError, KeyError, TypeError, UsageError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, UsageError) as error:
             raise InputError(
                 f"{path} is damaged ({error})", f"Delete {quoted(path.parent)} and start the encode again"
             ) from None

@@ -85,7 +85,7 @@ def _parsed(kind: type, group: str, values: Mapping[str, object]) -> dict[str, A
             raise UsageError(f"no setting is called '{group}.{name}'", hint)
         try:
             parsed[name] = _parse(hints[name], value)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise UsageError(f"{group}.{name} cannot be {value!r}", f"It wants {_wanted(hints[name])}") from None
     return parsed
 

@@ -21,7 +21,7 @@ from nvcodec.types import ChromaFormat, Planes, VideoFormat
 Picture = npt.NDArray[np.bool_]
 """[height, width]: True where a luma sample is masked."""
 
-_BOX = re.compile(r"(\d+)x(\d+)(?:\+(\d+)\+(\d+))?")
+_BOX = re.compile(r"(\d{1,9})x(\d{1,9})(?:\+(\d{1,9})\+(\d{1,9}))?")
 _FIVE = ((1 / 2, 1 / 2), (1 / 4, 1 / 4), (1 / 4, 3 / 4), (3 / 4, 1 / 4), (3 / 4, 3 / 4))
 """Centres of the boxes of HNeRV and Boost, in units of the picture's sides."""
 _HELP = "Give box:120x120 (in the middle), box:64x32+10+20 (at x 10, y 20), boxes:50, scattered:50, or a video's path"

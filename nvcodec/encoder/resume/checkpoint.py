@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -162,7 +161,7 @@ class Checkpoint:
                 state = {name: archive[name] for name in archive.files}
             int(state["part"])
             return state
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile, TypeError) as error:
+        except Exception as error:  # of zipfile, zlib, numpy and the tokeniser that it reads headers with
             raise InputError(f"{path} is damaged ({error})", remedy) from None
 
     def _prepare(self) -> None:

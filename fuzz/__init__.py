@@ -1,0 +1,1 @@
+"""A campaign of hostile inputs against everything that reads: ``make fuzz``, and ``docs/reliability.md`` about it."""
