@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import sys
@@ -33,6 +34,7 @@ try:
 except ImportError:  # there are wheels for some systems only
     atheris = None
 
+logging.getLogger().setLevel(logging.WARNING)  # not every module that is instrumented
 _OURS = ["nvcodec"]
 with atheris.instrument_imports(include=_OURS) if atheris and "random" not in sys.argv else nullcontext():
     from fuzz.mutate import MOST_BYTES
