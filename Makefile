@@ -9,7 +9,7 @@ SAMPLE = samples/bunny_320x180_25.mkv
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint docs same-bytes samples clean
+.PHONY: demo test lint docs fuzz same-bytes samples clean
 
 demo: $(STAMP)
 	@mkdir -p demo
@@ -33,6 +33,14 @@ docs: $(STAMP)
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	$(BIN)/python -m mkdocs build --strict --quiet
 	@echo "site/index.html"
+
+# Hostile inputs for a minute, guided by coverage where Atheris is to be had: docs/reliability.md
+FUZZ ?= --seconds 60
+
+fuzz: $(STAMP)
+	$(BIN)/python -c 'import atheris' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]' || true
+	$(BIN)/python -m fuzz.run $(FUZZ)
 
 # What earlier commits wrote, on this machine: for changes that must not change a byte (tools/same_bytes.py)
 SAME_BYTES ?= $(HOME)/.cache/nvc-same-bytes

@@ -1,6 +1,6 @@
 """Bitstreams <-> chunks and their fields, with checksums, index and layer ids made right again.
 
-Where fields begin and end is told by the readers of the package themselves: whatever the format grows, the fuzzer knows.
+Where fields begin and end is told by the package's own readers: whatever the format grows, the fuzzer knows.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def dissected(data: bytes) -> Dissected:
             read_pack_file(data)
         else:
             read_container(data, Limits(max_chunks=_MOST_CHUNKS))
-    chunks, at = [], PREAMBLE_BYTES
+    chunks, at = list[Chunk](), PREAMBLE_BYTES
     while at + _HEADER.size <= len(data) and len(chunks) < _MOST_CHUNKS:
         length, name, _ = _HEADER.unpack_from(data, at)
         if at + _HEADER.size + length + 4 > len(data):
@@ -190,9 +190,7 @@ def _repaired(kind: str, payload: bytes, piles: _Piles, offset: int, index: bool
             payload = pack.to_bytes()
             piles.ids[pack.segment].append(pack.id)
         base = piles.bases[pack.segment] if pack.segment < len(piles.bases) else BaseSegment(0, 0, 0, b"")
-        piles.entries.append(
-            IndexEntry(IndexKind.PACK, base.stream, pack.layer, base.first_frame, base.frames, offset)
-        )
+        piles.entries.append(IndexEntry(IndexKind.PACK, base.stream, pack.layer, base.first_frame, base.frames, offset))
     elif kind == ids.INDX and index:
         payload = index_bytes(piles.entries)
     return payload

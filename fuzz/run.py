@@ -15,19 +15,19 @@ import argparse
 import json
 import logging
 import os
-import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of torch do not survive a fork
 
 try:
     import atheris
@@ -38,10 +38,11 @@ logging.getLogger().setLevel(logging.WARNING)  # not every module that is instru
 _OURS = ["nvcodec"]
 with atheris.instrument_imports(include=_OURS) if atheris and "random" not in sys.argv else nullcontext():
     from fuzz.mutate import MOST_BYTES
-    from fuzz.targets import TARGETS, Target
-    from fuzz.watch import MOST_MEMORY, SLOW_S, Bench, Tally, watched
+    from fuzz.targets import TARGETS, Target, outcome
+    from fuzz.watch import MOST_MEMORY, SLOW_S, Bench, Tally, Watched
 
 _DEFAULT_S = 60.0
+_LOOK_S = 0.02
 _LARGEST_POOL = 1024
 _FROM_SEEDS = 0.7
 """Share of inputs that are made of seeds themselves: what was refused once leads less deep."""
@@ -111,14 +112,14 @@ def _by_coverage(bench: Bench, seed: str, is_enough: Callable[[int], bool], corp
     atheris.Fuzz()
 
 
-def _run(target: Target, seed: str, amount: Amount, falls: Path, corpus: Path | None, guided: bool) -> Tally:
+def _begun(target: Target, seed: str, amount: Amount, falls: Path, corpus: Path | None, guided: Path | None) -> Watched:
+    """A target at work; ``guided`` is where coverage keeps what it needs."""
     bench, is_enough = Bench(target, falls), amount.clock()
-    if not guided:
-        return watched(bench, partial(_by_chance, bench, seed, is_enough))
-    with nullcontext() if corpus else tempfile.TemporaryDirectory(prefix="nvc-corpus-") as scratch:
-        kept = (corpus or Path(str(scratch))) / target.name
-        kept.mkdir(parents=True, exist_ok=True)
-        return watched(bench, partial(_by_coverage, bench, seed, is_enough, kept))
+    if guided is None:
+        return Watched(bench, partial(_by_chance, bench, seed, is_enough))
+    kept = (corpus or guided) / target.name
+    kept.mkdir(parents=True, exist_ok=True)
+    return Watched(bench, partial(_by_coverage, bench, seed, is_enough, kept))
 
 
 def campaign(
@@ -151,16 +152,23 @@ def campaign(
     chosen = [TARGETS[name] for name in names]
     whole = sum(target.share for target in chosen)
 
-    def one(target: Target) -> Tally:
+    def begun(target: Target) -> Watched:
         inputs = None if count is None else max(1, round(count * target.share / whole))
-        time_s = None if seconds is None else seconds * jobs / len(chosen)
-        return _run(target, f"{seed} {target.name}", Amount(inputs, time_s), falls, corpus, guided)
+        amount = Amount(inputs, None if seconds is None else seconds * jobs / len(chosen))
+        return _begun(target, f"{seed} {target.name}", amount, falls, corpus, Path(scratch) if guided else None)
 
     for target in chosen:
         target.seeds()  # once, for all processes
-    with ThreadPoolExecutor(jobs) as pool:
-        tallies = list(pool.map(one, chosen))
-    targets = {target.name: tally.to_json() for target, tally in zip(chosen, tallies, strict=True)}
+    waiting, working, tallies = list(chosen), list[Watched](), dict[str, Tally]()
+    with tempfile.TemporaryDirectory(prefix="nvc-corpus-") as scratch:
+        while waiting or working:
+            while waiting and len(working) < jobs:
+                working.append(begun(waiting.pop(0)))
+            for one in [one for one in working if one.is_over()]:
+                working.remove(one)
+                tallies[one.bench.target.name] = one.total
+            time.sleep(_LOOK_S)
+    targets = {target.name: tallies[target.name].to_json() for target in chosen}
     return {"schema": SCHEMA, "seeds": [seed], "engine": "coverage" if guided else "random", "targets": targets}
 
 
@@ -201,8 +209,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, metavar="S", help=f"for all together [default: {_DEFAULT_S:.0f}]")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time")
-    parser.add_argument("--engine", choices=("auto", "coverage", "random"), default="auto", help="auto: coverage if it can be")
-    parser.add_argument("--falls", type=Path, default=Path("fuzz-falls"), metavar="DIR", help="where inputs that fell are kept")
+    parser.add_argument(
+        "--engine", choices=("auto", "coverage", "random"), default="auto", help="auto: coverage if it can be"
+    )
+    parser.add_argument(
+        "--falls", type=Path, default=Path("fuzz-falls"), metavar="DIR", help="where inputs that fell are kept"
+    )
     parser.add_argument("--corpus", type=Path, metavar="DIR", help="where inputs that led on are kept")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write a summary")
     parser.add_argument("--input", type=Path, metavar="FILE", help="try this one alone, on one --target")
@@ -211,7 +223,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if asked.input is not None:
         if asked.target is None or len(asked.target) != 1:
             parser.error("--input needs one --target")
-        TARGETS[asked.target[0]].run(asked.input.read_bytes())
+        print(outcome(TARGETS[asked.target[0]], asked.input.read_bytes()))
         return 0
     if asked.add is not None:
         summary = added([json.loads(path.read_text()) for path in asked.add])

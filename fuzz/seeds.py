@@ -127,10 +127,11 @@ def metadata() -> list[bytes]:
 
 def _pictures(video: VideoFormat, count: int) -> list[Planes]:
     noise = np.random.default_rng(0)
-    clip = []
+    clip: list[Planes] = []
     for _ in range(count):
-        planes = [noise.integers(0, video.peak + 1, shape).astype(video.dtype) for shape in video.plane_shapes]
-        clip.append((planes[0], planes[1], planes[2]))
+        first, second, third = (noise.integers(0, video.peak + 1, shape, np.uint16) for shape in video.plane_shapes)
+        y, u, v = (plane if video.bit_depth > 8 else plane.astype(np.uint8) for plane in (first, second, third))
+        clip.append((y, u, v))
     return clip
 
 

@@ -29,14 +29,15 @@ from fuzz.targets import Target, refusal
 
 SLOW_S = 2.0
 """CPU seconds that an input may take."""
-_HUNG_S, _STUCK_S = 10.0, 120.0
+HUNG_S, STUCK_S = 10.0, 120.0
 """CPU seconds after which the kernel ends it, and seconds without any progress after which the watcher does."""
 MOST_MEMORY = 512 << 20
 """Bytes that an input may take on top of what the process had before the first one."""
 _MOST_ADDRESSES = 8 << 30
 """Bytes of addresses on top; beyond, allocations fail instead of taking the machine with them."""
 _KEPT_PER_KIND = 3
-_SNAPSHOT_S = 0.5
+SNAPSHOT_S = 0.5
+"""Seconds between two of them: when a process ends, outcomes since the last one are lost."""
 _COUNTS = struct.Struct("<QQ")
 
 
@@ -95,6 +96,7 @@ class Bench:
     def begin(self) -> None:
         """In the watched process, before the first input."""
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         self._resting = _peak_bytes()
         with suppress(OSError, ValueError):
             pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -106,7 +108,7 @@ class Bench:
         data = data[:MOST_BYTES]
         self._input[: _COUNTS.size] = _COUNTS.pack(self.tally.inputs + 1, len(data))
         self._input[_COUNTS.size : _COUNTS.size + len(data)] = data
-        signal.setitimer(signal.ITIMER_PROF, _HUNG_S)
+        signal.setitimer(signal.ITIMER_PROF, HUNG_S)
         started = time.process_time()
         fall = self._read(data)
         taken = time.process_time() - started
@@ -124,7 +126,7 @@ class Bench:
             self.tally.fell[fall[0]] += 1
             self.outcome = fall[0]
             keep_fall(self.falls, self.target.name, data, *fall)
-        if time.monotonic() - self._snapped > _SNAPSHOT_S:
+        if time.monotonic() - self._snapped > SNAPSHOT_S:
             self.snap()
 
     def _read(self, data: bytes) -> tuple[str, str] | None:
@@ -182,7 +184,9 @@ def _peak_bytes() -> int:
 
 def _name(error: BaseException) -> str:
     """Kind and place of an error that got out: the last of our own lines it went through."""
-    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if f"{os.sep}nvcodec{os.sep}" in frame.filename]
+    ours = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if f"{os.sep}nvcodec{os.sep}" in frame.filename
+    ]
     at = f" in {Path(ours[-1].filename).name}:{ours[-1].name}" if ours else ""
     return f"{type(error).__name__}{at}"
 
@@ -199,59 +203,66 @@ def keep_fall(falls: Path, target: str, data: bytes, kind: str, text: str) -> No
     path.with_suffix(".txt").write_text(f"{again}\n\n{kind}\n{text}\n", encoding="utf-8", errors="backslashreplace")
 
 
-def watched(bench: Bench, work: Callable[[int], None]) -> Tally:
-    """Run ``work`` in a process of its own, and again with the next number whenever an input ends that.
+class Watched:
+    """Work in a process of its own, and again in another one whenever an input ends that.
 
     Args:
         bench: What ``work`` tries inputs on.
         work: Told how many inputs were tried before; comes back when there have been enough.
     """
-    total = Tally()
-    while True:
-        bench.clear()
-        process = os.fork()
-        if process == 0:
-            _child(bench, work, total.inputs)
-        status = _wait(process, bench)
-        total.add(bench.seen())
-        if status == 0:
-            return total
-        kind = _death(status)
-        total.fell[kind] += 1
-        keep_fall(bench.falls, bench.target.name, bench.last, kind, "The process ended.")
-        if bench.begun == 0:
-            return total  # it is not the inputs
 
+    def __init__(self, bench: Bench, work: Callable[[int], None]) -> None:
+        self.bench, self.work, self.total = bench, work, Tally()
+        self._process = self._begun = 0
+        self._since = 0.0
+        self._start()
 
-def _child(bench: Bench, work: Callable[[int], None], before: int) -> NoReturn:
-    status = 1
-    try:
-        work(before)
-        bench.snap()
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
+    def is_over(self) -> bool:
+        """Look after the process; whether there have been enough inputs, and ``total`` is what came of them."""
+        done, status = os.waitpid(self._process, os.WNOHANG)
+        if not done:
+            if self.bench.begun != self._begun:
+                self._begun, self._since = self.bench.begun, time.monotonic()
+            elif time.monotonic() - self._since > STUCK_S:
+                os.kill(self._process, signal.SIGKILL)
+            return False
+        self.total.add(self.bench.seen())
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            return True
+        kind = _death(code)
+        self.total.fell[kind] += 1
+        keep_fall(self.bench.falls, self.bench.target.name, self.bench.last, kind, "The process ended.")
+        if self.bench.begun == 0:
+            return True  # it is not the inputs
+        self._start()
+        return False
+
+    def _start(self) -> None:
+        self.bench.clear()
+        self._begun, self._since = 0, time.monotonic()
+        sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status)
+        self._process = os.fork()
+        if self._process == 0:
+            self._work()
 
-
-def _wait(process: int, bench: Bench) -> int:
-    begun, since = 0, time.monotonic()
-    while True:
-        done, status = os.waitpid(process, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        if bench.begun != begun:
-            begun, since = bench.begun, time.monotonic()
-        elif time.monotonic() - since > _STUCK_S:
-            os.kill(process, signal.SIGKILL)
-        time.sleep(0.02)
+    def _work(self) -> NoReturn:
+        status = 1
+        try:
+            self.work(self.total.inputs)
+            self.bench.snap()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
 
 
 def _death(status: int) -> str:
     if status == -signal.SIGPROF:
-        return f"hang of {_HUNG_S:.0f} s"
+        return "hang"
     if status == -signal.SIGKILL:
         return "killed: stuck, or out of memory"
     return f"ended by {signal.Signals(-status).name}" if status < 0 else f"ended with {status}"

@@ -65,7 +65,9 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise UsageError(f"{path}: no option is called {key!r}", f"Did you mean {near[0]}?" if near else "")
-        is_flag = isinstance(known[name].type, click.types.BoolParamType)  # which looks at text, and at nothing else that TOML has
+        is_flag = isinstance(
+            known[name].type, click.types.BoolParamType
+        )  # which looks at text, and at nothing else that TOML has
         defaults[known[name].name] = str(content[key]) if is_flag else content[key]
     ctx.default_map = {**(ctx.default_map or {}), **{str(name): value for name, value in defaults.items()}}
     return flatten(tables)
