@@ -1,6 +1,6 @@
 """``nvc encode`` is killed (kill -9) in front of everything it does to a file, and in the middle of what it writes.
 
-Whatever is there then: an output is whole or absent, and the same command, or ``--resume``, ends as if nothing had been.
+Then an output is whole or absent, and the same command, or ``--resume``, ends as if nothing had been.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ seen, deadly, in_half = [], 0, False
 
 def hook(event, words):
     writes = event == "open" and isinstance(words[2], int) and words[2] & (os.O_WRONLY | os.O_RDWR)
-    path = os.path.abspath(os.fsdecode(words[0])) if event in (*CHANGES, "open") and not isinstance(words[0], int) else ""
-    if not (writes or event in CHANGES) or not path.startswith(os.getcwd()):
+    if not (writes or event in CHANGES) or isinstance(words[0], int):
+        return
+    if not os.path.abspath(os.fsdecode(words[0])).startswith(os.getcwd()):
         return
     seen.append(event)
     if len(seen) == deadly:
