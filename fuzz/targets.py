@@ -138,11 +138,16 @@ def _check_clean(text: str) -> None:
 
 def _nvc(*words: str) -> str:
     """What a command prints; its errors come as they are."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
     with redirect_stdout(out), redirect_stderr(err), cli.make_context("nvc", list(words), obj=Terminal()) as context:
         cli.invoke(context)
-    _check_clean(err.getvalue())
-    return out.getvalue()
+    _check_clean(_text(err))
+    return _text(out)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 def _container(data: bytes) -> None:

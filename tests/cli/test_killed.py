@@ -26,7 +26,7 @@ from nvcodec.encoder.resume import autosave
 
 autosave._SPACING_S = -1.0  # saves after every step
 NETWORK = {"strides": 2, "channels": 4, "depths": 1, "expansions": 1, "grids": "2:1:2", "shuffle": 4, "local_levels": 0}
-WORDS = ["encode", "clip.y4m", "-o", "out.nvc", "--bpp", "8", "--epochs", "1", "--preset", "draft", "--device", "cpu"]
+WORDS = ["encode", "clip.y4m", "-o", "out.nvc", "--crf", "20", "--epochs", "1", "--preset", "draft", "--device", "cpu"]
 WORDS += [word for name, value in NETWORK.items() for word in ("--set", f"model.{name}={value}")]
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink")
 seen, deadly, in_half = [], 0, False
