@@ -34,7 +34,7 @@ try:
 except ImportError:  # there are wheels for some systems only
     atheris = None
 
-logging.getLogger().setLevel(logging.WARNING)  # not every module that is instrumented
+logging.disable(logging.INFO)  # not every module that is instrumented
 _OURS = ["nvcodec"]
 with atheris.instrument_imports(include=_OURS) if atheris and "random" not in sys.argv else nullcontext():
     from fuzz.mutate import MOST_BYTES
@@ -105,7 +105,7 @@ def _by_coverage(bench: Bench, seed: str, is_enough: Callable[[int], bool], corp
         return target.mutate(data, random, pool)[:most]
 
     number = Random(f"{seed} {before}").getrandbits(31)
-    options = [f"-seed={number}", f"-max_len={MOST_BYTES}", "-timeout=0", "-rss_limit_mb=0", "-verbosity=0"]
+    options = [f"-seed={number}", f"-max_len={MOST_BYTES}", "-timeout=600", "-rss_limit_mb=0", "-verbosity=0"]
     log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, sys.stderr.fileno())
     atheris.Setup([sys.argv[0], *options, str(corpus)], try_one, custom_mutator=mutated, internal_libfuzzer=True)

@@ -23,6 +23,7 @@ from nvcodec.models.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
 CHANGES = ROOT / "docs" / "where_does_my_change_go.md"
+PROMISES = ROOT / "docs" / "reliability.md"
 PAGES = [*sorted((ROOT / "docs" / "design").glob("*.md")), CHANGES, ROOT / "CONTRIBUTING.md"]
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _PATH = re.compile(r"(?:[\w.*-]+/)*[\w*-]*(?:/|\.(?:json|md|nvc|py|toml|yml))(?:::\w+)?")
@@ -155,6 +156,20 @@ def test_links_lead_somewhere(path: Path) -> None:
         if anchor:
             titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in [re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in titles], link
+
+
+def test_every_promise_has_its_tests() -> None:
+    """Each row of the tables of promises names files of tests, and those that are named as single tests exist."""
+    tables = re.findall(
+        r"^\| Promise \| Held by \|\n\|---\|---\|\n((?:\|.*\n)+)", PROMISES.read_text(encoding="utf-8"), re.M
+    )
+    rows = [row.strip("|").split(" | ", 1) for table in tables for row in table.splitlines()]
+    assert len(tables) == 3 and len(rows) > 20
+    for promise, held in rows:
+        named = [span for span in re.findall(r"`([^`]+)`", held) if span.startswith("tests/")]
+        assert named, promise
+        for name in named:
+            assert name.partition("::")[0].endswith(".py") and _is_fine(name, []), name
 
 
 def _rows() -> list[list[str]]:
