@@ -12,15 +12,15 @@ Exit code 1: something fell. The inputs are in the folder named by --falls, with
 from __future__ import annotations
 
 import argparse
+import io
 import json
-import logging
 import os
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,9 +34,10 @@ try:
 except ImportError:  # there are wheels for some systems only
     atheris = None
 
-logging.disable(logging.INFO)  # not every module that is instrumented
-_OURS = ["nvcodec"]
-with atheris.instrument_imports(include=_OURS) if atheris and "random" not in sys.argv else nullcontext():
+with ExitStack() as _instrumented:
+    if atheris and "random" not in sys.argv:
+        _instrumented.enter_context(redirect_stderr(io.StringIO()))  # a line for every module
+        _instrumented.enter_context(atheris.instrument_imports(include=["nvcodec"]))
     from fuzz.mutate import MOST_BYTES
     from fuzz.targets import TARGETS, Target, outcome
     from fuzz.watch import MOST_MEMORY, SLOW_S, Bench, Tally, Watched

@@ -240,6 +240,13 @@ def jobs() -> list[bytes]:
 
 
 @cache
+def results() -> list[bytes]:
+    """Results of the bench, small ones."""
+    kept = (path.read_bytes() for path in sorted((STREAMS.parents[1] / "results" / "coding").rglob("*.json")))
+    return sorted((data for data in kept if b'"nvc-bench/1"' in data), key=len)[:8]
+
+
+@cache
 def fit() -> Fit:
     """A tiny fit, to load states into."""
     import torch

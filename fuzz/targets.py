@@ -52,6 +52,7 @@ from nvcodec.errors import (
     UnsupportedError,
     UsageError,
 )
+from nvcodec.eval.results import Curve
 from nvcodec.io.mask import open_mask
 from nvcodec.io.source import open_source
 from nvcodec.io.y4m import Y4mReader
@@ -319,6 +320,12 @@ def _state(data: bytes) -> None:
         fit_state.load(seeds.fit(), arrays)
 
 
+def _results(data: bytes) -> None:
+    """What ``nvc bench`` keeps, and other programs write."""
+    curve = Curve.load(_file("x.json", data))
+    _check_clean(printable(f"{curve.codec} {curve.clip.name}"))
+
+
 TARGETS = {
     target.name: target
     for target in (
@@ -336,6 +343,7 @@ TARGETS = {
         Target("mask", _mask, seeds.masks, mutate.mutate_y4m, _OF_INPUTS, 3),
         Target("config", _config, seeds.configs, mutate.mutate_text, _OF_INPUTS, 3),
         Target("job", _job, seeds.jobs, mutate.mutate_text, (*_OF_INPUTS, DeviceError), 4),
+        Target("results", _results, seeds.results, mutate.mutate_text, _OF_INPUTS, 2),
         Target("state", _state, seeds.states, mutate.mutate_zip, _OF_INPUTS, 2),
     )
 }
