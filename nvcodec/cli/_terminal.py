@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from nvcodec.errors import OutputError
-from nvcodec.io.standard import standard_output
+from nvcodec.io.standard import check_standard_output
 
 
 @dataclass
@@ -63,7 +63,7 @@ def say(text: str) -> None:
         OutputError: It does not take them.
         BrokenPipeError: Nobody reads them.
     """
-    standard_output()
+    check_standard_output()
     with writing_out():
         click.echo(text)
 

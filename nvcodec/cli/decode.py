@@ -18,7 +18,7 @@ from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.errors import BitstreamError, UsageError
 from nvcodec.io.output import place_of
 from nvcodec.io.sink import SUFFIXES
-from nvcodec.io.standard import is_terminal, standard_output
+from nvcodec.io.standard import check_standard_output, is_terminal
 
 _CHECKED = "   all digests match"
 
@@ -83,7 +83,7 @@ def command(
     if output is None and not asked.check:
         raise UsageError("no output given", "Name the video with -o, e.g. -o clip.y4m; or only verify with --check")
     if output is not None and not every and not Path(output).is_dir() and place_of(output).is_standard_output:
-        standard_output()
+        check_standard_output()
         if terminal.as_json:
             raise UsageError("--json and -o - both write to standard output; choose one")
         if is_terminal(sys.stdout):

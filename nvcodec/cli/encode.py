@@ -30,7 +30,7 @@ from nvcodec.encoder.plan.stream_names import stream_names
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.errors import TargetNotReachedError, UsageError, quoted
 from nvcodec.io.output import check_apart, check_output, file_for, place_of
-from nvcodec.io.standard import is_terminal, standard_output
+from nvcodec.io.standard import check_standard_output, is_terminal
 from nvcodec.models import registry
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _check_files(
         raise UsageError("no output given", f"Name the bitstream:  -o {quoted(f'{name}.nvc')}")
     place = place_of(output)
     if place.is_standard_output:
-        standard_output()
+        check_standard_output()
         if is_terminal(sys.stdout):
             raise UsageError("standard output is a terminal", "Name a file with -o, or redirect:  -o - > clip.nvc")
         if as_json:

@@ -26,9 +26,18 @@ def standard_output() -> BinaryIO:
     Raises:
         UsageError: It is closed.
     """
+    check_standard_output()
+    return sys.stdout.buffer
+
+
+def check_standard_output() -> None:
+    """Refuse to go on without a standard output, of bytes or, as in tests and notebooks, of text alone.
+
+    Raises:
+        UsageError: It is closed.
+    """
     if sys.stdout is None:
         raise UsageError("standard output is closed", "Pipe it on, or name a file with -o")
-    return sys.stdout.buffer
 
 
 def is_terminal(stream: TextIO | None) -> bool:

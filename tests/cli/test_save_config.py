@@ -16,27 +16,26 @@ from nvcodec.cli.encode import command
 from nvcodec.config.options import PRESETS, TARGETS, EncodeOptions, changed
 from nvcodec.models.registry import MODELS
 
-_number = st.floats(1e-6, 1e9)
 _setting = st.integers() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.lists(st.integers())
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "size": st.tuples(st.integers(1, 99_999), st.integers(1, 99_999)),
     "fps": st.fractions(1, 999, max_denominator=1001),
     "pix_fmt": st.sampled_from(["yuv420p", "yuv420p10le"]),
-    "seek": st.integers(0),
-    "frames": st.integers(1),
+    "seek": st.integers(0, (1 << 32) - 1),
+    "frames": st.integers(1, (1 << 32) - 1),
     "mask": st.text(min_size=1),
     "model": st.sampled_from([model.name for model in MODELS]),
     "domain": st.sampled_from(["yuv420", "rgb"]),
     "preview": st.booleans(),
-    "parameters": _number,
+    "parameters": st.floats(1, 1e9),
     "preset": st.sampled_from(PRESETS),
-    "epochs": _number,
-    "max_time_s": _number,
+    "epochs": st.floats(1e-6, 1e6),
+    "max_time_s": st.floats(0.1, 1e7),
     "tune": st.sampled_from(["psnr", "ssim"]),
     "settings": st.dictionaries(st.sampled_from(["fit.batch", "loss.kind", "model.window", "keys.group"]), _setting),
     "device": st.text(min_size=1),
     "threads": st.integers(1, 1024),
-    "segment": st.integers(1),
+    "segment": st.integers(1, (1 << 32) - 1),
     "seed": st.integers(0, (1 << 32) - 1),
 }
 
@@ -61,9 +60,13 @@ def test_every_field_is_tried() -> None:
     assert {*_FIELDS, *TARGETS} == set(EncodeOptions.__dataclass_fields__)
 
 
-@given(values=st.fixed_dictionaries({}, optional=_FIELDS), target=st.sampled_from([*TARGETS, None]), amount=_number)
+@given(
+    values=st.fixed_dictionaries({}, optional=_FIELDS),
+    target=st.sampled_from([*TARGETS, None]),
+    amount=st.floats(1, 63),
+)
 def test_the_same_options_come_back(tmp_path_factory, values, target, amount) -> None:
-    wanted = {} if target is None else {target: min(amount, 63)}
+    wanted = {} if target is None else {target: amount}
     options, file = changed(EncodeOptions(), {**values, **wanted}), tmp_path_factory.getbasetemp() / "options.toml"
     save_config(str(file), options, overwrite=True)
     assert _asked("--config", file) == options
