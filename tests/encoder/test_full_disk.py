@@ -110,6 +110,7 @@ def test_a_state_that_cannot_be_saved_is_told_and_the_last_one_stays(
     tiny_job: JobMaker, tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(autosave, "_SPACING_S", 0.0)
+    monkeypatch.setattr("nvcodec.encoder.fit.fit._EVENT_SPACING_S", -1.0)  # it saves between steps that are told
     straight, job, folder = tiny_job(output="straight.nvc"), tiny_job(), tmp_path / "work"
     encode(straight)
     events: list[Event] = []

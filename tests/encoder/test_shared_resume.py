@@ -192,12 +192,17 @@ def test_damaged_states_are_refused(job: Job, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_loses_no_fit(
     job: Job, straight: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "work"
-    lost = replace(job, output=str(tmp_path / "no" / "out.nvc"))
+    folder, outputs = tmp_path / "work", tmp_path / "no"
+    outputs.mkdir()
+    lost = replace(job, output=str(outputs / "out.nvc"))
+
+    def take_away(_event: Event) -> None:
+        shutil.rmtree(outputs, ignore_errors=True)
+
     with pytest.raises(UsageError, match="cannot write") as caught:
-        encode(lost, work_dir=folder)
+        encode(lost, work_dir=folder, on_event=take_away)
     assert f"The fit is saved. Make room, then:  nvc encode --resume {folder}" in caught.value.hint
-    (tmp_path / "no").mkdir()
+    outputs.mkdir()
     monkeypatch.setattr("nvcodec.encoder.fit.fit.Fit._step", None)  # no step is taken twice
     nvcodec.resume(folder)
     assert Path(lost.output).read_bytes() == straight

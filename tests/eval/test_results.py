@@ -90,7 +90,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, made_up):
     with pytest.raises(UsageError, match="cannot write"):
         made_up().save(tmp_path / "missing" / "a.json")
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(UsageError, match="cannot write"):
+    with pytest.raises(UsageError, match="folder.json is a folder"):
         made_up().save(tmp_path / "folder.json")
     assert [path.name for path in tmp_path.iterdir()] == ["folder.json"]
 
