@@ -52,8 +52,7 @@ def clean(video: Path, output: Path, mask: str, *, crf: float = 20, epochs: floa
                 masked = open_mask(mask, source.format, len(reader))
                 for index, (seen, drawn) in enumerate(zip(source, reader.frames(), strict=True)):
                     covered = masked.planes(index, source.format.chroma)
-                    first, second, third = (np.where(*choice) for choice in zip(covered, drawn, seen, strict=True))
-                    sink.write((first, second, third))
+                    sink.write(tuple(np.where(*choice) for choice in zip(covered, drawn, seen, strict=True)))
                 return len(reader)
 
 

@@ -15,7 +15,7 @@ from nvcodec.config.job import Job
 from nvcodec.config.options import EncodeOptions, changed
 from nvcodec.config.target import TargetKind
 from nvcodec.io.sink import open_sink
-from nvcodec.types import Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 SMALL = VideoFormat(64, 48, Fraction(25))
 TINY_MODEL: dict[str, object] = {
@@ -37,7 +37,7 @@ def _moving(video: VideoFormat, frames: int) -> list[Planes]:
             y, x = np.mgrid[0:rows, 0:columns] * (video.height / rows)
             wave = 0.5 + 0.25 * np.sin(x / 9 + frame / 3 + index) + 0.2 * np.cos(y / 7 - frame / 4 + x / 20)
             planes.append(np.rint(wave * video.peak).astype(video.dtype))
-        clip.append((planes[0], planes[1], planes[2]))
+        clip.append(tuple(planes))
     return clip
 
 
@@ -84,7 +84,8 @@ def tiny_job(tmp_path: Path) -> Callable[..., Job]:
         output: str = "out.nvc",
         **options: object,
     ) -> Job:
-        source = tmp_path / f"source_{video.width}x{video.height}_{video.bit_depth}.y4m"
+        suffix = ".mkv" if video.chroma is ChromaFormat.RGB else ".y4m"
+        source = tmp_path / f"source_{video.width}x{video.height}_{video.bit_depth}_{video.chroma.name}{suffix}"
         if not source.exists():
             with open_sink(source, video) as sink:
                 for planes in _moving(video, frames):

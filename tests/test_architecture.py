@@ -223,10 +223,9 @@ def small_file(tmp_path_factory):
     from nvcodec.entropy.payload import encode_tensors
     from nvcodec.models.geometry import FieldGeometry
     from nvcodec.quant.tensors import IntegerTensor
-    from nvcodec.types import Domain as PictureDomain
-    from nvcodec.types import VideoFormat
+    from nvcodec.types import ChromaFormat, VideoFormat
 
-    geometry = FieldGeometry(2, 48, 64, PictureDomain.YUV420)
+    geometry = FieldGeometry(2, 48, 64, ChromaFormat.YUV420)
     network = plan_network(PRESETS["draft"], geometry, 3000)
     tensors = [
         IntegerTensor(spec, np.zeros(spec.shape, np.int32), np.full(spec.n_steps, -48, np.int16))

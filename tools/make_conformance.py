@@ -13,7 +13,7 @@ import json
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from nvcodec.decoder.reader import VideoReader
 from nvcodec.entropy.payload import payload_costs
 from nvcodec.io.sink import open_sink
 from nvcodec.quant.tensors import digest
-from nvcodec.types import ChromaFormat, Planes, VideoFormat
+from nvcodec.types import SRGB, ChromaFormat, Planes, VideoFormat
 
 FOLDER = Path(__file__).parents[1] / "tests" / "conformance"
 QUARTER = VideoFormat(64, 48, Fraction(30000, 1001))
@@ -100,6 +100,23 @@ STREAMS = (
     Stream("preview", "previews, from which small pictures are drawn", VideoFormat(93, 67, Fraction(25)),
            model={**DRAFT, "strides": "1,2,2", "channels": "8,8,6", "depths": "1,1,1", "expansions": "2,2,2"},
            gop=TWO_GOPS, target_bytes=5000, preview=True),
+    Stream("grey", "grey alone, with two enhancement layers", replace(QUARTER, chroma=ChromaFormat.GREY), model=DRAFT,
+           target_bytes=1500, gop=TWO_GOPS, layers=2),
+    Stream("yuv422_10bit", "10-bit 4:2:2, with an enhancement layer",
+           VideoFormat(64, 48, Fraction(25), 10, ChromaFormat.YUV422), layers=1),
+    Stream("yuv422_odd_size", "4:2:2 of a size that nothing divides, full-size chroma of an odd shuffle",
+           VideoFormat(53, 37, None, 8, ChromaFormat.YUV422), model={**SMALL, "shuffle": 3, "strides": "1,2"}),
+    Stream("yuv422_preview", "previews of 4:2:2", VideoFormat(93, 67, Fraction(25), 8, ChromaFormat.YUV422),
+           model={**DRAFT, "strides": "1,2,2", "channels": "8,8,6", "depths": "1,1,1", "expansions": "2,2,2"},
+           gop=TWO_GOPS, target_bytes=5000, preview=True),
+    Stream("yuv444_8bit", "8-bit 4:4:4, QS-NeRV", replace(QUARTER, chroma=ChromaFormat.YUV444), model=QSNERV,
+           target_bytes=2500, representation="qsnerv"),
+    Stream("yuv420_12bit", "12-bit 4:2:0", VideoFormat(64, 48, Fraction(24), 12)),
+    Stream("grey_12bit", "12-bit grey, TeNeRV", VideoFormat(64, 48, Fraction(24), 12, ChromaFormat.GREY), model=TENERV,
+           target_bytes=4000, representation="tenerv", gop={"count": 3, "min_length": 2}),
+    Stream("rgb_12bit", "12-bit RGB", VideoFormat(48, 32, Fraction(24), 12, ChromaFormat.RGB, SRGB)),
+    Stream("rgb_from_yuv444", "coding domain rgb of a 4:4:4 source",
+           VideoFormat(64, 48, Fraction(25), 8, ChromaFormat.YUV444), options={"domain": "rgb"}),
     Stream("two_segments", "two independent segments", options={"segment": 4}, target_bytes=2000),
 )  # fmt: skip
 
@@ -127,14 +144,16 @@ def moving(video: VideoFormat, frames: int, cuts: tuple[int, ...] = ()) -> Itera
             y, x = np.mgrid[0:rows, 0:columns] * (video.height / rows)
             wave = 0.5 + 0.25 * np.sin(x / 9 + frame / 3 + index) + 0.2 * np.cos(y / 7 - frame / 4 + x / 20)
             planes.append(np.rint(wave * video.peak).astype(video.dtype))
-        yield planes[0], planes[1], planes[2]
+        yield tuple(planes)
 
 
 def encoded(stream: Stream, frames: int, epochs: float) -> bytes:
     """The bitstream of a stream."""
     with tempfile.TemporaryDirectory() as folder:
-        rgb = stream.video.chroma is ChromaFormat.RGB
-        source, output = f"{folder}/{'waves/' if rgb else 'waves.y4m'}", f"{folder}/out.nvc"
+        name = "waves.y4m"
+        if stream.video.chroma is ChromaFormat.RGB:
+            name = "waves/" if stream.video.bit_depth == 8 else "waves.mkv"
+        source, output = f"{folder}/{name}", f"{folder}/out.nvc"
         write_waves(source, stream.video, frames, stream.cuts)
         encode(stream, source, output, epochs)
         return Path(output).read_bytes()
@@ -220,7 +239,7 @@ def expected_stream(data: bytes, index: int, scale: str = "1") -> dict[str, obje
     rng = np.random.default_rng(0)
     samples = []
     for _ in range(64):
-        frame, plane = int(rng.integers(len(reader))), int(rng.integers(3))
+        frame, plane = int(rng.integers(len(reader))), int(rng.integers(video.chroma.planes))
         row, column = (int(rng.integers(extent)) for extent in video.plane_shapes[plane])
         samples.append([frame, plane, row, column, int(reader.planes(frame)[plane][row, column])])
     return {

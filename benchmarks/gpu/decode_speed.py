@@ -18,7 +18,6 @@ from nvcodec.encoder.plan.presets import PRESETS, plan_network
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.tensors import IntegerTensor
-from nvcodec.types import Domain as PictureDomain
 from nvcodec.types import VideoFormat
 
 _STEP_CODE = -48
@@ -93,7 +92,7 @@ class DecodeSpeed(Task):
     def file(self, tiny: bool, frames: int) -> bytes:
         """A bitstream of this network."""
         video = VideoFormat(96, 64, Fraction(25)) if tiny else VideoFormat(self.width, self.height, Fraction(25))
-        geometry = FieldGeometry(frames, video.height, video.width, PictureDomain.YUV420)
+        geometry = FieldGeometry(frames, video.height, video.width, video.chroma)
         network = plan_network(
             PRESETS["draft" if tiny else self.preset], geometry, self.parameters // (200 if tiny else 1)
         )

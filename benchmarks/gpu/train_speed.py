@@ -17,7 +17,7 @@ from nvcodec.config.fit import FitConfig, LossConfig, Rounding, Stage
 from nvcodec.encoder.fit.draw import Painter
 from nvcodec.encoder.fit.events import Event, Notice
 from nvcodec.encoder.fit.fit import Fit, StopRequested
-from nvcodec.encoder.fit.loss import PlaneTensors, picture_error
+from nvcodec.encoder.fit.loss import picture_error
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.quantiser import Quantiser
 from nvcodec.encoder.fit.rate import TargetWeight
@@ -25,8 +25,9 @@ from nvcodec.encoder.fit.schedule import Budget
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.plan.presets import PRESETS, plan_network
 from nvcodec.models import registry
+from nvcodec.models.base import PlaneTensors
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.types import Domain, VideoFormat
+from nvcodec.types import ChromaFormat, VideoFormat
 
 _FRAMES = 32
 _TINY_STEPS = 3
@@ -116,7 +117,7 @@ class _Step:
         torch.manual_seed(0)
         self.bench, self.way = bench, WAYS[task.way]
         width, height = (96, 64) if bench.tiny else (task.width, task.height)
-        self.geometry = FieldGeometry(_FRAMES, height, width, Domain.YUV420)
+        self.geometry = FieldGeometry(_FRAMES, height, width, ChromaFormat.YUV420)
         preset, parameters = ("draft", task.parameters // 200) if bench.tiny else (task.preset, task.parameters)
         self.network = plan_network(PRESETS[preset], self.geometry, parameters)
         device = torch.device(bench.device)
@@ -142,8 +143,8 @@ class _Step:
         vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)
         with self._autocast():
             planes = self._draw(vector, self.frames)
-        first, second, third = (plane.float() for plane in planes)
-        error = picture_error((first, second, third), self.clip.targets(self.frames), self.geometry.domain).mean()
+        drawn = tuple(plane.float() for plane in planes)
+        error = picture_error(drawn, self.clip.targets(self.frames), self.geometry.chroma).mean()
         error.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_([self.flat.vector], 1.0)
         self.optimiser.step()

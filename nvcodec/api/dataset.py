@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nvcodec.color import to_eight_bit, to_rgb, yuv420_format
+from nvcodec.color import to_eight_bit, to_rgb, yuv_format
 from nvcodec.container import Limits
 from nvcodec.decoder.kept import Kept
 from nvcodec.decoder.opening import check_layers, open_session, pick_device
@@ -207,8 +207,8 @@ class VideoDataset(Dataset[VideoClip]):
             check_layers(session, self.layers)
             for number, header in enumerate(session.container.header.streams):
                 video = session.drawn_format(number)
-                if video.chroma is ChromaFormat.YUV420:
-                    yuv420_format(video)  # colours that cannot be converted are met here
+                if video.chroma is not ChromaFormat.RGB:
+                    yuv_format(video)  # colours that cannot be converted are met here
                 found.append(VideoStream(file, number, header.name, video, session.frame_count(number)))
         return found
 

@@ -11,9 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nvcodec.api.info import probe
+from nvcodec.color import at_depth, rechroma, rgb_to_yuv, yuv_format
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.container import Limits
 from nvcodec.decoder.notices import notices
@@ -133,7 +132,7 @@ def decode(
         wanted = _times(frames, asked.interpolate)
         check_layers(session, asked.layers)
         drawn = shrunk_format(session.drawn_format(number), check_scale(asked.scale))
-        written = drawn if asked.pix_fmt is None else replace(drawn, bit_depth=PIXEL_FORMATS[asked.pix_fmt])
+        written = _as_asked(drawn, asked.pix_fmt)
         if written.fps is not None:
             written = replace(written, fps=written.fps * asked.interpolate)
         read = () if isinstance(source, (bytes, Session)) else (source,)
@@ -157,7 +156,7 @@ def decode(
                 check_stream(reader)
             if opened is not None:
                 for done, planes in enumerate(reader.frames(wanted), 1):
-                    opened.write(_at_depth(planes, drawn, written))
+                    opened.write(_converted(planes, drawn, written))
                     on_progress(done, len(wanted))
     count = 0 if output is None else len(wanted)
     seconds = time.monotonic() - began
@@ -341,13 +340,29 @@ def _times(frames: range, interpolate: int) -> Sequence[Time]:
     return [Fraction(tick, interpolate) for tick in range(first, last + 1)]
 
 
-def _at_depth(planes: Planes, drawn: VideoFormat, written: VideoFormat) -> Planes:
-    """Change the bit depth: limited range scales by powers of two, full range and RGB by the ratio of the peaks."""
-    if drawn.bit_depth == written.bit_depth:
-        return planes
-    full = drawn.colour.full_range or drawn.chroma is ChromaFormat.RGB
-    scale = written.peak / drawn.peak if full else 2.0 ** (written.bit_depth - drawn.bit_depth)
-    first, second, third = (
-        np.minimum(np.floor(plane * np.float64(scale) + 0.5), written.peak).astype(written.dtype) for plane in planes
-    )
-    return first, second, third
+def _as_asked(drawn: VideoFormat, pix_fmt: str | None) -> VideoFormat:
+    """The format of what is written: that of what is drawn, but for planes and depth where these are asked for.
+
+    RGB stays what it is, but for its depth, where 4:2:0 is asked for: the kind of file decides whether it is converted.
+
+    Raises:
+        UnsupportedError: RGB is to become YUV, and its matrix is not known.
+    """
+    if pix_fmt is None:
+        return drawn
+    chroma, bit_depth = PIXEL_FORMATS[pix_fmt]
+    if drawn.chroma is not ChromaFormat.RGB:
+        return replace(drawn, chroma=chroma, bit_depth=bit_depth)
+    if chroma is ChromaFormat.YUV420:
+        return replace(drawn, bit_depth=bit_depth)
+    return replace(yuv_format(drawn), chroma=chroma, bit_depth=bit_depth)
+
+
+def _converted(planes: Planes, drawn: VideoFormat, written: VideoFormat) -> Planes:
+    """A picture in the format that :func:`_as_asked` chose."""
+    if drawn.chroma is ChromaFormat.RGB and written.chroma is not ChromaFormat.RGB:
+        wanted = replace(written, bit_depth=drawn.bit_depth)
+        return at_depth(rgb_to_yuv(planes, wanted), wanted, written.bit_depth)
+    if drawn.chroma is not written.chroma:
+        planes = rechroma(planes, drawn, written.chroma)
+    return at_depth(planes, replace(drawn, chroma=written.chroma), written.bit_depth)

@@ -50,7 +50,7 @@ class Info:
     network: Mapping[str, object]
     """Configuration of the model."""
     domain: str
-    """``yuv420`` or ``rgb``."""
+    """``yuv420`` (planes as each stream stores them, 4:2:0 or not) or ``rgb``."""
     layers: tuple[LayerInfo, ...]
     """The base, then the enhancement layers that every segment has."""
     streams: tuple[StreamHeader, ...]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nvcodec.metrics.masked import MaskedPsnr
+
+_PSNR_NAMES = {"y": "Y", "u": "U", "v": "V", "yuv_611": "6:1:1", "rgb": "RGB"}
 
 
 def size(n_bytes: float) -> str:
@@ -66,6 +68,12 @@ def about(seconds: float) -> str:
 def plural(number: int, noun: str) -> str:
     """``1 frame``, ``8 frames``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def psnr_line(psnr: Mapping[str, float], names: Iterable[str] = ("y", "u", "v", "yuv_611", "rgb")) -> str:
+    """PSNR by name in dB; a dash where there is none, as of chroma of grey."""
+    shown = (f"{_PSNR_NAMES[name]} {f'{psnr[name]:.2f}' if name in psnr else '-'}" for name in names)
+    return f"PSNR  {'  '.join(shown)} dB"
 
 
 def masked_line(masked: MaskedPsnr) -> str:

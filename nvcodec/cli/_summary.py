@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvcodec.cli._format import clock, count, masked_line, plural, rate, size, table
+from nvcodec.cli._format import clock, count, masked_line, plural, psnr_line, rate, size, table
 from nvcodec.io.geometry import describe
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def layer_summary(result: LayerResult) -> list[str]:
     return [
         f"{result.file}  layer {result.layer}: {size(result.added_bytes)} added ({result.added_bpp:.4f} bpp), "
         f"{size(result.bytes)} in all ({result.bpp:.4f} bpp)",
-        f"PSNR  Y {now['y']:.2f}  6:1:1 {now['yuv_611']:.2f}  RGB {now['rgb']:.2f} dB   "
+        f"{psnr_line(now, ('y', 'yuv_611', 'rgb'))}   "
         f"{now['yuv_611'] - before['yuv_611']:+.2f} dB 6:1:1   {count(result.parameters)} parameters   "
         f"added in {clock(result.encode_s)}",
     ]
@@ -33,12 +33,11 @@ def _one(result: EncodeResult) -> list[str]:
     """A single video: three lines and more."""
     estimate = "" if result.estimated_bpp is None else f"  (estimated {result.estimated_bpp:.4f})"
     kbps = "" if result.kbps is None else f", {result.kbps:.4g} kb/s"
-    psnr, (worst, worst_db) = result.psnr, result.worst_frame
+    worst, worst_db = result.worst_frame
     return [
         f"{_name(result)}  {size(result.bytes)}  {result.bpp:.4f} bpp{estimate}   "
         f"{plural(result.frames, 'frame')} {describe(result.video)}{kbps}",
-        f"PSNR  Y {psnr['y']:.2f}  U {psnr['u']:.2f}  V {psnr['v']:.2f}  6:1:1 {psnr['yuv_611']:.2f}  "
-        f"RGB {psnr['rgb']:.2f} dB    MS-SSIM Y {result.ms_ssim_y:.4f}    worst frame {worst}: {worst_db:.2f} dB",
+        f"{psnr_line(result.psnr)}    MS-SSIM Y {result.ms_ssim_y:.4f}    worst frame {worst}: {worst_db:.2f} dB",
         *([] if result.masked is None else [masked_line(result.masked)]),
         *([f"previews  {size(result.preview_bytes)} of the file"] if result.preview_bytes else []),
         f"{result.model} {count(result.parameters)} parameters, {result.bits_per_parameter:.1f} bits each   "

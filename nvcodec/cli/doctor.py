@@ -109,9 +109,9 @@ def _test_drawing() -> str | None:
     from nvcodec.encoder.plan.presets import PRESETS, plan_network
     from nvcodec.models import registry
     from nvcodec.models.geometry import FieldGeometry
-    from nvcodec.types import Domain
+    from nvcodec.types import ChromaFormat
 
-    geometry = FieldGeometry(2, 48, 64, Domain.YUV420)
+    geometry = FieldGeometry(2, 48, 64, ChromaFormat.YUV420)
     field = registry.MODELS[0].build(plan_network(PRESETS["draft"], geometry, 5000), geometry)
     with torch.inference_mode():
         luma = field(torch.tensor([0, 1])).planes[0]

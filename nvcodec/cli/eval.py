@@ -86,8 +86,7 @@ def report(result: Evaluation) -> list[str]:
     ms_ssim = f"    MS-SSIM Y {result.quality.ms_ssim_y:.4f}" if result.ms_ssim else ""
     lines = [
         f"{result.test}{rate}   {plural(result.quality.frames, 'frame')}",
-        f"PSNR  Y {psnr['y']:.2f}  U {psnr['u']:.2f}  V {psnr['v']:.2f}  6:1:1 {psnr['yuv_611']:.2f}  "
-        f"RGB {psnr['rgb']:.2f} dB{ms_ssim}    worst frame {worst}: {worst_db:.2f} dB",
+        f"{_format.psnr_line(psnr)}{ms_ssim}    worst frame {worst}: {worst_db:.2f} dB",
     ]
     if result.quality.masked is not None:
         lines.append(_format.masked_line(result.quality.masked))
@@ -99,7 +98,9 @@ def report(result: Evaluation) -> list[str]:
 def _rows(result: Evaluation, first: int) -> bytes:
     """CSV with a row for each frame, under the names of the columns."""
     measured = result.quality.per_frame
-    columns = {f"psnr_{name}": [f"{frame[name]:.4f}" for frame in measured] for name in PLANE_KEYS}
+    columns = {
+        f"psnr_{name}": [f"{frame[name]:.4f}" if name in frame else "" for frame in measured] for name in PLANE_KEYS
+    }
     if result.ms_ssim:
         columns["ms_ssim_y"] = [f"{frame['ms_ssim_y']:.6f}" for frame in measured]
     if result.vmaf is not None:

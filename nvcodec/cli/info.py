@@ -17,7 +17,11 @@ from nvcodec.models.registry import citation
 _GOPS_LISTED = 12
 """Up to so many groups of pictures are listed by their first frames."""
 
-_MATRICES = {0: "RGB", 1: "BT.709", 2: "unspecified", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
+_MATRICES = {
+    0: "RGB", 1: "BT.709", 2: "unspecified", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 8: "YCgCo",
+    9: "BT.2020",
+    10: "BT.2020 constant luminance", 12: "chroma-derived", 13: "chroma-derived, constant luminance", 14: "ICtCp",
+}  # fmt: skip
 
 
 @click.command(
@@ -112,9 +116,9 @@ def _rate(info: Info) -> str:
 
 
 def _pictures(info: Info) -> str:
-    colour = info.streams[0].format.colour
-    levels = "full" if colour.full_range else "limited"
-    return f"{info.domain}, matrix {_MATRICES.get(colour.matrix, colour.matrix)}, {levels} range"
+    video = info.session.drawn_format()
+    colour, levels = video.colour, "full" if video.colour.full_range else "limited"
+    return f"{video.chroma.name.lower()}, matrix {_MATRICES.get(colour.matrix, colour.matrix)}, {levels} range"
 
 
 def _stream(info: Info, index: int) -> str:

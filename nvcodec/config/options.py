@@ -33,6 +33,7 @@ from nvcodec.config.kinds import (
 )
 from nvcodec.container import PREVIEW_DIVISORS, Limits
 from nvcodec.errors import UsageError
+from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.metrics.psnr import MAX_PSNR_DB
 from nvcodec.models.registry import MODELS
 
@@ -50,7 +51,7 @@ MANY = next(model.name for model in MODELS if model.settings.shares_parameters)
 """The model that draws several videos with one network."""
 
 _RAW, _MODEL, _RATE = "Raw .yuv input (else read from header or file name)", "Model", "Quality and size (at most one)"
-PIXEL_FORMAT = one_of(("yuv420p", "yuv420p10le"), {"8": "yuv420p", "10": "yuv420p10le"})
+PIXEL_FORMAT = one_of(PIXEL_FORMATS, {"8": "yuv420p", "10": "yuv420p10le", "12": "yuv420p12le"})
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,11 @@ class EncodeOptions:
     fps: Fraction | None = option("-r --fps", FRAME_RATE, _RAW, "Frame rate, e.g. 30 or 30000/1001.", metavar="N[/D]")
     """Frames per second; wins over what the source says."""
     pix_fmt: str | None = option(
-        "--pix-fmt", PIXEL_FORMAT, _RAW, "8 or 10 bit planar 4:2:0.", aliases=("--input-depth",)
-    )
-    """``yuv420p`` or ``yuv420p10le``, for raw video."""
+        "--pix-fmt", PIXEL_FORMAT, _RAW,
+        "yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more.",
+        metavar="NAME", aliases=("--input-depth",),
+    )  # fmt: skip
+    """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`, for raw video."""
     seek: int = option("--seek", whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
     """First frame to take of every source."""
     frames: int | None = option(
@@ -125,10 +128,10 @@ class EncodeOptions:
     )  # fmt: skip
     """Name of the representation."""
     domain: str | None = option(
-        "--domain", one_of(("yuv420", "rgb")), _MODEL,
+        "--domain", one_of(("yuv420", "rgb"), {"yuv": "yuv420"}), _MODEL,
         "Planes to fit and measure.  [default: those of the input]",
     )  # fmt: skip
-    """Coding domain, ``yuv420`` or ``rgb``; None = that of the source."""
+    """Coding domain, ``yuv420`` (YUV as it is stored, 4:2:0 or not) or ``rgb``; None = that of the source."""
     preview: bool = option(
         "--preview", FLAG, _MODEL, "Store what nvc decode --scale needs to be quick: small heads.", default=False
     )
@@ -206,7 +209,7 @@ class DecodeOptions:
     """How a bitstream is decoded: everything but where from and where to."""
 
     pix_fmt: str | None = _as_in_encode("pix_fmt", group="Files", help="[default: as encoded]")
-    """``yuv420p`` or ``yuv420p10le``; None = the bit depth of the file."""
+    """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS` to convert to; None = planes and bit depth of the file."""
     seek: int = _as_in_encode("seek", 0)
     """First frame."""
     frames: int | None = _as_in_encode("frames")
@@ -267,7 +270,7 @@ class EvalOptions:
     fps: Fraction | None = _as_in_encode("fps")
     """Frames per second of raw video."""
     pix_fmt: str | None = _as_in_encode("pix_fmt")
-    """``yuv420p`` or ``yuv420p10le``, for raw video."""
+    """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`, for raw video."""
     seek: int = _as_in_encode("seek", 0)
     """First frame of both."""
     frames: int | None = _as_in_encode("frames")

@@ -122,7 +122,7 @@ def without_previews(data: bytes, limits: Limits = DEFAULT_LIMITS) -> bytes:
         UnsupportedError: The file is above a limit.
     """
     container = read_container(data, limits)
-    out, moved = bytearray(preamble_bytes()), dict[int, int]()
+    out, moved = bytearray(preamble_bytes(container.version[1])), dict[int, int]()
     for chunk in container.chunks:
         if chunk.type == ids.PREV:
             continue

@@ -69,9 +69,9 @@ class ChunkInfo:
             raise BitstreamError("fails its checksum")
 
 
-def preamble_bytes() -> bytes:
+def preamble_bytes(minor: int = 0) -> bytes:
     """Signature and version: the first ten bytes of every file this program writes."""
-    return SIGNATURE + bytes(VERSION)
+    return SIGNATURE + bytes((VERSION[0], minor))
 
 
 def read_preamble(data: bytes) -> tuple[int, int]:

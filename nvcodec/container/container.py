@@ -117,7 +117,11 @@ def read_container(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
         if head.type != ids.HEAD:
             raise BitstreamError(f"comes before '{ids.HEAD}'")
         payload = head.payload(data)
-        body = Body(SequenceHeader.from_bytes(payload, limits), head, payload)
+        header = SequenceHeader.from_bytes(payload, limits)
+        if header.minor_version > version[1]:
+            needed, found = (f"{version[0]}.{minor}" for minor in (header.minor_version, version[1]))
+            raise BitstreamError(f"holds streams of version {needed} in a file of version {found}")
+        body = Body(header, head, payload)
     warnings = []
     try:
         for chunk in walk:
@@ -186,7 +190,7 @@ def write_container(
         if digest.segment in digest_of:
             raise BitstreamError(f"has two digests of segment {digest.segment}")
         digest_of[digest.segment] = digest
-    out = bytearray(preamble_bytes() + chunk_bytes(ids.HEAD, header.to_bytes()))
+    out = bytearray(preamble_bytes(header.minor_version) + chunk_bytes(ids.HEAD, header.to_bytes()))
     if metadata:
         out += chunk_bytes(ids.META, metadata_bytes(metadata))
     entries = []

@@ -16,7 +16,9 @@ from nvcodec.types import ChromaFormat, Colour, VideoFormat
 MAX_MODEL_CONFIG_BYTES = 1 << 16
 MAX_NAME_BYTES = 255
 MAX_STREAM_COUNT = 1 << 12
-BIT_DEPTHS = (8, 10)
+BIT_DEPTHS = (8, 10, 12)
+_CHROMA_OF_1_0, _DEPTHS_OF_1_0 = (ChromaFormat.YUV420, ChromaFormat.RGB), (8, 10)
+"""What files of version 1.0 may hold."""
 _U8_MAX = (1 << 8) - 1
 _U32_MAX = (1 << 32) - 1
 
@@ -45,7 +47,7 @@ class StreamHeader:
             _check_range("frame rate numerator", video.fps.numerator, 1, _U32_MAX)
             _check_range("frame rate denominator", video.fps.denominator, 1, _U32_MAX)
         if video.bit_depth not in BIT_DEPTHS:
-            raise UnsupportedError(f"uses bit depth {video.bit_depth}; this nvc knows 8 and 10", UPGRADE_HINT)
+            raise UnsupportedError(f"uses bit depth {video.bit_depth}; this nvc knows 8, 10 and 12", UPGRADE_HINT)
         known_id(ChromaFormat, video.chroma, "chroma format")
         for field in ("primaries", "transfer", "matrix"):
             _check_range(field, getattr(colour, field), 0, _U8_MAX)
@@ -56,6 +58,12 @@ class StreamHeader:
         _check_range("length of a stream name", name_bytes, 0, MAX_NAME_BYTES)
         if any(unicodedata.category(character) == "Cc" for character in self.name):
             raise BitstreamError(f"has control characters in the stream name {self.name!a}")
+
+    @property
+    def minor_version(self) -> int:
+        """The lowest minor version of a file with this stream."""
+        video = self.format
+        return 0 if video.chroma in _CHROMA_OF_1_0 and video.bit_depth in _DEPTHS_OF_1_0 else 1
 
     def to_bytes(self) -> bytes:
         """Code the stream as its part of the HEAD payload."""
@@ -124,8 +132,13 @@ class SequenceHeader:
         known_id(RenderProfile, self.render_profile, "render profile")
         _check_range("length of the model configuration", len(self.model_config), 0, MAX_MODEL_CONFIG_BYTES)
         _check_range("stream count", len(self.streams), 1, MAX_STREAM_COUNT)
-        if self.domain == Domain.YUV420 and any(s.format.chroma != ChromaFormat.YUV420 for s in self.streams):
-            raise BitstreamError("codes a stream that is not 4:2:0 in the domain yuv420")
+        if self.domain == Domain.YUV420 and any(s.format.chroma == ChromaFormat.RGB for s in self.streams):
+            raise BitstreamError("codes a stream of RGB in the domain yuv420")
+
+    @property
+    def minor_version(self) -> int:
+        """The lowest minor version of a file with this header."""
+        return max(stream.minor_version for stream in self.streams)
 
     def to_bytes(self) -> bytes:
         """Code the header as a HEAD payload."""

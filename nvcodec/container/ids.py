@@ -14,8 +14,8 @@ from nvcodec.types import Domain as Domain  # defined with the pictures it is ab
 SIGNATURE: Final = b"\x89NVC\r\n\x1a\n"
 """First eight bytes. The high bit and the line ends show a transfer that was not binary, as in PNG."""
 
-VERSION: Final = (1, 0)
-"""(major, minor) that this program writes, and the newest it reads."""
+VERSION: Final = (1, 1)
+"""(major, minor): the newest that this program reads. A file has the lowest that can hold what is in it."""
 
 UPGRADE_HINT: Final = "Upgrade with: pip install -U neural-video-codec"
 """Remedy for every file that uses something this version has no number for."""

@@ -20,7 +20,7 @@ class Frame:
     """One frame."""
 
     data: Tensor
-    """RGB, full-range code values [3, height, width] in CPU memory: uint8, or uint16 (0..1023) of 10 bit video."""
+    """RGB, full-range code values [3, height, width] in CPU memory: uint8, or uint16 of 10 and 12 bit video."""
     pts_seconds: float | None
     """When it appears; None without a frame rate."""
     duration_seconds: float | None
@@ -36,7 +36,7 @@ class FrameBatch:
     """Several frames; ``len``, indices and iteration give single ones, slices give some of them."""
 
     data: Tensor
-    """RGB, full-range code values [N, 3, height, width] in CPU memory: uint8, or uint16 (0..1023) of 10 bit video."""
+    """RGB, full-range code values [N, 3, height, width] in CPU memory: uint8, or uint16 of 10 and 12 bit video."""
     pts_seconds: Tensor | None
     """When each appears, float64 [N]; None without a frame rate."""
     duration_seconds: Tensor | None
@@ -85,7 +85,7 @@ def rgb_tensor(pictures: Iterable[tuple[Sequence[int], Planes]], count: int, vid
         video: Format of the planes.
 
     Returns:
-        uint8 (8 bit) or uint16 (10 bit) [count, 3, height, width], full-range code values.
+        uint8 (8 bit) or uint16 (10 and 12 bit) [count, 3, height, width], full-range code values.
 
     Raises:
         UnsupportedError: The colour matrix is none that can be converted.

@@ -94,5 +94,4 @@ def stacked(pictures: Sequence[Planes]) -> PlaneTensors:
 
     planes = [np.stack(plane) for plane in zip(*pictures, strict=True)]
     # int16 holds 10 bit values and, unlike uint16, is known to every torch device
-    first, second, third = (torch.from_numpy(p if p.dtype == np.uint8 else p.astype(np.int16)) for p in planes)
-    return first, second, third
+    return tuple(torch.from_numpy(p if p.dtype == np.uint8 else p.astype(np.int16)) for p in planes)

@@ -159,15 +159,12 @@ def _forget(kept: OrderedDict[int, _Kept], limit: int, nbytes: int, least: int) 
 
 
 def _part(planes: PlaneTensors, index: int) -> PlaneTensors:
-    first, second, third = (plane[index : index + 1] for plane in planes)
-    return first, second, third
+    return tuple(plane[index : index + 1] for plane in planes)
 
 
 def _stacked(frames: Sequence[PlaneTensors]) -> PlaneTensors:
-    first, second, third = (torch.cat(planes) for planes in zip(*frames, strict=True))
-    return first, second, third
+    return tuple(torch.cat(planes) for planes in zip(*frames, strict=True))
 
 
 def _sum(planes: PlaneTensors, residual: PlaneTensors) -> PlaneTensors:
-    first, second, third = (a + b for a, b in zip(planes, residual, strict=True))
-    return first, second, third
+    return tuple(a + b for a, b in zip(planes, residual, strict=True))

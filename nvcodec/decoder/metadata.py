@@ -22,9 +22,9 @@ class VideoMetadata:
     duration_seconds: float | None
     """None without a frame rate."""
     bit_depth: int
-    """8 or 10."""
+    """8, 10 or 12."""
     planes: str
-    """What :meth:`nvcodec.VideoReader.planes` gives: ``yuv420`` or ``rgb``."""
+    """What :meth:`nvcodec.VideoReader.planes` gives: ``yuv420``, ``yuv422``, ``yuv444``, ``grey`` or ``rgb``."""
     colour: Colour
     """How the code values are to be read as colours."""
     layers: int

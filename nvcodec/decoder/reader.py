@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class VideoReader:
     """Frames of a bitstream on demand: any of them, in any order, without those before.
 
-    A sequence of frames, each a tensor uint8 [3, height, width] of RGB in CPU memory; uint16 (0..1023) of 10 bit video.
+    A sequence of frames, each a tensor uint8 [3, height, width] of RGB in CPU memory; uint16 of 10 and 12 bit video.
     Slices give [N, 3, height, width], and :meth:`planes` the code values behind them.
 
     >>> reader = VideoReader("samples/bunny_320x180.nvc", device="cpu")

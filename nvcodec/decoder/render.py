@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from nvcodec.models.base import VideoField
+from nvcodec.models.base import PlaneTensors, VideoField
 from nvcodec.types import Planes, Time, VideoFormat
 
 _BATCH_BYTES = 1 << 30
@@ -44,7 +44,7 @@ def render(field: VideoField, frames: Sequence[Time], video: VideoFormat, batch:
             for plane in _draw(field, times)
         ]
         for index in range(len(drawn)):
-            yield planes[0][index], planes[1][index], planes[2][index]
+            yield tuple([plane[index] for plane in planes])  # of a list: others leave Python larger memory behind
 
 
 def render_clip(field: VideoField, frames: Sequence[Time], video: VideoFormat) -> Iterator[Planes]:
@@ -64,9 +64,9 @@ def render_clip(field: VideoField, frames: Sequence[Time], video: VideoFormat) -
         yield first, second, third
 
 
-def _draw(field: VideoField, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _draw(field: VideoField, frames: Tensor) -> PlaneTensors:
     with full_float32():
-        planes: tuple[Tensor, Tensor, Tensor] = field(frames).planes
+        planes: PlaneTensors = field(frames).planes
     return planes
 
 

@@ -53,10 +53,12 @@ class Session:
         header = self.container.header
         self.model = registry.by_id(header.model_id)
         self.config: FieldConfig = self.model.config(header.model_config)
-        if header.domain not in self.config.domains:
-            raise BitstreamError(
-                f"chunk 'HEAD' has the coding domain {header.domain.name.lower()}; its key frames are 4:2:0"
-            )
+        for stream in header.streams:
+            drawn = header.domain.drawn(stream.format.chroma)
+            if drawn not in self.config.draws or stream.format.bit_depth not in self.config.bit_depths:
+                raise BitstreamError(
+                    f"chunk 'HEAD' has {stream.format.bit_depth}-bit {drawn} pictures, which its model cannot draw"
+                )
         self._places = places_of(self.container.segments, len(header.streams))
         self._owners = owners_of(self.container.segments, self.config.shares_parameters)
         self.entropy_s = 0.0
@@ -73,7 +75,8 @@ class Session:
 
     def drawn_format(self, stream: int = 0) -> VideoFormat:
         """Format of the planes that are drawn: that of the source, but RGB where the coding domain is ``rgb``."""
-        return replace(self.stream(stream).format, chroma=self.container.header.domain.chroma)
+        video = self.stream(stream).format
+        return replace(video, chroma=self.container.header.domain.drawn(video.chroma))
 
     def frame_count(self, stream: int = 0) -> int:
         """Frames that can be decoded; fewer than announced when the file was cut."""
@@ -87,8 +90,8 @@ class Session:
 
     def geometry(self, segment: BaseSegment) -> FieldGeometry:
         """What the field of a segment draws."""
-        video = self.stream(segment.stream).format
-        return FieldGeometry(segment.frames, video.height, video.width, self.container.header.domain, segment.gops)
+        video = self.drawn_format(segment.stream)
+        return FieldGeometry(segment.frames, video.height, video.width, video.chroma, segment.gops)
 
     def owner(self, ordinal: int) -> int:
         """The segment whose parameters a segment is drawn with: itself, or one in front of it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import ceil
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +28,7 @@ def shrunk(planes: Planes, video: VideoFormat, divisor: int) -> Planes:
         Code values: means of ``divisor`` x ``divisor`` samples rounded to the nearest integer (halves to even); beyond
         the last row and column of a plane, these are repeated.
     """
-    small = tuple(np.rint(mean_plane(plane, divisor)).astype(video.dtype) for plane in planes)
-    return cast(Planes, small)
+    return tuple(video.code_values(np.rint(mean_plane(plane, divisor))) for plane in planes)
 
 
 def mean_plane(plane: npt.NDArray[np.integer], divisor: int) -> npt.NDArray[np.float32]:

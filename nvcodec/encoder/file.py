@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import cast, final
+from typing import final
 
 import numpy as np
 
@@ -33,7 +33,6 @@ from nvcodec.encoder.plan.plan import Plan
 from nvcodec.io.output import create, part_of, place_of
 from nvcodec.io.replace import replace_with
 from nvcodec.models.een_config import EENConfig
-from nvcodec.types import Planes
 from nvcodec.version import __version__
 
 _PSNR_TO_COME = 98.765
@@ -111,10 +110,11 @@ class NewFile(OutputFile):
         """See :class:`OutputFile`."""
         segments, digests = [], []
         for span in self.plan.spans:
-            video = replace(self.videos[span.stream].source.format, chroma=self.plan.domain.chroma)
+            video = self.videos[span.stream].source.format
+            video = replace(video, chroma=self.plan.domain.drawn(video.chroma))
             gops = self.plan.geometry(span, video).gops
             segments.append(BaseSegment(span.stream, span.first, span.frames, b"", gops))
-            white = cast(Planes, tuple(np.full(shape, video.peak, video.dtype) for shape in video.plane_shapes))
+            white = tuple(np.full(shape, video.peak, video.dtype) for shape in video.plane_shapes)
             samples = sample(lambda _, white=white: white, video, span.frames)  # type: ignore[misc]
             digests.append(SegmentDigest(span.ordinal, bytes(16), samples))
         boundaries = sum(len(segment.gops) - 1 for segment in segments)  # which may lie further apart, in a byte more

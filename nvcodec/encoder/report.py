@@ -21,7 +21,7 @@ from nvcodec.encoder.footage.read import SourceVideo
 from nvcodec.encoder.parts.part import Fitted
 from nvcodec.encoder.plan.plan import Plan
 from nvcodec.encoder.result import EncodeResult, LayerResult, StreamResult
-from nvcodec.metrics.measure import Measurement, domain_key, measure
+from nvcodec.metrics.measure import Measurement, domain_key, means, measure
 from nvcodec.types import Planes
 from nvcodec.version import __version__
 
@@ -102,7 +102,7 @@ def encode_result(
         model=plan.model.name,
         parameters=parameters,
         bits_per_parameter=8 * (size - key_bytes) / parameters,
-        psnr={name: _mean([quality.psnr[name] for quality in found.qualities]) for name in found.qualities[0].psnr},
+        psnr=means([quality.psnr for quality in found.qualities]),
         ms_ssim_y=_mean([quality.ms_ssim_y for quality in found.qualities]),
         worst_frame=min((quality.worst_frame for quality in found.qualities), key=lambda worst: worst[1]),
         encode_s=elapsed_s + sum(part.earlier_s for part in fitted),

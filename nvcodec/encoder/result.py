@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from nvcodec.metrics.masked import MaskedPsnr
+from nvcodec.metrics.measure import with_nulls
 from nvcodec.types import VideoFormat
 
 
@@ -21,7 +22,7 @@ class StreamResult:
     direct: int
     """Key frames that are shown as they are."""
     psnr: dict[str, float]
-    """dB by name: y, u, v, yuv_611, rgb; means over frames."""
+    """dB by name: y, u, v, yuv_611, rgb, those that there are; means over frames."""
     ms_ssim_y: float
     masked: MaskedPsnr | None = None
     """What of the quality is that of samples the fit never saw; None: it saw all."""
@@ -52,7 +53,7 @@ class EncodeResult:
     bits_per_parameter: float
     """8 x (bytes - bytes of key frames) / parameters."""
     psnr: dict[str, float]
-    """dB by name: y, u, v, yuv_611, rgb; means over frames."""
+    """dB by name: y, u, v, yuv_611, rgb, those that there are; means over frames."""
     ms_ssim_y: float
     worst_frame: tuple[int, float]
     """Index in its video and 6:1:1 PSNR in dB."""
@@ -95,6 +96,7 @@ class EncodeResult:
         plain = {
             "schema": "nvc-encode/1",
             **{name: getattr(self, name) for name in names},
+            "psnr": with_nulls(self.psnr),
             "worst_frame": {"index": worst, "psnr_yuv_611": db},
             "masked": None if self.masked is None else asdict(self.masked),
             "target_reached": self.shortfall is None,
@@ -107,7 +109,7 @@ class EncodeResult:
             **{name: getattr(self, name) for name in ("network_bytes", "key_frame_bytes", "key_frame_crf")},
             "psnr_yuv_611": self.psnr["yuv_611"],
             "network": self.config["network"],
-            "streams": [asdict(stream) for stream in self.streams],
+            "streams": [{**asdict(stream), "psnr": with_nulls(stream.psnr)} for stream in self.streams],
         }
 
 
@@ -129,7 +131,7 @@ class LayerResult:
     parameters: int
     """Coded numbers of the layer."""
     psnr: dict[str, float]
-    """dB by name with the layer: y, u, v, yuv_611, rgb; means over frames."""
+    """dB by name with the layer: y, u, v, yuv_611, rgb, those that there are; means over frames."""
     psnr_below: dict[str, float]
     """The same without it."""
     ms_ssim_y: float
@@ -145,4 +147,5 @@ class LayerResult:
     def to_json(self) -> dict[str, object]:
         """The result as scripts may rely on it (schema ``nvc-add-layer/1``)."""
         plain = {name: value for name, value in asdict(self).items() if name != "shortfall"}
-        return {"schema": "nvc-add-layer/1", **plain, "target_reached": self.shortfall is None}
+        quality = {"psnr": with_nulls(self.psnr), "psnr_below": with_nulls(self.psnr_below)}
+        return {"schema": "nvc-add-layer/1", **plain, **quality, "target_reached": self.shortfall is None}

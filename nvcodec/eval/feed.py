@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import final
 
-from nvcodec.color import rgb_to_yuv, yuv420_format
+from nvcodec.color import rgb_to_yuv, yuv_format
+from nvcodec.errors import UsageError
 from nvcodec.eval.codecs import BenchClip
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
+_TAKEN = (ChromaFormat.YUV420, ChromaFormat.RGB)
 _HELD_BYTES = 1 << 30
 """Pictures held in memory; 5 s of 1080p at 60 frames a second and 8 bit."""
 
@@ -50,11 +52,18 @@ def open_feed(clip: BenchClip) -> Iterator[Feed]:
 
     Raises:
         InputError: The clip cannot be read.
+        UsageError: It has other planes than encoders take here.
         UnsupportedError: It is RGB of a matrix that is not known.
     """
     with clip.open() as source:
+        if source.format.chroma not in _TAKEN or source.format.bit_depth not in (8, 10):
+            raise UsageError(
+                f"{clip.path} is {source.format.bit_depth}-bit {source.format.chroma}; codecs but nvc are measured on "
+                "4:2:0 and RGB of 8 and 10 bits",
+                "Convert it:  ffmpeg -i INPUT -pix_fmt yuv420p OUTPUT.y4m",
+            )
         if source.format.chroma is ChromaFormat.RGB:
-            format = yuv420_format(source.format)
+            format = yuv_format(source.format)
             yield Feed((rgb_to_yuv(planes, format) for planes in source), format)
         else:
             yield Feed(iter(source), source.format)

@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvcodec.api.info import probe
+from nvcodec.color import yuv_format
 from nvcodec.config.options import EvalOptions, changed
 from nvcodec.container.ids import SIGNATURE
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import InputError, UsageError, naming
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
-from nvcodec.io.geometry import describe, parse_name
+from nvcodec.io.geometry import describe, parse_name, raw_name
 from nvcodec.io.mask import open_mask
 from nvcodec.io.source import open_source
 from nvcodec.io.y4m import MAGIC
 from nvcodec.metrics.masked import MaskedMeasurement
-from nvcodec.metrics.measure import Measurement, in_planes_of, measure
-from nvcodec.types import ChromaFormat, Planes, VideoFormat
+from nvcodec.metrics.measure import Measurement, in_common, in_planes_of, measure, with_nulls
+from nvcodec.metrics.psnr import is_rgb
+from nvcodec.types import Planes, VideoFormat
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -61,7 +63,7 @@ class Evaluation:
             "frames": self.quality.frames,
             "bytes": self.bytes,
             "bpp": self.bpp,
-            "psnr": self.quality.psnr,
+            "psnr": with_nulls(self.quality.psnr),
             "ms_ssim_y": self.quality.ms_ssim_y if self.ms_ssim else None,
             "vmaf": None if self.vmaf is None else self.vmaf.to_json(),
             "worst_frame": {"index": frame, "psnr_yuv_611": db},
@@ -112,8 +114,9 @@ def evaluate(
         **changes: Fields of the options, which win over ``options``.
 
     Raises:
-        InputError: A video cannot be read, or the two differ in size, depth or length.
+        InputError: A video cannot be read, or the two differ in size, depth, chroma format or length.
         BitstreamError: A bitstream is damaged.
+        UnsupportedError: One is RGB, and nobody knows what RGB the other shows.
         UsageError: There is no such stream; VMAF cannot be measured here, or not on pictures this small; said before
             anything is drawn.
     """
@@ -199,8 +202,8 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
         named = parse_name(Path(path).name)
         if size is None and named.size is None:
             size, inherited = (like.width, like.height), True
-        if pix_fmt is None and named.bit_depth is None and like.chroma is ChromaFormat.YUV420:
-            pix_fmt = "yuv420p" if like.bit_depth == 8 else "yuv420p10le"
+        if pix_fmt is None and named.bit_depth is None and named.sampling is None and not is_rgb(like):
+            pix_fmt = raw_name(like)
     source = stack.enter_context(open_source(path, size=size, fps=asked.fps, pix_fmt=pix_fmt, seek=seek, frames=frames))
     whole = source.frame_count if frames is None and seek == 0 else None
     origin = f"geometry {describe(source.format)} (from the reference)" if inherited else source.origin
@@ -231,15 +234,24 @@ def _check_match(reference: str, source: _Side, test: str, drawn: _Side) -> None
     if ours.bit_depth != theirs.bit_depth:
         raise InputError(
             f"{test} has {theirs.bit_depth} bits per sample, but {reference} has {ours.bit_depth}",
-            f"Decode to the depth of the source, e.g. with --pix-fmt yuv420p{'' if ours.bit_depth == 8 else '10le'}",
+            "Decode to the depth of the source, e.g. with --pix-fmt "
+            + raw_name(replace(in_common(ours, theirs), bit_depth=ours.bit_depth)),
         )
+    rgb = [is_rgb(video) for video in (ours, theirs)]
+    if not any(rgb) and ours.chroma is not theirs.chroma:
+        raise InputError(
+            f"{test} has planes of {theirs.chroma}, but {reference} of {ours.chroma}",
+            f"Decode to the planes of the source:  --pix-fmt {raw_name(ours)}",
+        )
+    if any(rgb) and not all(rgb):
+        yuv_format(theirs if rgb[0] else ours)  # where nobody knows what RGB it shows, nothing can be compared
     if source.frames is not None and drawn.frames is not None and source.frames != drawn.frames:
         raise InputError(f"{test} has {drawn.frames} frames, but {reference} has {source.frames}", _LENGTH_HINT)
 
 
 def _unlike_colours(ours: VideoFormat, theirs: VideoFormat) -> str:
     """In which respects code values of two videos mean other colours, with those of the second first; "" in none."""
-    if ours.chroma is ChromaFormat.RGB or theirs.chroma is ChromaFormat.RGB:  # which are converted
+    if is_rgb(ours) or is_rgb(theirs):  # which are converted
         return ""
     found = []
     if ours.colour.full_range != theirs.colour.full_range:

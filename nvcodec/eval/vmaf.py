@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from nvcodec.color import rgb_to_yuv
+from nvcodec.color import rechroma, rgb_to_yuv
 from nvcodec.errors import UsageError
 from nvcodec.eval import ffmpeg
+from nvcodec.io.geometry import raw_name
 from nvcodec.io.yuv import write_planes
+from nvcodec.metrics.measure import in_common
 from nvcodec.metrics.psnr import is_rgb
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
@@ -80,14 +82,14 @@ def measure_vmaf(
     test_format: VideoFormat,
     threads: int | None = None,
 ) -> Vmaf:
-    """Compare two videos, picture by picture; RGB is converted to 4:2:0 as for PSNR.
+    """Compare two videos, picture by picture; RGB is converted to YUV as for PSNR.
 
     Both go to FFmpeg through one pipe, picture by picture in turn, and are told apart there by their number: nothing
     but the scores touches a disk, and no more than a few pictures are held in memory.
 
     Args:
         pairs: Pictures of the reference and of the test; gone through once.
-        reference_format: Size, at least :data:`MIN_SIDE`, and 8 or 10 bit.
+        reference_format: Size, at least :data:`MIN_SIDE`, and bit depth.
         test_format: The same size and depth.
         threads: CPU threads, without influence on the scores; None = all.
 
@@ -103,7 +105,7 @@ def measure_vmaf(
             "[odd]select='mod(n,2)',setpts=N[test];"
             f"[test][reference]libvmaf={options}:log_path={_escaped(log)}"
         )
-        raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p" if reference_format.bit_depth == 8 else "yuv420p10le"]
+        raw = ["-f", "rawvideo", "-pix_fmt", raw_name(replace(reference_format, chroma=pictures.chroma))]
         # the model does not look at the frame rate, but raw video must have one
         raw += ["-video_size", f"{reference_format.width}x{reference_format.height}", "-framerate", "25"]
         ffmpeg.run(_PURPOSE, [*raw, "-i", "pipe:0", "-lavfi", graph, "-f", "null", "-"], pictures)
@@ -115,7 +117,9 @@ def measure_vmaf(
 
 
 class _Alternating:
-    """Raw 4:2:0 pictures, little-endian: reference, test, reference, test, ..."""
+    """Raw 4:2:0 pictures, little-endian: reference, test, reference, test, ... VMAF does not look at chroma."""
+
+    chroma = ChromaFormat.YUV420
 
     def __init__(
         self, pairs: Iterable[tuple[Planes, Planes]], reference_format: VideoFormat, test_format: VideoFormat
@@ -126,15 +130,14 @@ class _Alternating:
         """Whether all were."""
         self._pairs = pairs
         self._formats = (reference_format, test_format)
-        # what 4:2:0 means when one side is RGB: the other side's tags
-        colour = reference_format if not is_rgb(reference_format) else test_format
-        self._planar = replace(colour, chroma=ChromaFormat.YUV420)
+        self._planar = in_common(reference_format, test_format)
 
     def __iter__(self) -> Iterator[bytes]:
         for pair in self._pairs:
             for planes, video in zip(pair, self._formats, strict=True):
                 raw = io.BytesIO()
-                write_planes(raw, rgb_to_yuv(planes, self._planar) if is_rgb(video) else planes)
+                planes = rgb_to_yuv(planes, self._planar) if is_rgb(video) else planes
+                write_planes(raw, rechroma(planes, self._planar, self.chroma))
                 yield raw.getvalue()
             self.frames += 1
         self.complete = True

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.types import ChromaFormat, VideoFormat
 
-PIXEL_FORMATS = {"yuv420p": 8, "yuv420p10le": 10}
-"""Pixel formats of raw video (FFmpeg's names) and their bits per sample."""
+PIXEL_FORMATS = {
+    f"{name}{deep}": (chroma, depth)
+    for name, chroma in (
+        ("yuv420p", ChromaFormat.YUV420),
+        ("yuv422p", ChromaFormat.YUV422),
+        ("yuv444p", ChromaFormat.YUV444),
+        ("gray", ChromaFormat.GREY),
+    )
+    for depth, deep in ((8, ""), (10, "10le"), (12, "12le"))
+}
+"""Pixel formats of raw video (FFmpeg's names): their chroma format and bits per sample."""
 
 MAX_SIDE = 16_384
 """Largest width or height read, in samples: bounds what one picture can make us allocate."""
@@ -37,6 +46,9 @@ _RATE = re.compile(r"(\d+(?:\.\d+)?)(?:fps|hz|p)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _DEPTH = re.compile(r"(\d{1,2})b(?:its?)?")
 _SAMPLING = re.compile(r"(?:yuv)?(400|420|422|444)(?:p(?:(9|1\d)(?:le|b|bits?)?)?)?")
+_GREY = re.compile(r"gr[ae]y(?:(9|1\d)(?:le)?)?")
+_SAMPLED = {None: "yuv420p", 400: "gray", 420: "yuv420p", 422: "yuv422p", 444: "yuv444p"}
+"""Sampling that a file name says -> pixel format of 8 bits."""
 _MAX_FPS = 1000
 
 
@@ -86,7 +98,9 @@ def parse_name(name: str) -> NamedGeometry:
         elif match := _SAMPLING.fullmatch(word):
             sampling = int(match[1])
             bit_depth = int(match[2]) if match[2] else bit_depth
-        elif bare_depth_may_follow and word in ("8", "10"):
+        elif match := _GREY.fullmatch(word):
+            sampling, bit_depth = 400, int(match[1]) if match[1] else bit_depth
+        elif bare_depth_may_follow and word in ("8", "10", "12"):
             bit_depth = int(word)
         elif sizes and fps is None and _NUMBER.fullmatch(word):
             fps = _rate(word)
@@ -118,7 +132,7 @@ def raw_format(
         The format, and a sentence that says what was inferred and from where.
 
     Raises:
-        InputError: Nothing says the size, or the name says a sampling or depth that is not supported.
+        InputError: Nothing says the size, or the name says a depth that is not supported.
     """
     named = parse_name(path.name)
     chosen_size = size or named.size
@@ -129,21 +143,20 @@ def raw_format(
             f"(or name the file {quoted(f'{path.stem}_1920x1080_30fps_8bit_420.yuv')}, or convert:  "
             f"ffmpeg -s 1920x1080 -r 30 -i {quoted(path)} {quoted(f'{path.stem}.y4m')})",
         )
-    if pix_fmt is None and (named.sampling not in (None, 420) or named.bit_depth not in (None, 8, 10)):
-        sampling = ":".join(str(named.sampling or 420))
+    if pix_fmt is None and named.bit_depth not in (None, 8, 10, 12):
         raise InputError(
-            f"the name of {path} says {named.bit_depth or 8}-bit {sampling}; only 8 and 10-bit 4:2:0 can be read",
-            "Convert it to yuv420p or yuv420p10le with ffmpeg, or say --pix-fmt yuv420p if the name is wrong.",
+            f"the name of {path} says {named.bit_depth} bits; only 8, 10 and 12-bit video can be read",
+            "Convert it to yuv420p10le with ffmpeg, or say --pix-fmt yuv420p if the name is wrong.",
         )
-    said = PIXEL_FORMATS[pix_fmt] if pix_fmt else named.bit_depth
-    fitting = next((name for name, bits in PIXEL_FORMATS.items() if bits == seen), None)
-    depth = said or (seen if seen and fitting else 8)
+    chroma, asked = PIXEL_FORMATS[pix_fmt or _SAMPLED[named.sampling]]
+    said = asked if pix_fmt else named.bit_depth
+    depth = said or seen or 8
     width, height = checked_size(*chosen_size, str(path))
-    format = VideoFormat(width, height, fps or named.fps, depth)
+    format = VideoFormat(width, height, fps or named.fps, depth, chroma)
 
     said_by = {"size": "from the options" if size else "from the file name"}
     said_by["depth"] = "from the options" if pix_fmt else "from the file name" if named.bit_depth else "assumed"
-    if said is None and depth == seen:
+    if said is None and seen:
         said_by["depth"] = "from the samples"
     if format.fps:
         said_by["fps"] = "from the options" if fps else "from the file name"
@@ -153,8 +166,8 @@ def raw_format(
         reason = ", ".join(f"{what} {whence}" for what, whence in said_by.items())
     origin = f"geometry {describe(format)} ({reason})"
     if seen and depth == 8:
-        remedy = f"say --pix-fmt {fitting}" if fitting else "convert it"
-        origin = f"{origin}; every second byte is small, as in video of {seen} bits: if it is, {remedy}"
+        fitting = raw_name(replace(format, bit_depth=seen))
+        origin = f"{origin}; every second byte is small, as in video of {seen} bits: if it is, say --pix-fmt {fitting}"
     return format, origin
 
 
@@ -178,12 +191,17 @@ def check_options(format: VideoFormat, name: str, size: tuple[int, int] | None, 
     hint = "Leave the option out: only raw .yuv needs it."
     if size and size != (format.width, format.height):
         raise UsageError(f"size {size[0]}x{size[1]} was given, but {name} says {format.width}x{format.height}", hint)
-    if pix_fmt and (format.chroma is ChromaFormat.RGB or PIXEL_FORMATS[pix_fmt] != format.bit_depth):
+    if pix_fmt and PIXEL_FORMATS[pix_fmt] != (format.chroma, format.bit_depth):
         raise UsageError(f"pixel format {pix_fmt} was given, but {name} is {describe(format)}", hint)
 
 
 def describe(format: VideoFormat) -> str:
-    """Size, depth and rate in a few words, as in ``1920x1080 8-bit 120 fps``."""
-    rgb = " RGB" if format.chroma is ChromaFormat.RGB else ""
+    """Size, depth and rate in a few words, as in ``1920x1080 8-bit 120 fps``; planes other than 4:2:0 are named."""
+    planes = "" if format.chroma is ChromaFormat.YUV420 else f" {format.chroma}"
     rate = f" {format.fps} fps" if format.fps else ""
-    return f"{format.width}x{format.height} {format.bit_depth}-bit{rgb}{rate}"
+    return f"{format.width}x{format.height} {format.bit_depth}-bit{planes}{rate}"
+
+
+def raw_name(format: VideoFormat) -> str:
+    """The pixel format of :data:`PIXEL_FORMATS` that YUV pictures have in raw video."""
+    return next(name for name, kind in PIXEL_FORMATS.items() if kind == (format.chroma, format.bit_depth))

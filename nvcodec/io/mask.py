@@ -43,14 +43,14 @@ class Mask:
     def __getitem__(self, frame: int) -> Picture:
         return self.pictures[min(frame, len(self.pictures) - 1)]
 
-    def planes(self, frame: int, chroma: ChromaFormat) -> tuple[Picture, Picture, Picture]:
+    def planes(self, frame: int, chroma: ChromaFormat) -> tuple[Picture, ...]:
         """The masked samples of each plane of a frame; of halved chroma those that stand for any masked luma sample."""
-        luma = self[frame]
-        if chroma is ChromaFormat.RGB:
-            return luma, luma, luma
-        rows, columns = luma.shape
-        even = np.pad(luma, ((0, rows % 2), (0, columns % 2)))
-        half = even[::2, ::2] | even[::2, 1::2] | even[1::2, ::2] | even[1::2, 1::2]
+        luma, (rows, columns) = self[frame], chroma.cell
+        if (rows, columns) == (1, 1):
+            return (luma,) * chroma.planes
+        whole = np.pad(luma, ((0, -luma.shape[0] % rows), (0, -luma.shape[1] % columns)))
+        cells = whole.reshape(whole.shape[0] // rows, rows, whole.shape[1] // columns, columns)
+        half: Picture = np.any(cells, axis=(1, 3))
         return luma, half, half
 
     @property

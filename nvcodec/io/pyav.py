@@ -18,7 +18,7 @@ import numpy as np
 from av.video.stream import VideoStream
 
 from nvcodec.errors import InputError, UsageError, quoted
-from nvcodec.io.geometry import checked_size, describe
+from nvcodec.io.geometry import PIXEL_FORMATS, checked_size, describe
 from nvcodec.types import ChromaFormat, CodeValues, Colour, Planes, VideoFormat
 
 _DEMUXERS = "mov,matroska,webm,avi,mpegts,mpeg,ogg,ivf,obu,h264,hevc,vvc,mpegvideo,nut,flv,asf,mxf"
@@ -31,18 +31,22 @@ _Component = tuple[int, int, int]
 _PLANAR: tuple[_Component, ...] = ((0, 0, 1), (1, 0, 1), (2, 0, 1))
 _GBR: tuple[_Component, ...] = ((2, 0, 1), (0, 0, 1), (1, 0, 1))
 _LAYOUTS: dict[str, tuple[ChromaFormat, int, tuple[_Component, ...]]] = {
-    "yuv420p": (ChromaFormat.YUV420, 8, _PLANAR),
+    **{name: (*kind, _PLANAR[: kind[0].planes]) for name, kind in PIXEL_FORMATS.items()},
     "yuvj420p": (ChromaFormat.YUV420, 8, _PLANAR),
-    "yuv420p10le": (ChromaFormat.YUV420, 10, _PLANAR),
+    "yuvj422p": (ChromaFormat.YUV422, 8, _PLANAR),
+    "yuvj444p": (ChromaFormat.YUV444, 8, _PLANAR),
     "nv12": (ChromaFormat.YUV420, 8, ((0, 0, 1), (1, 0, 2), (1, 1, 2))),
+    "yuyv422": (ChromaFormat.YUV422, 8, ((0, 0, 2), (0, 1, 4), (0, 3, 4))),
+    "uyvy422": (ChromaFormat.YUV422, 8, ((0, 1, 2), (0, 0, 4), (0, 2, 4))),
     "rgb24": (ChromaFormat.RGB, 8, ((0, 0, 3), (0, 1, 3), (0, 2, 3))),
     "bgr24": (ChromaFormat.RGB, 8, ((0, 2, 3), (0, 1, 3), (0, 0, 3))),
     "bgr0": (ChromaFormat.RGB, 8, ((0, 2, 4), (0, 1, 4), (0, 0, 4))),
     "gbrp": (ChromaFormat.RGB, 8, _GBR),
     "gbrp10le": (ChromaFormat.RGB, 10, _GBR),
+    "gbrp12le": (ChromaFormat.RGB, 12, _GBR),
 }
 """Pixel format -> chroma format, bits per sample, and where Y, U, V or R, G, B lie."""
-_FULL_RANGE = 2
+_UNSAID_RANGE, _FULL_RANGE = 0, 2
 
 _ENCODERS = {
     ".mp4": ("libx264", {"crf": "12", "preset": "medium"}, {"movflags": "+faststart"}),
@@ -54,10 +58,10 @@ _THIN, _SHORT = 16, 288
 """FFV1 would divide a picture that is so thin into more slices than it has samples for; only short ones may be one."""
 # FFV1 has no planar 8-bit RGB.
 _STORED_AS = {
-    (ChromaFormat.YUV420, 8): "yuv420p",
-    (ChromaFormat.YUV420, 10): "yuv420p10le",
+    **{kind: name for name, kind in PIXEL_FORMATS.items()},
     (ChromaFormat.RGB, 8): "bgr0",
     (ChromaFormat.RGB, 10): "gbrp10le",
+    (ChromaFormat.RGB, 12): "gbrp12le",
 }
 
 
@@ -105,8 +109,7 @@ class PyavReader:
         while frame is not None:
             self._check_frame(frame, index)
             if index >= first:
-                first_plane, second, third = (view.copy() for view in _component_views(frame, self._name))
-                yield first_plane, second, third
+                yield tuple(view.copy() for view in _component_views(frame, self._name))
             if frame.pts is not None and frame.time_base is not None:
                 ends_at = max(ends_at, (frame.pts + (frame.duration or 0)) * frame.time_base)
             frame, index = next(self._frames, None), index + 1
@@ -147,7 +150,8 @@ class PyavReader:
         pixel_format = frame.format.name
         if pixel_format not in _LAYOUTS:
             raise InputError(
-                f"{self._name} has pixel format {pixel_format}; only 8 and 10-bit 4:2:0 and RGB can be read",
+                f"{self._name} has pixel format {pixel_format}; grey, 4:2:0, 4:2:2, 4:4:4 and RGB of 8, 10 and 12 bits "
+                "can be read",
                 self._convert("-pix_fmt yuv420p") + "\n(10 bit: -pix_fmt yuv420p10le -strict -1)",
             )
         if frame.rotation:
@@ -158,7 +162,9 @@ class PyavReader:
         chroma, bit_depth, _ = _LAYOUTS[pixel_format]
         context = self._stream.codec_context
         rgb = chroma is ChromaFormat.RGB
-        full_range = rgb or pixel_format == "yuvj420p" or context.color_range == _FULL_RANGE
+        # a grey pixel format of which nothing is said is full range to FFmpeg
+        unsaid = chroma is ChromaFormat.GREY and context.color_range == _UNSAID_RANGE
+        full_range = rgb or unsaid or pixel_format.startswith("yuvj") or context.color_range == _FULL_RANGE
         matrix = 0 if rgb else context.colorspace
         colour = Colour(context.color_primaries, context.color_trc, matrix, full_range)
         return VideoFormat(frame.width, frame.height, self._frame_rate(), bit_depth, chroma, colour)
@@ -224,7 +230,8 @@ class PyavWriter:
                 f"{path.name} needs a frame rate, and nothing says one",
                 "Write .y4m or .yuv, or give the rate with -r when encoding.",
             )
-        if codec == "libx264" and (format.width % 2 or format.height % 2):
+        rows, columns = format.chroma.cell
+        if codec == "libx264" and (format.width % columns or format.height % rows):
             raise UsageError(
                 f"{path.name}: H.264 cannot hold {format.width}x{format.height} pictures, the size must be even",
                 "Write .mkv or .y4m instead.",

@@ -10,12 +10,12 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, final
 
-from nvcodec.color import rgb_to_yuv, to_eight_bit, yuv420_format, yuv_to_rgb
+from nvcodec.color import at_depth, rechroma, rgb_to_yuv, to_eight_bit, to_rgb, yuv_format
 from nvcodec.errors import OutputError, RescuedError, UsageError, quoted
 from nvcodec.io.output import Place, check_apart, place_of, rescue
 from nvcodec.io.standard import is_terminal
@@ -23,6 +23,7 @@ from nvcodec.io.y4m import Y4mWriter
 from nvcodec.io.yuv import YuvWriter
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
+_H264_MOST_BITS = 10
 _FOLDER_PATTERN = "%05d.png"
 SUFFIXES = (".y4m", ".yuv", ".mp4", ".mkv", ".png")
 """Kinds of video that can be written."""
@@ -210,9 +211,9 @@ def open_sink(
     """Open a video for writing; the suffix says the kind, and nothing appears under its name before ``close``.
 
     ======================  =============================================================================
-    ``.y4m``, ``.yuv``      4:2:0 code values as they are; RGB is converted with the matrix of ``format``
-    ``.mkv``                FFV1: lossless, 4:2:0 and RGB, 8 and 10 bit, colour tags kept
-    ``.mp4``                H.264 at CRF 12: to look at, **lossy**; RGB is converted
+    ``.y4m``, ``.yuv``      YUV code values as they are; RGB is converted to 4:2:0 with the matrix of ``format``
+    ``.mkv``                FFV1: lossless, all planes and depths there are, colour tags kept
+    ``.mp4``                H.264 at CRF 12: to look at, **lossy**; RGB and grey become 4:2:0, 12 bit becomes 10
     ``.png``                8-bit RGB, one picture; several with ``name_%05d.png`` or a folder ``name/``
     ``-``                   Y4M on standard output
     ======================  =============================================================================
@@ -291,14 +292,24 @@ def _is_numbered(name: str) -> bool:
 
 def _stored_as(suffix: str, format: VideoFormat) -> tuple[VideoFormat, _Convert]:
     """Choose the format of the pictures in a file, and the conversion to it."""
+    rgb = format.chroma is ChromaFormat.RGB
     if suffix == ".png":
-        if format.chroma is ChromaFormat.RGB:
-            return format, lambda planes: to_eight_bit(planes, format)
-        yuv420_format(format)
-        return format, lambda planes: to_eight_bit(yuv_to_rgb(planes, format), format)
-    if format.chroma is ChromaFormat.RGB and suffix != ".mkv":
-        return yuv420_format(format), lambda planes: rgb_to_yuv(planes, format)
-    return format, lambda planes: planes
+        if not rgb:
+            yuv_format(format)
+        return format, lambda planes: to_eight_bit(to_rgb(planes, format), format)
+    if suffix == ".mkv":
+        return format, lambda planes: planes
+    planar = yuv_format(format) if rgb else format
+    if suffix != ".mp4":
+        return planar, lambda planes: rgb_to_yuv(planes, format) if rgb else planes
+    shown = ChromaFormat.YUV420 if planar.chroma is ChromaFormat.GREY else planar.chroma
+    stored = replace(planar, chroma=shown, bit_depth=min(planar.bit_depth, _H264_MOST_BITS))
+
+    def convert(planes: Planes) -> Planes:
+        planes = rgb_to_yuv(planes, format) if rgb else planes
+        return rechroma(at_depth(planes, planar, stored.bit_depth), replace(planar, bit_depth=stored.bit_depth), shown)
+
+    return stored, convert
 
 
 def _open_writer(staging: Path, name: str, format: VideoFormat) -> _Writer:

@@ -136,7 +136,8 @@ def open_source(
         path: File or folder, or ``-`` for Y4M on standard input, or pictures in memory.
         size: (width, height) of raw video in luma samples; None takes it from the file name.
         fps: Frames per second; wins over what the file says.
-        pix_fmt: ``yuv420p`` or ``yuv420p10le``, for raw video; None takes it from the file name, else from the samples.
+        pix_fmt: One of ``PIXEL_FORMATS``, for raw video; None takes it from the file name, else 4:2:0, in
+            as many bits as the samples have.
         seek: Number of the first frame to take, from 0.
         frames: How many frames to take; None takes all to the end.
 

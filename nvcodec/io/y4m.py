@@ -1,6 +1,6 @@
 """YUV4MPEG2 (Y4M): raw pictures behind one line of header, the pipe format of video tools.
 
-Source: the yuv4mpeg(5) manual page of mjpegtools; ``C420p10`` and ``XCOLORRANGE`` as FFmpeg writes them.
+Source: the yuv4mpeg(5) manual page of mjpegtools; ``C420p10``, the like and ``XCOLORRANGE`` as FFmpeg writes them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,22 @@ from typing import BinaryIO, final
 from nvcodec.errors import InputError
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.yuv import split_planes, write_planes
-from nvcodec.types import Colour, Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Colour, Planes, VideoFormat
 
 MAGIC = b"YUV4MPEG2"
 """First bytes of every Y4M stream."""
 
 _FRAME = b"FRAME"
 _MAX_LINE_BYTES = 1024
-_BIT_DEPTHS = {"420": 8, "420jpeg": 8, "420mpeg2": 8, "420paldv": 8, "420p10": 10}
+_KINDS = {
+    **dict.fromkeys(("420", "420jpeg", "420mpeg2", "420paldv"), (ChromaFormat.YUV420, 8)),
+    **{f"420p{depth}": (ChromaFormat.YUV420, depth) for depth in (10, 12)},
+    **{f"422{deep}": (ChromaFormat.YUV422, depth) for deep, depth in (("", 8), ("p10", 10), ("p12", 12))},
+    **{f"444{deep}": (ChromaFormat.YUV444, depth) for deep, depth in (("", 8), ("p10", 10), ("p12", 12))},
+    **{f"mono{deep}": (ChromaFormat.GREY, depth) for deep, depth in (("", 8), ("10", 10), ("12", 12))},
+}
+"""C tag -> chroma format and bits per sample."""
+_TAGS = {**{kind: tag for tag, kind in _KINDS.items()}, (ChromaFormat.YUV420, 8): "420mpeg2"}
 _CONVERT = "Convert it:  ffmpeg -i INPUT {} -f yuv4mpegpipe OUTPUT.y4m"
 
 
@@ -86,14 +94,14 @@ class Y4mReader:
 
 @final
 class Y4mWriter:
-    """Writes 4:2:0 pictures to a binary stream, which it closes in the end.
+    """Writes YUV pictures to a binary stream, which it closes in the end.
 
     An unknown frame rate is written as ``F0:0``, which other programs read as unknown too, never as a made-up one.
     """
 
     def __init__(self, stream: BinaryIO, format: VideoFormat) -> None:
         rate = f"{format.fps.numerator}:{format.fps.denominator}" if format.fps else "0:0"
-        chroma = "420mpeg2" if format.bit_depth == 8 else "420p10"
+        chroma = _TAGS[format.chroma, format.bit_depth]
         levels = "FULL" if format.colour.full_range else "LIMITED"
         header = f" W{format.width} H{format.height} F{rate} Ip A0:0 C{chroma} XCOLORRANGE={levels}\n"
         self._stream = stream
@@ -124,12 +132,15 @@ def parse_header(line: bytes, name: str) -> VideoFormat:
     if interlacing not in ("p", "?"):
         raise InputError(f"{name} is interlaced (I{interlacing})", _CONVERT.format("-vf bwdif"))
     chroma = tags.get("C", "420")
-    if chroma not in _BIT_DEPTHS:
+    if chroma not in _KINDS:
         remedy = _CONVERT.format("-pix_fmt yuv420p") + "\n(10 bit: -pix_fmt yuv420p10le -strict -1)"
-        raise InputError(f"{name} has chroma format C{chroma}; only 8 and 10-bit 4:2:0 can be read", remedy)
+        raise InputError(
+            f"{name} has chroma format C{chroma}; grey, 4:2:0, 4:2:2 and 4:4:4 of 8, 10 and 12 bits can be read", remedy
+        )
     width, height = checked_size(_number(tags, "W", name), _number(tags, "H", name), name)
     colour = Colour(full_range="COLORRANGE=FULL" in extensions)
-    return VideoFormat(width, height, _rate(tags.get("F", "0:0"), name), _BIT_DEPTHS[chroma], colour=colour)
+    sampling, bit_depth = _KINDS[chroma]
+    return VideoFormat(width, height, _rate(tags.get("F", "0:0"), name), bit_depth, sampling, colour)
 
 
 def _number(tags: dict[str, str], tag: str, name: str) -> int:

@@ -1,4 +1,4 @@
-"""Raw planar 4:2:0 video, one byte a sample at 8 bit and two little-endian ones at 10 bit: no header at all."""
+"""Raw planar video, one byte a sample at 8 bit and two little-endian ones beyond: no header at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO, final
 import numpy as np
 
 from nvcodec.errors import InputError
-from nvcodec.io.geometry import COMMON_SIZES, raw_format
+from nvcodec.io.geometry import COMMON_SIZES, raw_format, raw_name
 from nvcodec.io.raw_depth import depth_seen
 from nvcodec.types import CodeValues, Planes, VideoFormat
 
@@ -24,7 +24,8 @@ class YuvReader:
         path: File to read.
         size: (width, height) in luma samples; None takes it from the file name.
         fps: Frames per second; None takes it from the file name, which may say nothing.
-        pix_fmt: ``yuv420p`` or ``yuv420p10le``; None takes it from the file name, else from the samples.
+        pix_fmt: One of ``PIXEL_FORMATS``; None takes it from the file name, else 4:2:0, in as many bits as the samples
+            have.
         end: How many pictures will be read, those skipped counted; None = all.
 
     Raises:
@@ -78,11 +79,11 @@ def split_planes(data: bytes, format: VideoFormat, where: str) -> Planes:
 
     Args:
         data: ``format.frame_bytes`` bytes.
-        format: Size and depth.
+        format: Size, depth and chroma format.
         where: Words for messages that name the picture, as in ``clip.yuv: frame 3``.
 
     Raises:
-        InputError: ``data`` is too short, or holds values that 10 bits cannot.
+        InputError: ``data`` is too short, or holds values that its depth cannot.
     """
     if len(data) != format.frame_bytes:
         raise InputError(
@@ -97,18 +98,18 @@ def split_planes(data: bytes, format: VideoFormat, where: str) -> Planes:
     if format.bit_depth != 8 and (largest := int(samples.max())) > format.peak:
         raise InputError(
             f"{where} holds the value {largest:,}, beyond {format.bit_depth} bit",
-            "8-bit, 16-bit or P010 video? Say --pix-fmt yuv420p, or convert it to yuv420p10le with ffmpeg.",
+            "Video of another depth, or P010? Say which with --pix-fmt, or convert it to yuv420p10le with ffmpeg.",
         )
     planes = []
     start = 0
     for rows, columns in format.plane_shapes:
         planes.append(samples[start : start + rows * columns].reshape(rows, columns))
         start += rows * columns
-    return planes[0], planes[1], planes[2]
+    return tuple(planes)
 
 
 def write_planes(stream: BinaryIO, planes: Planes) -> None:
-    """Write the three planes as one raw picture."""
+    """Write the planes as one raw picture."""
     for plane in planes:
         stream.write(plane.astype(plane.dtype.newbyteorder("<"), copy=False).tobytes())
 
@@ -119,7 +120,7 @@ def _whole_frames(path: Path, format: VideoFormat, end: int | None) -> int:
     frames, rest = divmod(size_bytes, format.frame_bytes)
     if frames > 0 and (rest == 0 or (end is not None and end <= frames)):
         return frames
-    name = f"{format.width}x{format.height} {format.bit_depth}-bit 4:2:0"
+    name = f"{format.width}x{format.height} {format.bit_depth}-bit {format.chroma}"
     if size_bytes == 0:
         raise InputError(f"{path} is empty", "A raw video holds at least one frame.")
     raise InputError(
@@ -133,8 +134,9 @@ def _alternatives(size_bytes: int, format: VideoFormat) -> str:
     """Name the usual sizes and depths that do divide the file."""
     guesses = []
     for width, height in dict.fromkeys([(format.width, format.height), *COMMON_SIZES.values()]):
-        for bit_depth, pix_fmt in ((8, "yuv420p"), (10, "yuv420p10le")):
+        for bit_depth in (8, 10):  # 12 bit is as long as 10
             guess = replace(format, width=width, height=height, bit_depth=bit_depth)
+            pix_fmt = raw_name(guess)
             frames, rest = divmod(size_bytes, guess.frame_bytes)
             if rest == 0:
                 guesses.append(f"  -s {width}x{height} --pix-fmt {pix_fmt}  ({_plural(frames, 'frame')})")

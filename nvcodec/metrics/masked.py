@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nvcodec.io.mask import Mask, Picture
-from nvcodec.metrics.psnr import psnr_db
+from nvcodec.metrics.psnr import psnr_611, psnr_db
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 
@@ -21,7 +21,7 @@ class MaskedPsnr:
     share: float
     """Share of the luma samples that is masked."""
     inside: float
-    """Of what was filled in, over the frames that have any. 6:1:1 over Y, U and V; over all samples of RGB video."""
+    """Of what was filled in, over the frames that have any. 6:1:1 over Y, U and V; over all samples of RGB and grey."""
     outside: float
 
 
@@ -59,5 +59,4 @@ class MaskedMeasurement:
             errors.append(float(np.mean(np.square(difference))) if difference.size else 0.0)
         if self.video.chroma is ChromaFormat.RGB:
             return psnr_db(sum(errors) / 3, self.video.peak)
-        y, u, v = (psnr_db(error, self.video.peak) for error in errors)
-        return (6 * y + u + v) / 8
+        return psnr_611([psnr_db(error, self.video.peak) for error in errors])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from nvcodec.metrics.psnr import frame_psnr, is_rgb, rgb_psnr
 from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
 
 PLANE_KEYS = ("y", "u", "v", "yuv_611", "rgb")
+"""Names of PSNR. Of grey and of some colour matrices, not all exist; then they are absent."""
 
 
 def domain_key(domain: Domain) -> str:
@@ -37,8 +38,8 @@ class Measurement:
 
     @property
     def psnr(self) -> dict[str, float]:
-        """Mean over frames of each PSNR, in dB."""
-        return {key: float(np.mean([frame[key] for frame in self.per_frame])) for key in PLANE_KEYS}
+        """Mean over frames of each PSNR there is, in dB."""
+        return means([{key: frame[key] for key in PLANE_KEYS if key in frame} for frame in self.per_frame])
 
     @property
     def ms_ssim_y(self) -> float:
@@ -53,6 +54,17 @@ class Measurement:
         return index, values[index]
 
 
+def means(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means of numbers by name, of those names that all have."""
+    names = [name for name in each[0] if all(name in one for one in each)] if each else []
+    return {name: float(np.mean([one[name] for one in each])) for name in names}
+
+
+def with_nulls(psnr: Mapping[str, float]) -> dict[str, float | None]:
+    """PSNR by name as JSON has it: what does not exist is null."""
+    return {key: psnr.get(key) for key in PLANE_KEYS}
+
+
 def measure(
     reference: Iterable[Planes],
     reference_format: VideoFormat,
@@ -64,9 +76,9 @@ def measure(
 ) -> Measurement:
     """Compare two videos of the same size and length.
 
-    RGB and 4:2:0 may meet: planes are compared in 4:2:0 and RGB values in RGB, each side converted only where it must
-    be, with the signalled matrix of the side that is 4:2:0. What a ``mask`` tells apart is compared in the test's
-    planes.
+    RGB and YUV may meet: planes are compared in YUV and RGB values in RGB, each side converted only where it must be,
+    to the chroma format and with the signalled matrix of the side that is YUV; two of RGB in 4:2:0. What a ``mask``
+    tells apart is compared in the test's planes.
     """
     result = Measurement()
     masked = None if mask is None else MaskedMeasurement(mask, test_format)
@@ -80,7 +92,7 @@ def measure(
 
 
 def in_planes_of(wanted: VideoFormat, planes: Planes, video: VideoFormat) -> Planes:
-    """A picture of ``video``, RGB or 4:2:0, in the planes of ``wanted``; one of the two says what RGB means."""
+    """A picture of ``video``, RGB or YUV, in the planes of ``wanted``; one of the two says what RGB means."""
     if is_rgb(wanted) == is_rgb(video):
         return planes
     if is_rgb(video):
@@ -88,12 +100,16 @@ def in_planes_of(wanted: VideoFormat, planes: Planes, video: VideoFormat) -> Pla
     return yuv_to_rgb(planes, video)
 
 
+def in_common(reference: VideoFormat, test: VideoFormat) -> VideoFormat:
+    """The YUV format in which two videos are compared: what YUV means when one is RGB, the other's tags say."""
+    tags = reference if not is_rgb(reference) else test
+    return replace(tags, chroma=ChromaFormat.YUV420) if is_rgb(tags) else tags
+
+
 def _measure_frame(
     reference: Planes, reference_format: VideoFormat, test: Planes, test_format: VideoFormat, ms_ssim: bool
 ) -> dict[str, float]:
-    # what 4:2:0 means when one side is RGB: the other side's tags
-    colour = reference_format if not is_rgb(reference_format) else test_format
-    planar = replace(colour, chroma=ChromaFormat.YUV420)
+    planar = in_common(reference_format, test_format)
 
     def in_yuv(planes: Planes, video: VideoFormat) -> Planes:
         return rgb_to_yuv(planes, planar) if is_rgb(video) else planes

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from nvcodec.color import yuv_to_rgb
+from nvcodec.color import has_rgb, yuv_to_rgb
 from nvcodec.types import ChromaFormat, CodeValues, Planes, VideoFormat
 
 MAX_PSNR_DB = 100.0
@@ -27,20 +28,31 @@ def psnr_db(error: float, peak: int) -> float:
 
 
 def frame_psnr(reference: Planes, test: Planes, video: VideoFormat) -> dict[str, float]:
-    """PSNR of one 4:2:0 picture.
+    """PSNR of one YUV picture.
 
     Args:
-        reference: Source planes of ``video``, chroma 4:2:0.
+        reference: Source planes of ``video``.
         test: Planes of the same shapes.
         video: Their format; its matrix and range say what RGB means.
 
     Returns:
         ``y``, ``u``, ``v`` of the planes; ``yuv_611`` = (6 y + u + v) / 8; ``rgb`` from the mean squared error of all
-        RGB samples, both pictures converted with the signalled matrix and rounded. In dB.
+        RGB samples, both pictures converted with the signalled matrix and rounded. In dB. Grey has ``y`` and, equal to
+        it, ``yuv_611`` alone; of a matrix that cannot be converted, ``rgb`` is not there.
     """
-    y, u, v = (psnr_db(squared_error(a, b), video.peak) for a, b in zip(reference, test, strict=True))
-    rgb = rgb_psnr(yuv_to_rgb(reference, video), yuv_to_rgb(test, video), video.peak)
-    return {"y": y, "u": u, "v": v, "yuv_611": (6 * y + u + v) / 8, "rgb": rgb}
+    found = [psnr_db(squared_error(a, b), video.peak) for a, b in zip(reference, test, strict=True)]
+    values = dict(zip(("y", "u", "v"), found, strict=False)) | {"yuv_611": psnr_611(found)}
+    if len(found) == 3 and has_rgb(video):
+        values["rgb"] = rgb_psnr(yuv_to_rgb(reference, video), yuv_to_rgb(test, video), video.peak)
+    return values
+
+
+def psnr_611(planes_db: Sequence[float]) -> float:
+    """The PSNR in dB of Y, U and V together, in which Y counts six times; that of Y where there is no chroma."""
+    if len(planes_db) == 1:
+        return planes_db[0]
+    y, u, v = planes_db
+    return (6 * y + u + v) / 8
 
 
 def rgb_psnr(reference: Planes, test: Planes, peak: int) -> float:

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.tensors import TensorSpec
-from nvcodec.types import Domain
 
-PlaneTensors = tuple[Tensor, Tensor, Tensor]
-"""Three planes of a batch, [B, rows, columns] each."""
+PlaneTensors = tuple[Tensor, ...]
+"""Planes of a batch, [B, rows, columns] each: three, or the one of grey."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,9 @@ class CellWindow:
 class Drawing(NamedTuple):
     """What a field makes of a batch of frames."""
 
-    planes: tuple[Tensor, Tensor, Tensor]
-    """Three planes, float [B, rows, columns]: (Y, U, V) with chroma at half size or (R, G, B), in units of the largest
-    code value, not clamped, cropped to the picture (or to the window drawn)."""
+    planes: PlaneTensors
+    """Float [B, rows, columns] each: (Y, U, V), (R, G, B) or (Y,), in units of the largest code value, not clamped,
+    cropped to the picture (or to the window drawn)."""
     features: list[Tensor]
     """The pyramid behind them, float [B, h, w, C], coarse to fine: the embedding, then every block's output."""
 
@@ -74,7 +73,7 @@ class VideoField(nn.Module, ABC):
         """How to draw a plane in one value; None: this field has no such way.
 
         Args:
-            plane: Which, 0 to 2.
+            plane: Which, from 0.
             level: The value in units of the largest code value; where something else is drawn first, above that.
         """
         return None
@@ -94,38 +93,36 @@ class PyramidField(VideoField):
         """
 
     @abstractmethod
-    def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(self, finest: Tensor) -> PlaneTensors:
         """The head: the finest features to planes, float [B, rows, columns], not cropped."""
 
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
         """See :meth:`VideoField.forward`."""
         features = self.features(frames, window)
-        first, second, third = self.draw(features[-1])
+        drawn = self.draw(features[-1])
         inside = region(self.geometry, self.scale, window)
         # a window's features start at its margin, or at the picture's edge where that is nearer
         skip = (0, 0) if window is None else (min(window.top, window.margin), min(window.left, window.margin))
         planes = []
-        for plane, (rows, columns) in zip((first, second, third), inside, strict=True):
-            cell = self.scale * plane.shape[1] // first.shape[1]
-            top, left = skip[0] * cell, skip[1] * cell
+        for plane, (rows, columns) in zip(drawn, inside, strict=True):
+            top = skip[0] * (self.scale * plane.shape[1] // drawn[0].shape[1])
+            left = skip[1] * (self.scale * plane.shape[2] // drawn[0].shape[2])
             planes.append(plane[:, top : top + rows.stop - rows.start, left : left + columns.stop - columns.start])
-        return Drawing((planes[0], planes[1], planes[2]), features)
+        return Drawing(tuple(planes), features)
 
 
 def region(geometry: FieldGeometry, scale: int, window: CellWindow | None) -> list[tuple[slice, slice]]:
-    """Rows and columns of each of the three planes that a window covers, within the picture."""
-    whole = (geometry.height, geometry.width)
-    half = ((geometry.height + 1) // 2, (geometry.width + 1) // 2)
-    sizes = [whole, half, half] if geometry.domain is Domain.YUV420 else [whole] * 3
+    """Rows and columns of each plane that a window covers, within the picture."""
+    chroma = geometry.chroma
     slices = []
-    for size in sizes:
+    for rows, columns in [(1, 1), *[chroma.cell] * (chroma.planes - 1)]:
+        height, width = -(-geometry.height // rows), -(-geometry.width // columns)
         if window is None:
-            slices.append((slice(0, size[0]), slice(0, size[1])))
+            slices.append((slice(0, height), slice(0, width)))
             continue
-        cell = scale if size == whole else scale // 2
-        top, left = window.top * cell, window.left * cell
-        bottom, right = top + window.rows * cell, left + window.columns * cell
-        slices.append((slice(top, min(bottom, size[0])), slice(left, min(right, size[1]))))
+        top, left = window.top * (scale // rows), window.left * (scale // columns)
+        bottom, right = top + window.rows * (scale // rows), left + window.columns * (scale // columns)
+        slices.append((slice(top, min(bottom, height)), slice(left, min(right, width))))
     return slices
 
 

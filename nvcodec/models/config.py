@@ -9,14 +9,16 @@ from typing import ClassVar
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid
 from nvcodec.quant.tensors import TensorSpec
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 
 class FieldConfig(ABC):
     """Base of the configurations, which are final frozen dataclasses. Facts with a default hold for most models."""
 
-    domains: ClassVar[tuple[Domain, ...]] = tuple(Domain)
-    """Coding domains that pictures can be drawn in."""
+    draws: ClassVar[tuple[ChromaFormat, ...]] = tuple(ChromaFormat)
+    """Layouts of planes that can be drawn."""
+    bit_depths: ClassVar[tuple[int, ...]] = (8, 10, 12)
+    """Bits per sample that can be drawn."""
     shares_parameters: ClassVar[bool] = False
     """Whether a segment without coded parameters is drawn with those of the nearest one in front of it that has some:
     then one network may draw several videos."""

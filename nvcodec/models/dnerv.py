@@ -20,7 +20,7 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.keyed_video import KeyedVideo, KeyFrameSource
 from nvcodec.models.planes import pack, unpack
 from nvcodec.models.pyramid import head_channels
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 
 class DNeRV(VideoField):
@@ -36,7 +36,7 @@ class DNeRV(VideoField):
         super().__init__()
         self.config, self.geometry, self.scale = config, geometry, config.scale
         self.specs = config.tensor_specs(geometry)
-        self.network = network or DNeRVNetwork(config, geometry.domain)
+        self.network = network or DNeRVNetwork(config, geometry.chroma)
         self.video = KeyedVideo(config, geometry)
 
     @classmethod
@@ -91,10 +91,10 @@ class DNeRVNetwork(nn.Module):
     may have any size.
     """
 
-    def __init__(self, config: DNeRVConfig, domain: Domain) -> None:
+    def __init__(self, config: DNeRVConfig, chroma: ChromaFormat) -> None:
         super().__init__()
-        self.config, self.domain = config, domain
-        packed = head_channels(config.shuffle, domain)
+        self.config, self.chroma = config, chroma
+        packed = head_channels(config.shuffle, chroma)
         self.time = nn.Sequential(
             nn.Linear(2 * config.time_levels, config.time_width), nn.GELU(), nn.Linear(config.time_width, config.stem)
         )
@@ -132,7 +132,7 @@ class DNeRVNetwork(nn.Module):
             float [T, rows, columns] each.
         """
         share = share.view(-1, 1, 1, 1)
-        pyramid = self.keys(pack(keys, self.config.shuffle, self.domain))
+        pyramid = self.keys(pack(keys, self.config.shuffle, self.chroma))
         blended = torch.lerp(pyramid[0][:1], pyramid[0][1:], share)
         stem = self.time(code)[:, None, None].expand(*blended.shape[:3], -1)
         x = _instance_norm(torch.cat([stem, blended], dim=-1))
@@ -148,8 +148,8 @@ class DNeRVNetwork(nn.Module):
         finest = _resized(flow, second.shape[1])
         chroma = _between(torch.cat([second, third], dim=-1), finest, share)
         carried = luma.squeeze(-1), chroma[..., 0], chroma[..., 1]
-        joined = torch.cat([x, pack(carried, self.config.shuffle, self.domain)], dim=-1)
-        residual = unpack(_last(self.head, joined), self.config.shuffle, self.domain)
+        joined = torch.cat([x, pack(carried, self.config.shuffle, self.chroma)], dim=-1)
+        residual = unpack(_last(self.head, joined), self.config.shuffle, self.chroma)
         drawn = [a + b for a, b in zip(carried, residual, strict=True)]
         return drawn[0], drawn[1], drawn[2]
 

@@ -11,7 +11,7 @@ from nvcodec.models.config_bytes import ConfigReader, check_range
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 
 class Span(NamedTuple):
@@ -32,7 +32,8 @@ class DNeRVConfig(FieldConfig):
     multiples of ``scale`` and cropped.
     """
 
-    domains: ClassVar[tuple[Domain, ...]] = (Domain.YUV420,)
+    draws: ClassVar[tuple[ChromaFormat, ...]] = (ChromaFormat.YUV420,)
+    bit_depths: ClassVar[tuple[int, ...]] = (8, 10)
     shares_parameters: ClassVar[bool] = True
     keyed: ClassVar[bool] = True
 
@@ -145,11 +146,12 @@ class DNeRVConfig(FieldConfig):
     def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
         """Every coded tensor in ascending order of id; names are those of the torch module's parameters.
 
-        They depend on the coding domain alone, so all videos of a file can share them. Ids: 0..3 time code, 4..5 head's
-        first convolution, 6..7 its last, 8..9 the key frames' first; block ``n`` owns ``128 * (n + 1)`` and the 127 ids
-        above it, those of the key frames' features that join it included; the flow of the head has the 128 behind.
+        They depend on the layout of the planes alone, so all videos of a file can share them. Ids: 0..3 time code, 4..5
+        head's first convolution, 6..7 its last, 8..9 the key frames' first; block ``n`` owns ``128 * (n + 1)`` and the
+        127 ids above it, those of the key frames' features that join it included; the flow of the head has the 128
+        behind.
         """
-        packed = head_channels(self.shuffle, geometry.domain)
+        packed = head_channels(self.shuffle, geometry.chroma)
         narrow = max(self.channels[-1] // 4, 4)
         joined = self.channels[-1] + packed
         specs = [

@@ -55,7 +55,7 @@ class EEN(PyramidField):
         ):
             self.blocks.append(EnhancementBlock(incoming, outgoing, stride, kernel, level.channels))
             incoming = outgoing
-        self.head = nn.Conv2d(incoming, head_channels(base.shuffle, geometry.domain), 3, padding=1)
+        self.head = nn.Conv2d(incoming, head_channels(base.shuffle, geometry.chroma), 3, padding=1)
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
@@ -83,13 +83,12 @@ class EEN(PyramidField):
     def draw(self, finest: Tensor) -> PlaneTensors:
         """The residual; see :meth:`PyramidField.draw`."""
         packed = self.head(finest.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return unpack(packed, self.shuffle, self.geometry.domain)
+        return unpack(packed, self.shuffle, self.geometry.chroma)
 
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
         """The layers below plus the residual; see :meth:`VideoField.forward`."""
         residual, features = super().forward(frames, window)
-        first, second, third = (a + b for a, b in zip(self.below.planes(frames), residual, strict=True))
-        return Drawing((first, second, third), features)
+        return Drawing(tuple(a + b for a, b in zip(self.below.planes(frames), residual, strict=True)), features)
 
     def residual(self, frames: Tensor) -> PlaneTensors:
         """What this layer alone adds, float32 [B, rows, columns]."""

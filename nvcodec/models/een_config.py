@@ -53,7 +53,7 @@ class EENConfig:
         if self.grid_channels:
             shape = (ceil(geometry.frames / self.grid_interval), start.rows, start.columns, self.grid_channels)
             specs.append(TensorSpec(0, "grid", shape, Role.GRID, 3, 0))
-        head = head_channels(base.shuffle, geometry.domain)
+        head = head_channels(base.shuffle, geometry.chroma)
         specs.append(TensorSpec(2, "head.weight", (head, self.channels[-1], 3, 3), Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(3, "head.bias", (head,), Role.VECTOR, None))
         incoming = start.channels + self.grid_channels

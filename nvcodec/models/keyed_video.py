@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from nvcodec.models.base import PlaneTensors
 from nvcodec.models.dnerv_config import DNeRVConfig, Span, key_times
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.types import Domain
 
 
 class KeyFrameSource(Protocol):
@@ -100,12 +99,12 @@ class KeyedVideo(nn.Module):
         planes = []
         for index, keys in enumerate(zip(*pair, strict=True)):
             # a plane of a single sample may be half of one that is no larger
-            cell = 2 if index and self.geometry.domain is Domain.YUV420 else 1
+            cells = self.geometry.chroma.cell if index else (1, 1)
             rows, columns = (
                 torch.arange(span.outer.start // cell, span.outer.stop // cell, device=keys[0].device).clamp(
                     max=size - 1
                 )
-                for span, size in zip((vertical, horizontal), keys[0].shape, strict=True)
+                for span, size, cell in zip((vertical, horizontal), keys[0].shape, cells, strict=True)
             )
             planes.append(torch.stack([key[rows][:, columns] for key in keys]).to(torch.float32) / self._peak)
         return self.code[frames], self.share[frames], (planes[0], planes[1], planes[2])
@@ -120,10 +119,7 @@ class KeyedVideo(nn.Module):
 
     def inside(self, planes: PlaneTensors, vertical: Span, horizontal: Span) -> PlaneTensors:
         """The part of a tile's planes that is its own, without margins and what lies outside of the picture."""
-        first, second, third = (
-            plane[:, _own(vertical, plane.shape[1]), _own(horizontal, plane.shape[2])] for plane in planes
-        )
-        return first, second, third
+        return tuple(plane[:, _own(vertical, plane.shape[1]), _own(horizontal, plane.shape[2])] for plane in planes)
 
 
 def time_code(times: list[int], frames: int, levels: int) -> Tensor:

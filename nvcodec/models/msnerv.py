@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import CellWindow, FlatPlane, at_times, lerp_rows
+from nvcodec.models.base import CellWindow, FlatPlane, PlaneTensors, at_times, lerp_rows
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.gops import DepthwiseKernel, GroupedField, Groups
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
@@ -42,7 +42,7 @@ class MSNeRV(GroupedField):
         for index, outgoing in enumerate(config.channels):
             self.blocks.append(Block(config, index, incoming, outgoing, geometry))
             incoming = outgoing
-        self.head = Conv3x3(incoming, head_channels(config.shuffle, geometry.domain))
+        self.head = Conv3x3(incoming, head_channels(config.shuffle, geometry.chroma))
         nn.init.constant_(self.head.bias, 0.5)  # mid-grey: the fit starts from a picture, not from black
 
     def features(self, frames: Tensor, window: CellWindow | None = None, levels: int | None = None) -> list[Tensor]:
@@ -60,13 +60,13 @@ class MSNeRV(GroupedField):
             pyramid.append(x)
         return pyramid
 
-    def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(self, finest: Tensor) -> PlaneTensors:
         """See :meth:`PyramidField.draw`."""
-        return unpack(self.head(finest), self.config.shuffle, self.geometry.domain)
+        return unpack(self.head(finest), self.config.shuffle, self.geometry.chroma)
 
     def flat_plane(self, plane: int, level: float) -> FlatPlane:
         """See :meth:`VideoField.flat_plane`."""
-        channels = channels_of(plane, self.config.shuffle, self.geometry.domain)
+        channels = channels_of(plane, self.config.shuffle, self.geometry.chroma)
         return FlatPlane("head.weight", "head.bias", channels, level)
 
     def temporal_features(self, frames: Tensor) -> Tensor:

@@ -181,7 +181,7 @@ class MSNeRVConfig(FieldConfig):
             specs.append(TensorSpec(1, "encoder.gop_grid", shape, Role.GRID, 3))
         specs.append(TensorSpec(2, "stem.weight", (base, self.grid_channels, 3, 3), Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(3, "stem.bias", (base,), Role.VECTOR, None))
-        head = head_channels(self.shuffle, geometry.domain)
+        head = head_channels(self.shuffle, geometry.chroma)
         specs.append(TensorSpec(4, "head.weight", (head, self.channels[-1], 3, 3), Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(5, "head.bias", (head,), Role.VECTOR, None))
         for index, level in enumerate(self.grids):

@@ -7,71 +7,80 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nvcodec.models.base import CellWindow, PlaneTensors
-from nvcodec.models.pyramid import head_channels
-from nvcodec.types import Domain
+from nvcodec.models.pyramid import chroma_block, chroma_excess, head_channels
+from nvcodec.types import ChromaFormat
 
 
-def unpack(packed: Tensor, factor: int, domain: Domain) -> PlaneTensors:
+def unpack(packed: Tensor, factor: int, chroma: ChromaFormat) -> PlaneTensors:
     """Channels of the head to planes.
 
     Args:
-        packed: [B, h, w, channels], ``factor``^2 for the first plane, and the rest in two equal parts for the others:
-            as many, or a quarter where chroma is drawn at half size.
+        packed: [B, h, w, channels], ``factor``^2 for the first plane, and the rest in equal parts for the others.
         factor: Samples of the first plane per position, along each axis.
-        domain: In 4:2:0, chroma that was drawn at full size is halved.
+        chroma: Layout of the planes. What it halves and was drawn at full size is halved.
 
     Returns:
-        [B, factor*h, factor*w], and two of the same size or half of it.
+        [B, factor*h, factor*w], and the others of the same size or half of it along an axis.
     """
-    luma = factor**2
-    chroma = (packed.shape[-1] - luma) // 2
-    first = shuffle(packed[..., :luma], factor)
-    block = factor if chroma == luma else factor // 2
-    second = shuffle(packed[..., luma : luma + chroma], block)
-    third = shuffle(packed[..., luma + chroma :], block)
-    if domain is Domain.YUV420 and chroma == luma:
-        return first, halve(second), halve(third)
-    return first, second, third
+    luma, block = factor**2, chroma_block(factor, chroma)
+    planes = [shuffle(packed[..., :luma], (factor, factor))]
+    size = block[0] * block[1]
+    for start in range(luma, packed.shape[-1], size):
+        planes.append(mean_cells(shuffle(packed[..., start : start + size], block), chroma_excess(factor, chroma)))
+    return tuple(planes)
 
 
-def channels_of(plane: int, factor: int, domain: Domain) -> Tensor:
+def channels_of(plane: int, factor: int, chroma: ChromaFormat) -> Tensor:
     """Channels of the head that a plane is made of, int64: those that are seen in it where :func:`unpack` puts them."""
-    each = torch.eye(head_channels(factor, domain))[:, None, None]
-    return unpack(each, factor, domain)[plane].flatten(1).any(dim=1).nonzero().squeeze(1)
+    each = torch.eye(head_channels(factor, chroma))[:, None, None]
+    return unpack(each, factor, chroma)[plane].flatten(1).any(dim=1).nonzero().squeeze(1)
 
 
-def pack(planes: PlaneTensors, factor: int, domain: Domain) -> Tensor:
+def pack(planes: PlaneTensors, factor: int, chroma: ChromaFormat) -> Tensor:
     """Planes to channels, as :func:`unpack` takes them apart again.
 
     Args:
-        planes: [B, factor*h, factor*w], and two of the same size or half of it.
+        planes: [B, factor*h, factor*w], and the others of the same size or half of it along an axis.
         factor: Samples of the first plane per position, along each axis.
-        domain: In 4:2:0 with an odd factor, chroma is first repeated to full size.
+        chroma: Layout of the planes. What it halves is first repeated to full size where the factor is odd.
 
     Returns:
         [B, h, w, channels].
     """
-    first, second, third = (plane.unsqueeze(1) for plane in planes)
-    chroma = factor
-    if domain is Domain.YUV420:
-        if factor % 2 == 0:
-            chroma = factor // 2
-        else:
-            second, third = (F.interpolate(plane, scale_factor=2, mode="nearest") for plane in (second, third))
-    parts = [F.pixel_unshuffle(first, factor), *(F.pixel_unshuffle(plane, chroma) for plane in (second, third))]
+    block, excess = chroma_block(factor, chroma), chroma_excess(factor, chroma)
+    parts = [unshuffle(planes[0], (factor, factor))]
+    parts += [unshuffle(repeated(plane, excess), block) for plane in planes[1:]]
     return torch.cat(parts, dim=1).permute(0, 2, 3, 1)
 
 
-def shuffle(x: Tensor, factor: int) -> Tensor:
-    """[B, h, w, factor^2] -> plane [B, factor*h, factor*w]."""
+def shuffle(x: Tensor, block: tuple[int, int]) -> Tensor:
+    """[B, h, w, rows * columns of a block] -> plane [B, rows*h, columns*w]."""
     batch, height, width, _ = x.shape
-    cells = x.reshape(batch, height, width, factor, factor).permute(0, 1, 3, 2, 4)
-    return cells.reshape(batch, height * factor, width * factor)
+    rows, columns = block
+    cells = x.reshape(batch, height, width, rows, columns).permute(0, 1, 3, 2, 4)
+    return cells.reshape(batch, height * rows, width * columns)
 
 
-def halve(plane: Tensor) -> Tensor:
-    """Mean over 2x2 samples: a full-size chroma plane to 4:2:0."""
-    return F.avg_pool2d(plane.unsqueeze(1), 2, ceil_mode=True).squeeze(1)
+def unshuffle(plane: Tensor, block: tuple[int, int]) -> Tensor:
+    """[B, rows*h, columns*w] -> [B, rows * columns of a block, h, w]."""
+    batch, height, width = plane.shape
+    rows, columns = block
+    cells = plane.reshape(batch, height // rows, rows, width // columns, columns).permute(0, 2, 4, 1, 3)
+    return cells.reshape(batch, rows * columns, height // rows, width // columns)
+
+
+def repeated(plane: Tensor, cell: tuple[int, int]) -> Tensor:
+    """Each sample of [B, rows, columns] as a cell of equal ones."""
+    if cell == (1, 1):
+        return plane
+    return F.interpolate(plane.unsqueeze(1), scale_factor=cell, mode="nearest").squeeze(1)
+
+
+def mean_cells(plane: Tensor, cell: tuple[int, int]) -> Tensor:
+    """Mean over cells, of fewer samples at an odd end: a full-size chroma plane to the size it is stored in."""
+    if cell == (1, 1):
+        return plane
+    return F.avg_pool2d(plane.unsqueeze(1), cell, ceil_mode=True).squeeze(1)
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -33,7 +33,7 @@ class Preview(VideoField):
         assert window is None
         narrow = F.conv2d(self.places(frames), self.kernel, padding=1).permute(0, 2, 3, 1)  # [B, h, w, rank]
         packed = F.linear(narrow, self.mixing, self.bias)  # [B, h, w, outputs]
-        return Drawing(self._cropped(unpack(packed, self.shape.shuffle, self.geometry.domain)), [])
+        return Drawing(self._cropped(unpack(packed, self.shape.shuffle, self.geometry.chroma)), [])
 
     def places(self, frames: Tensor) -> Tensor:
         """What the head is drawn from for frames int64 [B], float [B, inputs, h, w]."""
@@ -43,5 +43,4 @@ class Preview(VideoField):
     def _cropped(self, planes: PlaneTensors) -> PlaneTensors:
         """The part of planes that cover the picture which is the picture."""
         inside = region(self.geometry, self.scale, None)
-        first, second, third = (plane[:, rows, columns] for plane, (rows, columns) in zip(planes, inside, strict=True))
-        return first, second, third
+        return tuple(plane[:, rows, columns] for plane, (rows, columns) in zip(planes, inside, strict=True))

@@ -60,7 +60,7 @@ def preview_shape(pyramid: Pyramid, geometry: FieldGeometry, divisor: int, level
     shuffle = max(1, place // divisor)
     if (place % divisor and divisor % place) or shuffle > MAX_SHUFFLE:
         raise ValueError(f"level {level} has {place} samples to a place, which 1/{divisor} does not match")
-    inputs, outputs = pyramid.levels[level].channels, head_channels(shuffle, geometry.domain)
+    inputs, outputs = pyramid.levels[level].channels, head_channels(shuffle, geometry.chroma)
     if not 1 <= rank <= outputs:
         raise ValueError(f"rank {rank} is not in 1..{outputs}")
     return PreviewShape(divisor, level, rank, inputs, outputs, shuffle, max(1, divisor // place))
@@ -80,7 +80,7 @@ def choose_level(pyramid: Pyramid, divisor: int) -> int | None:
 
 def most_rank(pyramid: Pyramid, geometry: FieldGeometry, divisor: int, level: int) -> int:
     """Channels that hold the samples of one place of a level that :func:`choose_level` chose."""
-    return head_channels(max(1, _samples(pyramid, level) // divisor), geometry.domain)
+    return head_channels(max(1, _samples(pyramid, level) // divisor), geometry.chroma)
 
 
 def preview_geometry(geometry: FieldGeometry, divisor: int) -> FieldGeometry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,22 @@ class Pyramid:
         return 4 * sum(level.rows * level.columns * level.channels for level in self.levels)
 
 
-def head_channels(shuffle: int, domain: Domain) -> int:
+def head_channels(shuffle: int, chroma: ChromaFormat) -> int:
     """Channels that hold the samples of one place of the finest level: all of the first plane's, and of the others."""
-    luma = shuffle**2
-    if domain is Domain.YUV420 and shuffle % 2 == 0:
-        return luma + luma // 2
-    return 3 * luma
+    rows, columns = chroma_block(shuffle, chroma)
+    return shuffle**2 + (chroma.planes - 1) * rows * columns
+
+
+def chroma_block(shuffle: int, chroma: ChromaFormat) -> tuple[int, int]:
+    """Rows and columns of samples that a head draws for each place of a plane behind the first.
+
+    An odd number cannot be halved: along that axis, chroma is drawn at full size, and then halved.
+    """
+    rows, columns = (shuffle if shuffle % cell else shuffle // cell for cell in chroma.cell)
+    return rows, columns
+
+
+def chroma_excess(shuffle: int, chroma: ChromaFormat) -> tuple[int, int]:
+    """By how much planes behind the first are larger as a head draws them than they are, along each axis."""
+    rows, columns = (cell if shuffle % cell else 1 for cell in chroma.cell)
+    return rows, columns

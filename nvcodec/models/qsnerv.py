@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nvcodec.models.base import CellWindow, FlatPlane, PyramidField, at_times
+from nvcodec.models.base import CellWindow, FlatPlane, PlaneTensors, PyramidField, at_times
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.latent import latent
 from nvcodec.models.planes import channels_of, cut, resize, unpack
@@ -52,7 +52,7 @@ class QSNeRV(PyramidField):
         for stride, kernel, outgoing in zip(config.strides, config.kernels, config.channels, strict=True):
             self.blocks.append(Convolution(incoming, outgoing * stride**2, kernel))
             incoming = outgoing
-        self.head = Convolution(incoming, head_channels(config.shuffle, geometry.domain), 3)
+        self.head = Convolution(incoming, head_channels(config.shuffle, geometry.chroma), 3)
 
     def features(self, frames: Tensor, window: CellWindow | None = None, levels: int | None = None) -> list[Tensor]:
         """See :meth:`PyramidField.features`. With a window, borders within its margin differ from the whole picture."""
@@ -71,14 +71,14 @@ class QSNeRV(PyramidField):
             pyramid.append(x)
         return pyramid
 
-    def draw(self, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(self, finest: Tensor) -> PlaneTensors:
         """See :meth:`PyramidField.draw`."""
         packed = 0.5 * torch.tanh(self.head(finest)) + 0.5  # [B, h, w, head channels]
-        return unpack(packed, self.config.shuffle, self.geometry.domain)
+        return unpack(packed, self.config.shuffle, self.geometry.chroma)
 
     def flat_plane(self, plane: int, level: float) -> FlatPlane:
         """See :meth:`VideoField.flat_plane`."""
-        channels = channels_of(plane, self.config.shuffle, self.geometry.domain)
+        channels = channels_of(plane, self.config.shuffle, self.geometry.chroma)
         within = min(max(level, _NEAREST), 1 - _NEAREST)
         return FlatPlane("head.weight", "head.bias", channels, math.atanh(2 * within - 1))
 

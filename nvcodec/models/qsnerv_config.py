@@ -143,7 +143,7 @@ class QSNeRVConfig(FieldConfig):
         the 127 ids above it, those of the skip that joins behind it included.
         """
         rows, columns = self.base_size(geometry)
-        head = head_channels(self.shuffle, geometry.domain)
+        head = head_channels(self.shuffle, geometry.chroma)
         specs = [
             TensorSpec(0, "embedding", (geometry.frames, rows, columns, self.embedding), Role.GRID, 3),
             TensorSpec(2, "stem.weight", (self.stem, self.embedding, 1, 1), Role.WEIGHT, 0, 1),

@@ -23,7 +23,7 @@ from nvcodec.container import (
 from nvcodec.container.chunks import preamble_bytes
 from nvcodec.container.metadata import metadata_bytes
 from nvcodec.errors import BitstreamError, UnsupportedError
-from nvcodec.types import VideoFormat
+from nvcodec.types import ChromaFormat, VideoFormat
 
 if TYPE_CHECKING:
     from conftest import Sample
@@ -90,9 +90,9 @@ def test_any_interleaving_of_streams_round_trips(parts: list[tuple[int, int, byt
 @pytest.mark.parametrize(
     ("major", "minor", "message"),
     [
-        (2, 0, "uses bitstream version 2.0; this nvc reads up to 1.0"),
-        (1, 1, "uses bitstream version 1.1; this nvc reads up to 1.0"),
-        (255, 255, "uses bitstream version 255.255; this nvc reads up to 1.0"),
+        (2, 0, "uses bitstream version 2.0; this nvc reads up to 1.1"),
+        (1, 2, "uses bitstream version 1.2; this nvc reads up to 1.1"),
+        (255, 255, "uses bitstream version 255.255; this nvc reads up to 1.1"),
     ],
 )
 def test_later_versions_are_refused_with_a_remedy(sample: Sample, major: int, minor: int, message: str) -> None:
@@ -101,6 +101,21 @@ def test_later_versions_are_refused_with_a_remedy(sample: Sample, major: int, mi
     assert caught.value.message == message
     assert caught.value.hint == "Upgrade with: pip install -U neural-video-codec"
     assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12])
+@pytest.mark.parametrize("chroma", ChromaFormat)
+def test_files_have_the_lowest_version_that_can_hold_them(chroma: ChromaFormat, depth: int) -> None:
+    domain = Domain.RGB if chroma is ChromaFormat.RGB else Domain.YUV420
+    streams = tuple(StreamHeader(VideoFormat(4, 4, None, *kind), 1) for kind in ((8, chroma), (depth, chroma)))
+    header = SequenceHeader(ModelId.MSNERV, domain, streams, b"")
+    data = write_container(header, [BaseSegment(stream, 0, 1, b"") for stream in range(2)])
+    is_old = chroma in (ChromaFormat.YUV420, ChromaFormat.RGB) and depth < 12
+    assert data[8:10] == bytes([1, 0 if is_old else 1]) and read_container(data).version == (1, data[9])
+    assert read_container(data[:9] + b"\x01" + data[10:]).header == header
+    if not is_old:
+        with pytest.raises(BitstreamError, match=r"'HEAD' .*version 1\.1 in a file of version 1\.0"):
+            read_container(data[:9] + b"\x00" + data[10:])
 
 
 def test_other_files_are_told_apart(sample: Sample) -> None:

@@ -36,8 +36,8 @@ NO_LIMITS = Limits(*[2**64] * 9)
 names = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=60)
 colours = st.builds(Colour, *[st.integers(0, 255)] * 3, st.booleans())
 formats = st.builds(
-    VideoFormat, U32, U32, st.none() | st.builds(Fraction, U32, U32), st.sampled_from((8, 10)),
-    st.just(ChromaFormat.YUV420), colours,
+    VideoFormat, U32, U32, st.none() | st.builds(Fraction, U32, U32), st.sampled_from((8, 10, 12)),
+    st.sampled_from([chroma for chroma in ChromaFormat if chroma is not ChromaFormat.RGB]), colours,
 )  # fmt: skip
 streams = st.builds(StreamHeader, formats, U32, names)
 headers = st.builds(
@@ -172,7 +172,7 @@ def test_metadata_round_trip(metadata: dict[str, str | int | float]) -> None:
         (1, 3, "uses coding domain id 3"),
         (2, 1, "uses prior id 1"),
         (3, 1, "uses render profile 1"),
-        (19, 12, "uses bit depth 12"),
+        (19, 14, "uses bit depth 14"),
         (20, 7, "uses chroma format 7"),
     ],
 )
@@ -202,7 +202,7 @@ def test_unknown_features_are_named(at: int, value: int, complaint: str) -> None
         ("cafe01", "cafe00", "stream count 0"),
         ("cafe01", "cafe8120", "stream count 4,097"),
         ("03 01 00", "03 01 8000", "pads the number 'prior id'"),
-        ("08 01 06", "08 02 06", "not 4:2:0 in the domain yuv420"),
+        ("08 01 06", "08 02 06", "a stream of RGB in the domain yuv420"),
     ],
 )
 def test_broken_headers_are_named(old: str, new: str, complaint: str) -> None:

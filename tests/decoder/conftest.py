@@ -32,7 +32,7 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
 from nvcodec.quant.tensors import digest
-from nvcodec.types import Domain, Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
 
 torch.set_num_threads(1)
 
@@ -48,10 +48,10 @@ def _gops(frames: int) -> tuple[int, ...]:
     return tuple(start for start in (0, 1, 3, 7) if start < frames)
 
 
-def _segment(video: VideoFormat, domain: Domain, frames: int, seed: int, codes: int) -> tuple[bytes, bytes, list[int]]:
+def _segment(video: VideoFormat, frames: int, seed: int, codes: int) -> tuple[bytes, bytes, list[int]]:
     """Payload, digest and samples of a random network whose pictures are neither flat nor saturated."""
     torch.manual_seed(seed)
-    flat = FlatField(MSNeRV(CONFIG, FieldGeometry(frames, video.height, video.width, domain, _gops(frames))))
+    flat = FlatField(MSNeRV(CONFIG, FieldGeometry(frames, video.height, video.width, video.chroma, _gops(frames))))
     vector = flat.vector.detach().clone()
     for spec, part in zip(flat.specs, torch.split(vector, flat.sizes), strict=True):
         if spec.name.startswith("encoder.") and "window" not in spec.name:
@@ -78,9 +78,9 @@ def coded() -> Callable[..., bytes]:
         codes: int = -32,
         change: Callable[[SegmentDigest], SegmentDigest] = lambda digest: digest,
     ) -> bytes:
-        domain = Domain(video.chroma)
+        domain = Domain.RGB if video.chroma is ChromaFormat.RGB else Domain.YUV420
         header = SequenceHeader(ModelId.MSNERV, domain, (StreamHeader(video, sum(frames), "waves"),), CONFIG.to_bytes())
-        parts = [_segment(video, domain, count, index, codes) for index, count in enumerate(frames)]
+        parts = [_segment(video, count, index, codes) for index, count in enumerate(frames)]
         segments = [
             BaseSegment(0, sum(frames[:index]), count, parts[index][0], _gops(count))
             for index, count in enumerate(frames)

@@ -38,6 +38,9 @@ def test_every_byte_of_a_file(coded: Coded) -> None:
     rng = random.Random(0)
     for byte in range(len(data)):
         for bit in range(8) if byte in headers else [rng.randrange(8)]:
+            if (byte, bit) == (9, 0):  # version 1.1 instead of 1.0, which can hold all the same
+                _read(_flipped(data, byte, bit))
+                continue
             with pytest.raises((BitstreamError, UnsupportedError)) as caught:
                 _read(_flipped(data, byte, bit))
             assert caught.value.message.isprintable()

@@ -23,7 +23,7 @@ from nvcodec.decoder.shrink import shrunk, shrunk_format
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.errors import BitstreamError, UnsupportedError, UsageError
 from nvcodec.models.base import PyramidField
-from nvcodec.models.previews import PreviewShape, choose_level, preview_shape
+from nvcodec.models.previews import PreviewShape, choose_level, most_rank, preview_shape
 from nvcodec.quant.steps import dequantise
 from nvcodec.quant.tensors import IntegerTensor
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
@@ -39,7 +39,7 @@ def _shape(session: Session, divisor: int, ordinal: int = 0) -> PreviewShape:
     pyramid = session.config.pyramid(geometry)
     level = choose_level(pyramid, divisor)
     assert level is not None
-    return preview_shape(pyramid, geometry, divisor, level, 3)
+    return preview_shape(pyramid, geometry, divisor, level, min(3, most_rank(pyramid, geometry, divisor, level)))
 
 
 def _head(data: bytes, divisor: int, ordinal: int = 0) -> PreviewHead:
@@ -56,6 +56,12 @@ def _head(data: bytes, divisor: int, ordinal: int = 0) -> PreviewHead:
 
 def _with(data: bytes, *heads: PreviewHead) -> bytes:
     return data + b"".join(chunk_bytes("pREV", head.to_bytes()) for head in heads)
+
+
+def _pairs(plane: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of every two samples along an axis; an odd last one stays."""
+    whole = np.concatenate([plane, plane.take([-1], axis)], axis) if plane.shape[axis] % 2 else plane
+    return (whole.take(range(0, whole.shape[axis], 2), axis) + whole.take(range(1, whole.shape[axis], 2), axis)) / 2
 
 
 def _means(plane: np.ndarray, divisor: int) -> np.ndarray:
@@ -102,14 +108,16 @@ def test_a_stored_head_draws_what_the_specification_says(coded: Coded, chroma: C
         z = torch.einsum("hr,rij->ijh", mixing, z) + bias
         k, at = shape.shuffle, 0
         for index, (plane, (rows, columns)) in enumerate(zip(planes, reader.format.plane_shapes, strict=True)):
-            q = k // 2 if index and chroma is ChromaFormat.YUV420 and k % 2 == 0 else k
-            full = np.zeros((q * z.shape[0], q * z.shape[1]))
+            halved = {ChromaFormat.YUV420: (True, True), ChromaFormat.YUV422: (False, True)}.get(chroma, (False, False))
+            q, r = (k // 2 if index and half and k % 2 == 0 else k for half in halved)
+            full = np.zeros((q * z.shape[0], r * z.shape[1]))
             for u in range(q):
-                for v in range(q):
-                    full[u::q, v::q] = z[:, :, at + u * q + v]
-            at += q * q
-            if index and chroma is ChromaFormat.YUV420 and k % 2:
-                full = _means(full, 2)
+                for v in range(r):
+                    full[u::q, v::r] = z[:, :, at + u * r + v]
+            at += q * r
+            if index and k % 2:
+                for axis in (axis for axis, half in enumerate(halved) if half):
+                    full = _pairs(full, axis)
             wanted = np.rint(full[:rows, :columns] * 255).clip(0, 255)
             assert abs(wanted - plane).max() <= 1
     assert np.ptp(drawn[0][0]) > 20 and len({planes[0].tobytes() for planes in drawn}) == 3

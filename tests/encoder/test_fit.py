@@ -20,7 +20,7 @@ from nvcodec.encoder.footage.clip import Clip
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
-from nvcodec.types import Domain, Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 MakeFit = Callable[..., Fit]
 CONFIG = MSNeRVConfig((2, 2), (8, 6), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4, local_levels=1)
@@ -31,7 +31,7 @@ def make_fit(moving: Callable[[VideoFormat, int], list[Planes]]) -> MakeFit:
     def make(steps: int, **config: object) -> Fit:
         torch.manual_seed(0)
         video = VideoFormat(64, 48)
-        field = MSNeRV(CONFIG, FieldGeometry(8, 48, 64, Domain.YUV420))
+        field = MSNeRV(CONFIG, FieldGeometry(8, 48, 64, ChromaFormat.YUV420))
         painter = Painter(FlatField(field), [], lambda event: None)
         settings = replace(FitConfig(), **config)  # type: ignore[arg-type]
         clip = Clip.load(moving(video, 8), video, 8)

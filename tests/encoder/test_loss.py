@@ -14,20 +14,20 @@ from nvcodec.metrics.measure import measure
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
-from nvcodec.types import Domain, Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 Moving = Callable[[VideoFormat, int], list[Planes]]
 CONFIG = MSNeRVConfig((2, 2), (8, 6), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4)
 
 
-@pytest.mark.parametrize("domain", Domain)
-@pytest.mark.parametrize("depth", [8, 10])
-def test_picture_error_is_the_metric(moving: Moving, domain: Domain, depth: int) -> None:
-    video = VideoFormat(53, 37, bit_depth=depth, chroma=domain.chroma)
+@pytest.mark.parametrize("chroma", ChromaFormat)
+@pytest.mark.parametrize("depth", [8, 10, 12])
+def test_picture_error_is_the_metric(moving: Moving, chroma: ChromaFormat, depth: int) -> None:
+    video = VideoFormat(53, 37, bit_depth=depth, chroma=chroma)
     first, second = moving(video, 1), moving(video, 2)[1:]
     drawn, target = (Clip.load(pictures, video, 1).targets(torch.tensor([0])) for pictures in (first, second))
-    db = -10 * torch.log10(picture_error(drawn, target, domain))
-    key = "yuv_611" if domain is Domain.YUV420 else "rgb"
+    db = -10 * torch.log10(picture_error(drawn, target, chroma))
+    key = "rgb" if chroma is ChromaFormat.RGB else "yuv_611"
     assert db.item() == pytest.approx(measure(second, video, first, video).psnr[key], abs=0.01)
 
 
@@ -52,16 +52,16 @@ def test_pooled_targets_are_maxima_over_cells() -> None:
 
 
 @pytest.mark.parametrize("kind", ["psnr", "adaptive", "hinerv", "ssim"])
-@pytest.mark.parametrize("domain", Domain)
-def test_every_loss_falls_towards_the_source(moving: Moving, kind: str, domain: Domain) -> None:
+@pytest.mark.parametrize("chroma", ChromaFormat)
+def test_every_loss_falls_towards_the_source(moving: Moving, kind: str, chroma: ChromaFormat) -> None:
     torch.manual_seed(0)
-    video = VideoFormat(64, 48, chroma=domain.chroma)
-    field = MSNeRV(CONFIG, FieldGeometry(4, 48, 64, domain))
+    video = VideoFormat(64, 48, chroma=chroma)
+    field = MSNeRV(CONFIG, FieldGeometry(4, 48, 64, chroma))
     distortion = Distortion(LossConfig(kind, multi_resolution=True, high_frequency=True), field)
     targets = Clip.load(moving(video, 1), video, 1).targets(torch.tensor([0]))
     features = field.features(torch.tensor([0]))
     values = [
-        distortion(tuple(t + noise * torch.randn_like(t) for t in targets), targets, features, 1.0)  # type: ignore[arg-type]
+        distortion(tuple(t + noise * torch.randn_like(t) for t in targets), targets, features, 1.0)
         for noise in (0.2, 0.05, 0.01)
     ]
     assert values[0] > values[1] > values[2] > 0
@@ -69,7 +69,7 @@ def test_every_loss_falls_towards_the_source(moving: Moving, kind: str, domain: 
 
 def test_heads_fade_and_are_not_coded() -> None:
     torch.manual_seed(0)
-    geometry = FieldGeometry(4, 48, 64, Domain.YUV420)
+    geometry = FieldGeometry(4, 48, 64, ChromaFormat.YUV420)
     field = MSNeRV(CONFIG, geometry)
     names = {name for name, _ in field.named_parameters()}
     distortion = Distortion(LossConfig(multi_resolution=True, auxiliary_until=0.5), field)

@@ -13,14 +13,14 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
 from nvcodec.quant.tensors import Role
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 CONFIG = MSNeRVConfig((2, 2), (16, 12), (1, 1), (2, 2), (GridLevel(2, 1, 4),), shuffle=4, local_levels=1)
 
 
 def _flat() -> FlatField:
     torch.manual_seed(0)
-    return FlatField(MSNeRV(CONFIG, FieldGeometry(8, 48, 64, Domain.YUV420)))
+    return FlatField(MSNeRV(CONFIG, FieldGeometry(8, 48, 64, ChromaFormat.YUV420)))
 
 
 def _optimiser(flat: FlatField) -> tuple[FieldOptimiser, Tensor]:

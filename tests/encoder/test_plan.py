@@ -14,14 +14,14 @@ from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.encoder.plan.memory import activation_bytes, fit_bytes, tile_cells
 from nvcodec.encoder.plan.plan import Plan, Span, choose_domain, make_plan, plan_parts, split
 from nvcodec.encoder.plan.presets import PRESETS, bpp_for_crf, choose_strides, plan_network, weight_for_crf
-from nvcodec.errors import UsageError
+from nvcodec.errors import UnsupportedError, UsageError
 from nvcodec.models import registry
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
-from nvcodec.types import ChromaFormat, Domain, VideoFormat
+from nvcodec.types import ChromaFormat, Colour, Domain, VideoFormat
 
 SMALL = VideoFormat(64, 48)
-FULL_HD = FieldGeometry(600, 1080, 1920, Domain.YUV420)
+FULL_HD = FieldGeometry(600, 1080, 1920, ChromaFormat.YUV420)
 
 
 def _parameters(config: MSNeRVConfig, geometry: FieldGeometry) -> int:
@@ -39,12 +39,12 @@ def _plan(video: VideoFormat = SMALL, frames: int = 8, preset: str = "medium", *
     st.integers(64, 3840),
     st.integers(1, 3000),
     st.integers(1, 20_000_000),
-    st.sampled_from(Domain),
+    st.sampled_from(ChromaFormat),
 )
 def test_any_picture_and_budget_has_a_network(
-    name: str, height: int, width: int, frames: int, parameters: int, domain: Domain
+    name: str, height: int, width: int, frames: int, parameters: int, chroma: ChromaFormat
 ) -> None:
-    geometry, preset = FieldGeometry(frames, height, width, domain), PRESETS[name]
+    geometry, preset = FieldGeometry(frames, height, width, chroma), PRESETS[name]
     network = plan_network(preset, geometry, parameters, max_channels=preset.max_channels)
     assert network.strides == choose_strides(preset, height, width)
     rows, columns = network.base_size(geometry)
@@ -111,8 +111,31 @@ def test_coding_domain() -> None:
         choose_domain([rgb], "yuv420", msnerv)
     with pytest.raises(UsageError, match="--domain rgb is not for dnerv"):
         choose_domain([planar], "rgb", dnerv)
-    with pytest.raises(UsageError, match="the source is RGB"):
+    with pytest.raises(UsageError, match="the source is 8-bit RGB"):
         choose_domain([planar, rgb], None, dnerv)
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12])
+@pytest.mark.parametrize("chroma", ChromaFormat)
+def test_every_model_but_that_of_key_frames_draws_all_planes(chroma: ChromaFormat, depth: int) -> None:
+    video = VideoFormat(64, 48, bit_depth=depth, chroma=chroma)
+    for name in ("msnerv", "tenerv", "qsnerv"):
+        domain = choose_domain([video], None, registry.by_name(name))
+        assert domain.drawn(chroma) is chroma
+        assert choose_domain([video], "rgb", registry.by_name(name)).drawn(chroma) is ChromaFormat.RGB
+    if chroma is ChromaFormat.YUV420 and depth < 12:
+        assert choose_domain([video], None, registry.by_name("dnerv")) is Domain.YUV420
+        return
+    with pytest.raises(UsageError, match=f"the source is {depth}-bit {chroma}; the key frames of dnerv are 4:2:0"):
+        choose_domain([video], None, registry.by_name("dnerv"))
+
+
+@pytest.mark.parametrize("matrix", [3, 10, 13, 14])
+def test_rgb_of_an_unknown_matrix_is_refused_before_the_fit(matrix: int) -> None:
+    video, model = VideoFormat(64, 48, colour=Colour(matrix=matrix)), registry.by_name("msnerv")
+    assert choose_domain([video], None, model) is Domain.YUV420
+    with pytest.raises(UnsupportedError, match=f"colour matrix {matrix}"):
+        choose_domain([video], "rgb", model)
 
 
 def test_targets_in_bytes() -> None:
@@ -135,13 +158,13 @@ def test_epochs_decide_the_steps() -> None:
     video = VideoFormat(64, 48)
     plan = _plan(video, 20, epochs=1.5, segment=10)
     assert plan.steps == (15, 15) and plan.parts == ((Span(0, 0, 0, 10),), (Span(1, 0, 10, 10),))
-    assert plan.geometry(plan.spans[1], video) == FieldGeometry(10, 48, 64, Domain.YUV420)
+    assert plan.geometry(plan.spans[1], video) == FieldGeometry(10, 48, 64, ChromaFormat.YUV420)
 
 
 @settings(max_examples=40)
 @given(st.integers(48, 2160), st.integers(64, 3840), st.integers(20, 34))
 def test_tiles_fit_the_memory_there_is(height: int, width: int, log2_available: int) -> None:
-    geometry = FieldGeometry(60, height, width, Domain.YUV420)
+    geometry = FieldGeometry(60, height, width, ChromaFormat.YUV420)
     network = MSNeRVConfig((3, 2, 2, 2), (200, 100, 50, 26), (3,) * 4, (4,) * 4, (GridLevel(4, 1, 1),))
     available = 1 << log2_available
     cells = tile_cells(network, geometry, 4, available)

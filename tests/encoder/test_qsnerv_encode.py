@@ -27,7 +27,7 @@ from nvcodec.errors import InterruptedEncodeError, UsageError
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.qsnerv import QSNeRV
 from nvcodec.models.qsnerv_config import QSNeRVConfig, Skip
-from nvcodec.types import Domain, Planes, VideoFormat
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 JobMaker = Callable[..., Job]
 TINY: dict[str, object] = {
@@ -42,7 +42,7 @@ TINY: dict[str, object] = {
 }
 QUICK = {"fit__fixed_bits": 6, "fit__learning_rate": 0.02}
 """Without the rate in the loss a fit of a moment takes a moment."""
-CLIP = FieldGeometry(8, 48, 64, Domain.YUV420)
+CLIP = FieldGeometry(8, 48, 64, ChromaFormat.YUV420)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def _parameters(config: QSNeRVConfig, geometry: FieldGeometry) -> int:
 def test_any_picture_and_budget_has_a_network(
     name: str, height: int, width: int, frames: int, parameters: int, skip: Skip
 ) -> None:
-    geometry, preset = FieldGeometry(frames, height, width, Domain.YUV420), PRESETS[name]
+    geometry, preset = FieldGeometry(frames, height, width, ChromaFormat.YUV420), PRESETS[name]
     network = preset.network(geometry, parameters, {"skip": skip})
     rows, columns = network.base_size(geometry)
     assert 1 <= rows <= 100 and 1 <= columns <= 180
@@ -188,14 +188,14 @@ def test_pinned_parameters_are_met_by_every_preset(skip: Skip, parameters: int) 
 
 
 def test_the_paper_s_sizes_of_side_information() -> None:
-    network = PRESETS["medium"].network(FieldGeometry(600, 960, 1920, Domain.RGB), 3_000_000, {"skip": Skip.INV})
+    network = PRESETS["medium"].network(FieldGeometry(600, 960, 1920, ChromaFormat.RGB), 3_000_000, {"skip": Skip.INV})
     assert (network.levels, network.skip_channels, network.growth) == (2, 64, 8)
-    small = PRESETS["medium"].network(FieldGeometry(132, 640, 1280, Domain.RGB), 750_000, {"skip": Skip.INV})
+    small = PRESETS["medium"].network(FieldGeometry(132, 640, 1280, ChromaFormat.RGB), 750_000, {"skip": Skip.INV})
     assert (small.levels, small.skip_channels, small.growth) == (2, 64, 4)
 
 
 def test_only_networks_that_can_afford_a_skip_have_one() -> None:
-    geometry, preset = FieldGeometry(24, 144, 176, Domain.YUV420), PRESETS["draft"]
+    geometry, preset = FieldGeometry(24, 144, 176, ChromaFormat.YUV420), PRESETS["draft"]
     assert [preset.network(geometry, size).skip for size in (100_000, 750_000)] == [Skip.NONE, Skip.INV]
     assert preset.network(geometry, 100_000, {"skip": Skip.CONV}).skip is Skip.CONV
 

@@ -17,7 +17,7 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
 from nvcodec.quant.tensors import MAX_SYMBOL, digest
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 CONFIG = MSNeRVConfig((2, 2), (8, 6), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=4)
 
@@ -25,7 +25,7 @@ CONFIG = MSNeRVConfig((2, 2), (8, 6), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shu
 @pytest.fixture
 def flat() -> FlatField:
     torch.manual_seed(0)
-    flat = FlatField(MSNeRV(CONFIG, FieldGeometry(8, 48, 64, Domain.YUV420)))
+    flat = FlatField(MSNeRV(CONFIG, FieldGeometry(8, 48, 64, ChromaFormat.YUV420)))
     with torch.no_grad():
         flat.vector += 0.1 * torch.randn_like(flat.vector)
     return flat

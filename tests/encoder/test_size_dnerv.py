@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from nvcodec.encoder.plan.size_dnerv import PRESETS
 from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 
 def _parameters(network: DNeRVConfig, geometry: FieldGeometry) -> int:
     return sum(spec.size for spec in network.tensor_specs(geometry))
 
 
-GEOMETRY = FieldGeometry(8, 1080, 1920, Domain.YUV420)
+GEOMETRY = FieldGeometry(8, 1080, 1920, ChromaFormat.YUV420)
 
 
 @settings(max_examples=40)

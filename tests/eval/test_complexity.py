@@ -16,7 +16,7 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import HINERV_SWITCHES, GridLevel, MSNeRVConfig
 from nvcodec.quant.tensors import IntegerTensor
-from nvcodec.types import Domain, VideoFormat
+from nvcodec.types import ChromaFormat, VideoFormat
 
 SHAPE = {
     "strides": (2,),
@@ -58,7 +58,7 @@ MSNERV_MACS = {
     ids=["HiNeRV", "MSNeRV", "MSNeRV with GoPs", "TeNeRV"],
 )
 def test_count_by_hand(switches, macs):
-    field = MSNeRV(MSNeRVConfig(**SHAPE, **switches), FieldGeometry(4, 48, 64, Domain.YUV420, (0, 1, 3)))
+    field = MSNeRV(MSNeRVConfig(**SHAPE, **switches), FieldGeometry(4, 48, 64, ChromaFormat.YUV420, (0, 1, 3)))
     assert frame_macs(field) == sum(macs.values())
 
 
@@ -66,7 +66,7 @@ def _file(config: MSNeRVConfig, lengths: list[int]) -> bytes:
     """A bitstream made without a fit: all symbols are zero."""
     segments = []
     for length in lengths:
-        specs = config.tensor_specs(FieldGeometry(length, 48, 64, Domain.YUV420))
+        specs = config.tensor_specs(FieldGeometry(length, 48, 64, ChromaFormat.YUV420))
         tensors = [
             IntegerTensor(spec, np.zeros(spec.shape, np.int32), np.full(spec.n_steps, -48, np.int16)) for spec in specs
         ]
@@ -81,7 +81,7 @@ def test_segments_count_by_their_frames():
     config = MSNeRVConfig(**SHAPE)
     lengths = [8, 8, 2]
     reader = VideoReader(_file(config, lengths), device="cpu")
-    macs = [frame_macs(MSNeRV(config, FieldGeometry(length, 48, 64, Domain.YUV420))) for length in lengths]
+    macs = [frame_macs(MSNeRV(config, FieldGeometry(length, 48, 64, ChromaFormat.YUV420))) for length in lengths]
     assert macs[0] != macs[2]  # fewer nodes of the grid to weigh
     expected = sum(macs[i] * lengths[i] for i in range(3)) / 18 / (48 * 64) / 1000
     assert kmac_per_pixel(reader) == pytest.approx(expected, rel=1e-12)

@@ -17,8 +17,8 @@ def _noise(format: VideoFormat, count: int, seed: int = 0) -> list[Planes]:
     rng = np.random.default_rng(seed)
     clip = []
     for _ in range(count):
-        a, b, c = (rng.integers(0, format.peak + 1, shape).astype(format.dtype) for shape in format.plane_shapes)
-        clip.append((a, b, c))
+        planes = (rng.integers(0, format.peak + 1, shape).astype(format.dtype) for shape in format.plane_shapes)
+        clip.append(tuple(planes))
     return clip
 
 

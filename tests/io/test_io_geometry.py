@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvcodec.errors import InputError
-from nvcodec.io.geometry import NamedGeometry, parse_name, raw_format
+from nvcodec.io.geometry import PIXEL_FORMATS, NamedGeometry, parse_name, raw_format, raw_name
 
 NTSC = Fraction(30000, 1001)
 
@@ -94,11 +94,30 @@ def test_unknown_size_names_the_options_to_add() -> None:
     assert "ffmpeg -s 1920x1080 -r 30 -i clip.yuv clip.y4m" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["a_64x48_422.yuv", "a_64x48_yuv444p.yuv", "a_64x48_12bit.yuv", "a_64x48_400.yuv"])
-def test_unsupported_sampling_is_refused_unless_options_say_otherwise(name: str) -> None:
-    with pytest.raises(InputError, match="only 8 and 10-bit 4:2:0"):
+@pytest.mark.parametrize(
+    ("name", "pix_fmt"),
+    [
+        ("a_64x48_422.yuv", "yuv422p"),
+        ("a_64x48_yuv444p.yuv", "yuv444p"),
+        ("a_64x48_12bit.yuv", "yuv420p12le"),
+        ("a_64x48_400.yuv", "gray"),
+        ("a_64x48_422_10bit.yuv", "yuv422p10le"),
+        ("a_64x48_yuv444p12le.yuv", "yuv444p12le"),
+        ("a_64x48_gray10le.yuv", "gray10le"),
+        ("a_64x48_25_12.yuv", "yuv420p12le"),
+        ("grey_64x48.yuv", "gray"),
+    ],
+)
+def test_names_say_sampling_and_depth(name: str, pix_fmt: str) -> None:
+    format, _ = raw_format(Path(name), None, None, None)
+    assert (format.chroma, format.bit_depth) == PIXEL_FORMATS[pix_fmt] and raw_name(format) == pix_fmt
+
+
+@pytest.mark.parametrize("name", ["a_64x48_9bit.yuv", "a_64x48_yuv444p14le.yuv", "a_64x48_gray16le.yuv"])
+def test_unsupported_depth_is_refused_unless_options_say_otherwise(name: str) -> None:
+    with pytest.raises(InputError, match="only 8, 10 and 12-bit"):
         raw_format(Path(name), None, None, None)
-    assert raw_format(Path(name), None, None, "yuv420p")[0].bit_depth == 8
+    assert raw_format(Path(name), None, None, "yuv422p")[0].bit_depth == 8
 
 
 @pytest.mark.parametrize("size", [(0, 16), (16, 0), (99_999, 16)])

@@ -49,12 +49,16 @@ def test_scattered_squares_move_and_are_the_same_again() -> None:
 def test_halved_chroma_is_masked_where_any_of_its_luma_is(rows: int, columns: int, data: st.DataObject) -> None:
     bits = data.draw(st.lists(st.booleans(), min_size=rows * columns, max_size=rows * columns))
     picture = np.array(bits).reshape(rows, columns)
-    luma, u, v = Mask("test", (picture,)).planes(0, ChromaFormat.YUV420)
-    assert luma is picture and u is v and u.shape == ((rows + 1) // 2, (columns + 1) // 2)
-    for row in range(u.shape[0]):
-        for column in range(u.shape[1]):
-            assert u[row, column] == picture[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].any()
-    assert all(plane is picture for plane in Mask("test", (picture,)).planes(0, ChromaFormat.RGB))
+    for chroma, tall in ((ChromaFormat.YUV420, 2), (ChromaFormat.YUV422, 1)):
+        luma, u, v = Mask("test", (picture,)).planes(0, chroma)
+        assert luma is picture and u is v and u.shape == (-(-rows // tall), (columns + 1) // 2)
+        for row in range(u.shape[0]):
+            for column in range(u.shape[1]):
+                cell = picture[tall * row : tall * row + tall, 2 * column : 2 * column + 2]
+                assert u[row, column] == cell.any()
+    for chroma, planes in ((ChromaFormat.RGB, 3), (ChromaFormat.YUV444, 3), (ChromaFormat.GREY, 1)):
+        found = Mask("test", (picture,)).planes(0, chroma)
+        assert len(found) == planes and all(plane is picture for plane in found)
 
 
 def _written(path: Path, video: VideoFormat, frames: int) -> str:

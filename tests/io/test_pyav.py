@@ -170,7 +170,7 @@ def test_frames_an_edit_list_hides_are_not_missing(tmp_path: Path, load) -> None
 
 @pytest.mark.parametrize(
     ("pixel_format", "codec"),
-    [("yuv422p", "ffv1"), ("yuv444p", "ffv1"), ("gray", "ffv1"), ("yuv420p12le", "ffv1"), ("bgra", "ffv1")],
+    [("yuv411p", "ffv1"), ("yuv440p", "ffv1"), ("gray9le", "ffv1"), ("yuv420p14le", "ffv1"), ("bgra", "ffv1")],
 )
 def test_other_pixel_formats_are_refused_with_the_command(tmp_path: Path, pixel_format: str, codec: str) -> None:
     path = tmp_path / "a.mkv"

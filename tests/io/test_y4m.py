@@ -118,10 +118,10 @@ def test_named_pipe(tmp_path: Path, load) -> None:
 @pytest.mark.parametrize(
     ("tags", "message"),
     [
-        ("W4 H4 C422", "chroma format C422"),
-        ("W4 H4 C444", "chroma format C444"),
-        ("W4 H4 Cmono", "chroma format Cmono"),
-        ("W4 H4 C420p12", "chroma format C420p12"),
+        ("W4 H4 C411", "chroma format C411"),
+        ("W4 H4 C444alpha", "chroma format C444alpha"),
+        ("W4 H4 Cmono16", "chroma format Cmono16"),
+        ("W4 H4 C420p14", "chroma format C420p14"),
         ("W4 H4 It", "interlaced"),
         ("W4 H4 Im", "interlaced"),
         ("H4", "no valid W tag"),

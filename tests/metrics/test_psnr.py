@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nvcodec.color import rgb_to_yuv, yuv_to_rgb
-from nvcodec.metrics.measure import measure
+from nvcodec.metrics.measure import measure, with_nulls
 from nvcodec.metrics.psnr import frame_psnr, psnr_db, rgb_psnr, squared_error
 from nvcodec.types import ChromaFormat, Colour, Planes, VideoFormat
 
@@ -44,13 +44,15 @@ def test_rgb_is_the_mean_error_of_all_samples() -> None:
     )
 
 
-@pytest.mark.parametrize("depth", [8, 10])
+@pytest.mark.parametrize("depth", [8, 10, 12])
 @pytest.mark.parametrize("chroma", ChromaFormat)
 def test_identical_pictures(moving: Moving, depth: int, chroma: ChromaFormat) -> None:
     video = replace(SMALL, bit_depth=depth, chroma=chroma)
     clip = moving(video, 2)
     result = measure(clip, video, clip, video)
-    assert result.psnr == dict.fromkeys(("y", "u", "v", "yuv_611", "rgb"), 100.0)
+    names = ("y", "yuv_611") if chroma is ChromaFormat.GREY else ("y", "u", "v", "yuv_611", "rgb")
+    assert result.psnr == dict.fromkeys(names, 100.0)
+    assert with_nulls(result.psnr) == {name: result.psnr.get(name) for name in ("y", "u", "v", "yuv_611", "rgb")}
     assert result.ms_ssim_y == pytest.approx(1) and result.frames == 2
 
 
@@ -70,6 +72,24 @@ def test_rgb_and_planes_meet(moving: Moving) -> None:
     assert result.psnr["rgb"] == 100  # the source is converted as the test was
     expected = frame_psnr(clip[0], rgb_to_yuv(drawn[0], SMALL), SMALL)["y"]
     assert result.psnr["y"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("chroma", [ChromaFormat.GREY, ChromaFormat.YUV422, ChromaFormat.YUV444])
+def test_rgb_meets_all_planes(moving: Moving, chroma: ChromaFormat) -> None:
+    video, rgb = replace(SMALL, chroma=chroma), replace(SMALL, chroma=ChromaFormat.RGB)
+    clip = moving(video, 1)
+    result = measure(clip, video, [yuv_to_rgb(planes, video) for planes in clip], rgb)
+    expected = frame_psnr(clip[0], rgb_to_yuv(yuv_to_rgb(clip[0], video), video), video)
+    assert result.psnr["rgb"] == 100 and result.psnr["y"] == pytest.approx(expected["y"])
+    assert ("u" in result.psnr) == (chroma is not ChromaFormat.GREY)
+
+
+@pytest.mark.parametrize("matrix", [3, 10, 13, 14, 99])
+def test_there_is_no_rgb_of_an_unknown_matrix(moving: Moving, matrix: int) -> None:
+    clip, video = moving(SMALL, 1), replace(SMALL, colour=Colour(matrix=matrix))
+    assert with_nulls(measure(clip, video, clip, video).psnr) == {
+        "y": 100, "u": 100, "v": 100, "yuv_611": 100, "rgb": None,
+    }  # fmt: skip
 
 
 def test_videos_of_different_length(moving: Moving) -> None:

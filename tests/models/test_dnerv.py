@@ -17,17 +17,17 @@ from nvcodec.models.dnerv_config import DNeRVConfig, key_times
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.keyed_video import KeyedVideo, time_code
 from nvcodec.models.planes import pack, unpack
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat, VideoFormat
 
 SMALL = DNeRVConfig((2, 2), (6, 5), 4, 3, shuffle=2, clip=4, time_levels=6, time_width=5)
 EVERY_SWITCH = [SMALL, *(replace(SMALL, **{name: False}) for name in ("flow", "fusion", "temporal"))]
-CLIP = FieldGeometry(11, 37, 53, Domain.YUV420)
+CLIP = FieldGeometry(11, 37, 53, ChromaFormat.YUV420)
 
 
 def _sizes(geometry: FieldGeometry) -> list[tuple[int, int]]:
     half = (geometry.height + 1) // 2, (geometry.width + 1) // 2
     whole = geometry.height, geometry.width
-    return [whole, half, half] if geometry.domain is Domain.YUV420 else [whole] * 3
+    return [whole, half, half] if geometry.chroma is ChromaFormat.YUV420 else [whole] * 3
 
 
 def _give_key_frames(field: DNeRV, direct: list[bool] | None = None) -> list[torch.Tensor]:
@@ -50,23 +50,25 @@ def _field(config: DNeRVConfig, geometry: FieldGeometry, spread: float = 0.15) -
 
 
 @pytest.mark.parametrize("config", EVERY_SWITCH)
-@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("chroma", [ChromaFormat.YUV420, ChromaFormat.RGB])
 @pytest.mark.parametrize("shuffle", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [(37, 53), (32, 48), (1, 7), (1, 1)])
 def test_planes_have_the_size_of_the_picture(
-    config: DNeRVConfig, domain: Domain, shuffle: int, size: tuple[int, int]
+    config: DNeRVConfig, chroma: ChromaFormat, shuffle: int, size: tuple[int, int]
 ) -> None:
-    geometry = FieldGeometry(6, *size, domain)
+    geometry = FieldGeometry(6, *size, chroma)
     planes = _field(replace(config, shuffle=shuffle), geometry)(torch.tensor([0, 5])).planes
     assert [tuple(plane.shape) for plane in planes] == [(2, *shape) for shape in _sizes(geometry)]
 
 
 @pytest.mark.parametrize("tile", [0, 16])
 @pytest.mark.parametrize("frames", [1, 4, 5, 11, 13])
-@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("chroma", [ChromaFormat.YUV420, ChromaFormat.RGB])
 @pytest.mark.parametrize("flow", [True, False])
-def test_a_fit_begins_with_the_blend_of_the_key_frames(frames: int, tile: int, domain: Domain, flow: bool) -> None:
-    geometry = replace(CLIP, frames=frames, domain=domain)
+def test_a_fit_begins_with_the_blend_of_the_key_frames(
+    frames: int, tile: int, chroma: ChromaFormat, flow: bool
+) -> None:
+    geometry = replace(CLIP, frames=frames, chroma=chroma)
     field = DNeRV(replace(SMALL, tile=tile, flow=flow), geometry).requires_grad_(False)
     keys, times = _give_key_frames(field), key_times(frames, 4)
     for drawn, plane in zip(field(torch.arange(frames)).planes, keys, strict=True):
@@ -138,7 +140,7 @@ def test_tiles_draw_the_whole_picture(height: int, width: int, tile: int, overla
 
 
 def test_what_lies_beyond_a_margin_changes_nothing() -> None:
-    config, geometry = replace(SMALL, tile=16, overlap=8), FieldGeometry(4, 64, 64, Domain.YUV420)
+    config, geometry = replace(SMALL, tile=16, overlap=8), FieldGeometry(4, 64, 64, ChromaFormat.YUV420)
     field, frames = _field(config, geometry), torch.arange(4)
     keys = [(255 * plane).round().to(torch.uint8) for plane in _give_key_frames(field)]
     before = field(frames).planes
@@ -169,20 +171,19 @@ def test_planes_are_cut_at_the_picture_and_repeat_its_edge() -> None:
         torch.testing.assert_close(plane, expected)
 
 
-@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("chroma", ChromaFormat)
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
-def test_packed_planes_can_be_unpacked(factor: int, domain: Domain) -> None:
+def test_packed_planes_can_be_unpacked(factor: int, chroma: ChromaFormat) -> None:
     # with an odd factor, positions come in pairs where chroma has half of luma's size
-    first = torch.rand(3, 4 * factor, 6 * factor)
-    size = (2 * factor, 3 * factor) if domain is Domain.YUV420 else (4 * factor, 6 * factor)
-    planes = first, torch.rand(3, *size), torch.rand(3, *size)
-    packed = pack(planes, factor, domain)
+    shapes = VideoFormat(6 * factor, 4 * factor, chroma=chroma).plane_shapes
+    planes = tuple(torch.rand(3, *shape) for shape in shapes)
+    packed = pack(planes, factor, chroma)
     assert packed.shape[:3] == (3, 4, 6)
-    for plane, back in zip(planes, unpack(packed, factor, domain), strict=True):
+    for plane, back in zip(planes, unpack(packed, factor, chroma), strict=True):
         torch.testing.assert_close(back, plane)
-    if domain is Domain.RGB or factor % 2 == 0:
+    if factor % max(chroma.cell) == 0:
         channels = torch.rand_like(packed)
-        torch.testing.assert_close(pack(unpack(channels, factor, domain), factor, domain), channels)
+        torch.testing.assert_close(pack(unpack(channels, factor, chroma), factor, chroma), channels)
 
 
 def test_temporal_mlp_one_channel_at_a_time() -> None:

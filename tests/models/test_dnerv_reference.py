@@ -18,7 +18,7 @@ from nvcodec.models.dnerv import DNeRV, DNeRVNetwork
 from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.steps import dequantise
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 ARCHIVE = Path(__file__).parents[1] / "conformance" / "archive.nvc"
 SMALL = DNeRVConfig((2, 3), (6, 5), 4, 3, shuffle=2, clip=3, time_levels=6, time_width=5)
@@ -27,8 +27,8 @@ SMALL = DNeRVConfig((2, 3), (6, 5), 4, 3, shuffle=2, clip=3, time_levels=6, time
 class Reference:
     """What a decoder computes; arrays are [frame, row, column, channel]."""
 
-    def __init__(self, config: DNeRVConfig, domain: Domain, network: DNeRVNetwork) -> None:
-        self.config, self.domain = config, domain
+    def __init__(self, config: DNeRVConfig, chroma: ChromaFormat, network: DNeRVNetwork) -> None:
+        self.config, self.chroma = config, chroma
         self.p = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
 
     def draw(self, code: np.ndarray, share: np.ndarray, keys: list[np.ndarray]) -> list[np.ndarray]:
@@ -89,7 +89,7 @@ class Reference:
         return self.p[f"keys.patches.{n}.bias"] + patches
 
     def packed(self, planes: list[np.ndarray]) -> np.ndarray:
-        if self.domain is Domain.YUV420 and self.config.shuffle % 2:
+        if self.chroma is ChromaFormat.YUV420 and self.config.shuffle % 2:
             planes = [planes[0], *(plane.repeat(2, axis=1).repeat(2, axis=2) for plane in planes[1:])]
         rows = planes[0].shape[1] // self.config.shuffle
         parts = []
@@ -99,7 +99,7 @@ class Reference:
         return np.stack(parts, axis=-1)
 
     def unpacked(self, z: np.ndarray, like: list[np.ndarray]) -> list[np.ndarray]:
-        halves = self.domain is Domain.YUV420 and self.config.shuffle % 2 == 1
+        halves = self.chroma is ChromaFormat.YUV420 and self.config.shuffle % 2 == 1
         planes, at = [], 0
         for index, shown in enumerate(like):
             full = 2 if halves and index else 1
@@ -154,10 +154,10 @@ def warp(image: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
     return upper * (1 - (y - top)) + lower * (y - top)
 
 
-def _network(config: DNeRVConfig, domain: Domain, spread: float = 0.4) -> DNeRVNetwork:
+def _network(config: DNeRVConfig, chroma: ChromaFormat, spread: float = 0.4) -> DNeRVNetwork:
     """A network that moves, bends and blends: no parameter is zero."""
     torch.manual_seed(0)
-    network = DNeRVNetwork(config, domain).requires_grad_(False)
+    network = DNeRVNetwork(config, chroma).requires_grad_(False)
     for parameter in network.parameters():
         parameter.copy_(spread * torch.randn_like(parameter))
     return network
@@ -169,33 +169,33 @@ SHAPES = [((2, 3), 2), ((2, 2), 1), ((1, 3), 2), ((2,), 4), ((2, 1), 3)]
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 @pytest.mark.parametrize(("strides", "shuffle"), SHAPES)
-@pytest.mark.parametrize("domain", Domain)
-def test_a_tile(switches: dict[str, bool], strides: tuple[int, ...], shuffle: int, domain: Domain) -> None:
+@pytest.mark.parametrize("chroma", [ChromaFormat.YUV420, ChromaFormat.RGB])
+def test_a_tile(switches: dict[str, bool], strides: tuple[int, ...], shuffle: int, chroma: ChromaFormat) -> None:
     config = replace(SMALL, strides=strides, channels=(6, 5)[: len(strides)], shuffle=shuffle, **switches)
-    network = _network(config, domain)
+    network = _network(config, chroma)
     rng, scale = np.random.default_rng(1), config.scale
     sizes = [(2 * scale, 3 * scale)] * 3
-    if domain is Domain.YUV420:
+    if chroma is ChromaFormat.YUV420:
         sizes[1:] = [(scale, 3 * scale // 2)] * 2
     keys = [rng.random((2, *size)) for size in sizes]
     code, share = rng.normal(size=(3, 12)), np.array([0, 0.3, 1])
-    expected = Reference(config, domain, network).draw(code, share, keys)
+    expected = Reference(config, chroma, network).draw(code, share, keys)
     first, second, third = map(torch.from_numpy, keys)
     drawn = network.double()(torch.from_numpy(code), torch.from_numpy(share), (first, second, third))
     for plane, right in zip(drawn, expected, strict=True):
         np.testing.assert_allclose(plane.numpy(), right, rtol=1e-8, atol=1e-9)
 
 
-@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("chroma", [ChromaFormat.YUV420, ChromaFormat.RGB])
 @pytest.mark.parametrize(("frames", "clip"), [(7, 2), (7, 1), (6, 1), (2, 0), (1, 0)])
-def test_a_clip_of_a_video(domain: Domain, frames: int, clip: int) -> None:
+def test_a_clip_of_a_video(chroma: ChromaFormat, frames: int, clip: int) -> None:
     """Key frames, time code and shares, the short clip at the end, and the picture's odd size."""
     height, width, scale = 13, 21, SMALL.scale
-    field = DNeRV(SMALL, FieldGeometry(frames, height, width, domain)).requires_grad_(False)
-    field.network.load_state_dict(_network(SMALL, domain, 0.2).state_dict())
+    field = DNeRV(SMALL, FieldGeometry(frames, height, width, chroma)).requires_grad_(False)
+    field.network.load_state_dict(_network(SMALL, chroma, 0.2).state_dict())
     times = sorted({*range(0, frames, 3), frames - 1})
     rng = np.random.default_rng(2)
-    sizes = [(height, width)] * 3 if domain is Domain.RGB else [(13, 21), (7, 11), (7, 11)]
+    sizes = [(height, width)] * 3 if chroma is ChromaFormat.RGB else [(13, 21), (7, 11), (7, 11)]
     pictures = [rng.integers(0, 1024, (len(times), *size)).astype(np.int16) for size in sizes]
     first, second, third = map(torch.from_numpy, pictures)
     field.video.set_key_frames((first, second, third), 1023)
@@ -211,7 +211,7 @@ def test_a_clip_of_a_video(domain: Domain, frames: int, clip: int) -> None:
         cell = scale // (1 if plane.shape[1] == height else 2)
         pad = [(0, -plane.shape[1] % cell), (0, -plane.shape[2] % cell)]
         keys.append(np.pad(plane[[begin, end]], [(0, 0), *pad], mode="edge") / 1023)
-    expected = Reference(SMALL, domain, field.network).draw(code, share, keys)
+    expected = Reference(SMALL, chroma, field.network).draw(code, share, keys)
     shown = [t for t in range(3) if 3 * clip + t < frames]
     drawn = field(torch.tensor([3 * clip + t for t in shown])).planes
     for plane, right, (rows, columns) in zip(drawn, expected, sizes, strict=True):
@@ -225,7 +225,7 @@ def test_a_file_in_tiles(stream: int) -> None:
     session, video, frames = reader.session, reader.format, len(reader)
     config, coded = session.config, session.container.key_frames[stream]
     assert isinstance(config, DNeRVConfig) and 0 < config.tile < video.height
-    reference = Reference(config, Domain.YUV420, DNeRVNetwork(config, Domain.YUV420))
+    reference = Reference(config, ChromaFormat.YUV420, DNeRVNetwork(config, ChromaFormat.YUV420))
     stored = {tensor.spec.name: dequantise(tensor).astype(float) for tensor in session.integers(stream)}
     reference.p = {name.removeprefix("network."): value for name, value in stored.items()}
     pictures, shown = decode_key_frames(coded.packets, video), list(reader.frames())

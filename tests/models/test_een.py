@@ -19,10 +19,10 @@ from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
 from nvcodec.models.qsnerv import QSNeRV
 from nvcodec.models.qsnerv_config import QSNeRVConfig
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 MSNERV = MSNeRVConfig((3, 2), (6, 4), (1, 1), (2, 2), (GridLevel(2, 1, 2), GridLevel(4, 2, 3)), shuffle=2)
-CLIP = FieldGeometry(6, 37, 53, Domain.YUV420)
+CLIP = FieldGeometry(6, 37, 53, ChromaFormat.YUV420)
 PACK = EENConfig((5, 4), (3, 5), 2, 3)
 
 
@@ -75,14 +75,14 @@ def _same(first: PlaneTensors, second: PlaneTensors, tolerance: float = 0.0) -> 
 
 
 @pytest.mark.parametrize("model", ["msnerv", "qsnerv"])
-@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("chroma", ChromaFormat)
 @pytest.mark.parametrize("shuffle", [1, 2, 4])
 @pytest.mark.parametrize("size", [(37, 53), (48, 64), (1, 1)])
 @pytest.mark.parametrize("pack", [PACK, EENConfig((2, 300), (7, 1))])
 def test_planes_are_those_of_the_base(
-    model: str, domain: Domain, shuffle: int, size: tuple[int, int], pack: EENConfig
+    model: str, chroma: ChromaFormat, shuffle: int, size: tuple[int, int], pack: EENConfig
 ) -> None:
-    geometry = FieldGeometry(3, *size, domain)
+    geometry = FieldGeometry(3, *size, chroma)
     network, below = _pack(pack, geometry, model, shuffle)
     frames = torch.tensor([0, 2])
     base = below.planes(frames)
@@ -130,7 +130,7 @@ def _reference_block(block: EnhancementBlock, x: Tensor, near: list[Tensor]) -> 
 
 
 def test_network_is_the_slow_reference() -> None:
-    geometry = FieldGeometry(6, 12, 15, Domain.YUV420)
+    geometry = FieldGeometry(6, 12, 15, ChromaFormat.YUV420)
     network, below = _pack(geometry=geometry)
     _randomised(network)
     frames = torch.tensor([0, 2, 5])

@@ -19,9 +19,9 @@ from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
 from nvcodec.models.planes import unpack
 from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
 from nvcodec.quant.tensors import Role
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat, VideoFormat
 
-GEOMETRY = FieldGeometry(9, 45, 61, Domain.YUV420)
+GEOMETRY = FieldGeometry(9, 45, 61, ChromaFormat.YUV420)
 BASE = Pyramid((PyramidLevel(3, 4, 5), PyramidLevel(6, 8, 7), PyramidLevel(24, 32, 6)), 2)
 GOOD = EENConfig((300, 4), (3, 5), 4, 2)
 
@@ -129,11 +129,11 @@ def test_ids_ascend_and_stay_what_they_are() -> None:
     assert bare[2].shape == (1200, 5, 3, 3)
 
 
-@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("chroma", ChromaFormat)
 @pytest.mark.parametrize("shuffle", [1, 2, 3, 4])
 @pytest.mark.parametrize("grid", [(0, 0), (4, 2), (1, 1), (100, 3)])
-def test_specs_are_the_parameters_of_the_module(domain: Domain, shuffle: int, grid: tuple[int, int]) -> None:
-    geometry, base = replace(GEOMETRY, domain=domain), replace(BASE, shuffle=shuffle)
+def test_specs_are_the_parameters_of_the_module(chroma: ChromaFormat, shuffle: int, grid: tuple[int, int]) -> None:
+    geometry, base = replace(GEOMETRY, chroma=chroma), replace(BASE, shuffle=shuffle)
     config = EENConfig((6, 4), (3, 5), *grid)
     specs = config.tensor_specs(geometry, base)
     named = dict(pack_registry.build(config, geometry, base, _Nothing()).named_parameters())
@@ -141,14 +141,13 @@ def test_specs_are_the_parameters_of_the_module(domain: Domain, shuffle: int, gr
     assert [spec.id for spec in specs] == sorted({spec.id for spec in specs})
 
 
-@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("chroma", ChromaFormat)
 @pytest.mark.parametrize("shuffle", [1, 2, 3, 4, 6])
-def test_the_head_has_the_channels_that_are_unpacked(domain: Domain, shuffle: int) -> None:
-    planes = unpack(torch.zeros(1, 4, 5, head_channels(shuffle, domain)), shuffle, domain)
+def test_the_head_has_the_channels_that_are_unpacked(chroma: ChromaFormat, shuffle: int) -> None:
+    planes = unpack(torch.zeros(1, 4, 5, head_channels(shuffle, chroma)), shuffle, chroma)
     rows, columns = 4 * shuffle, 5 * shuffle
-    half = ((rows + 1) // 2, (columns + 1) // 2)
-    expected = [(rows, columns), half, half] if domain is Domain.YUV420 else [(rows, columns)] * 3
-    assert [tuple(plane.shape[1:]) for plane in planes] == expected
+    expected = VideoFormat(columns, rows, chroma=chroma).plane_shapes
+    assert tuple(tuple(plane.shape[1:]) for plane in planes) == expected
 
 
 @given(_configs())

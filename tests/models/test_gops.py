@@ -15,7 +15,7 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.gops import DepthwiseKernel, Groups
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 SMALL = MSNeRVConfig(
     strides=(2, 2),
@@ -28,7 +28,7 @@ SMALL = MSNeRVConfig(
 )
 GOPS = (0, 2, 7)
 GOP_OF_FRAME = [0, 0, 1, 1, 1, 1, 1, 2, 2]
-CLIP = FieldGeometry(9, 37, 53, Domain.YUV420, GOPS)
+CLIP = FieldGeometry(9, 37, 53, ChromaFormat.YUV420, GOPS)
 MIXED = torch.tensor([8, 0, 3, 1, 7, 2, 6])
 
 

@@ -18,8 +18,8 @@ from nvcodec.models.base import CellWindow, lerp_rows, region
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import FusionLayer, MSNeRV, TemporalEncoder, Upsample
 from nvcodec.models.msnerv_config import HINERV_SWITCHES, GridLevel, MSNeRVConfig, Upsampling
-from nvcodec.models.planes import halve, shuffle
-from nvcodec.types import Domain
+from nvcodec.models.planes import mean_cells, shuffle
+from nvcodec.types import ChromaFormat, VideoFormat
 
 SMALL = MSNeRVConfig(
     strides=(2, 2),
@@ -31,7 +31,7 @@ SMALL = MSNeRVConfig(
 )
 GOPS = (0, 2, 7)
 GOP_OF_FRAME = [0, 0, 1, 1, 1, 1, 1, 2, 2]
-CLIP = FieldGeometry(9, 37, 53, Domain.YUV420, GOPS)
+CLIP = FieldGeometry(9, 37, 53, ChromaFormat.YUV420, GOPS)
 
 
 def _field(config: MSNeRVConfig, geometry: FieldGeometry, seed: int = 0) -> MSNeRV:
@@ -43,14 +43,13 @@ def _field(config: MSNeRVConfig, geometry: FieldGeometry, seed: int = 0) -> MSNe
     return field
 
 
-@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("chroma", ChromaFormat)
 @pytest.mark.parametrize("shuffle", [1, 2, 4])
 @pytest.mark.parametrize("size", [(37, 53), (48, 64), (1, 1)])
-def test_planes_have_the_size_of_the_picture(domain: Domain, shuffle: int, size: tuple[int, int]) -> None:
-    geometry = FieldGeometry(3, *size, domain)
+def test_planes_have_the_size_of_the_picture(chroma: ChromaFormat, shuffle: int, size: tuple[int, int]) -> None:
+    geometry = FieldGeometry(3, *size, chroma)
     planes = _field(replace(SMALL, shuffle=shuffle), geometry)(torch.tensor([0, 2])).planes
-    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
-    expected = [size, half, half] if domain is Domain.YUV420 else [size] * 3
+    expected = VideoFormat(size[1], size[0], chroma=chroma).plane_shapes
     assert [tuple(plane.shape) for plane in planes] == [(2, *shape) for shape in expected]
 
 
@@ -189,7 +188,7 @@ def test_cross_depth_adds_a_filtered_copy_of_every_layer() -> None:
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_head_channels_become_samples_row_by_row(factor: int) -> None:
     x = torch.randn(2, 3, 5, factor**2)
-    plane = shuffle(x, factor)
+    plane = shuffle(x, (factor, factor))
     for row, column in itertools.product(range(3 * factor), range(5 * factor)):
         channel = row % factor * factor + column % factor
         torch.testing.assert_close(plane[:, row, column], x[:, row // factor, column // factor, channel])
@@ -197,7 +196,7 @@ def test_head_channels_become_samples_row_by_row(factor: int) -> None:
 
 def test_full_size_chroma_is_averaged() -> None:
     plane = torch.randn(1, 5, 7)
-    half = halve(plane)
+    half = mean_cells(plane, (2, 2))
     assert half.shape == (1, 3, 4)
     assert float(half[0, 1, 2]) == pytest.approx(float(plane[0, 2:4, 4:6].mean()), abs=1e-5)
     assert float(half[0, 2, 3]) == pytest.approx(float(plane[0, 4, 6]), abs=1e-5)
@@ -206,15 +205,15 @@ def test_full_size_chroma_is_averaged() -> None:
 @settings(max_examples=25)
 @given(
     st.data(),
-    st.sampled_from(Domain),
+    st.sampled_from(ChromaFormat),
     st.sampled_from([{}, HINERV_SWITCHES, {"gop_kernels": True}]),
     st.sampled_from([1, 2, 4]),
 )
 def test_a_window_is_that_part_of_the_picture(
-    data: st.DataObject, domain: Domain, switches: dict[str, Any], shuffle: int
+    data: st.DataObject, chroma: ChromaFormat, switches: dict[str, Any], shuffle: int
 ) -> None:
     config = replace(SMALL, shuffle=shuffle, **switches)
-    geometry = FieldGeometry(4, data.draw(st.integers(40, 90)), data.draw(st.integers(40, 90)), domain, (0, 3))
+    geometry = FieldGeometry(4, data.draw(st.integers(40, 90)), data.draw(st.integers(40, 90)), chroma, (0, 3))
     field, frames = _field(config, geometry), torch.tensor([1, 3])
     rows, columns = config.base_size(geometry)
     top, left = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))

@@ -14,7 +14,7 @@ from nvcodec.models import registry
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv import MSNeRV
 from nvcodec.models.msnerv_config import HINERV_SWITCHES, GridLevel, MSNeRVConfig, Upsampling
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 HINERV_S = MSNeRVConfig(
     strides=(5, 3, 2, 2),
@@ -32,7 +32,7 @@ MSNERV_S = MSNeRVConfig(
     expansions=(4, 4, 4, 4),
     grids=(GridLevel(4, 1, 1),),
 )
-FULL_HD = FieldGeometry(600, 1080, 1920, Domain.RGB, (0, 120, 240, 360, 480))
+FULL_HD = FieldGeometry(600, 1080, 1920, ChromaFormat.RGB, (0, 120, 240, 360, 480))
 
 
 @st.composite
@@ -64,7 +64,7 @@ def geometries(draw: st.DrawFn) -> FieldGeometry:
     """Small clips in any groups of pictures."""
     frames, size = draw(st.integers(1, 9)), st.integers(1, 40)
     gops = (0, *(start for start in range(1, frames) if draw(st.booleans())))
-    return FieldGeometry(frames, draw(size), draw(size), draw(st.sampled_from(Domain)), gops)
+    return FieldGeometry(frames, draw(size), draw(size), draw(st.sampled_from(ChromaFormat)), gops)
 
 
 @given(configs(), geometries())
@@ -77,7 +77,7 @@ def test_specs_are_the_parameters_of_the_network(config: MSNeRVConfig, geometry:
 
 
 def test_an_id_means_the_same_tensor_whatever_the_switches() -> None:
-    geometry, names = FieldGeometry(8, 48, 64, Domain.YUV420, (0, 3)), {}
+    geometry, names = FieldGeometry(8, 48, 64, ChromaFormat.YUV420, (0, 3)), {}
     small = replace(MSNERV_S, channels=(8, 8, 8, 8), depths=(12, 12, 12, 12), gop_kernels=True)
     for change in ({}, {"window": 1}, {"gop_grid": False}, {"gop_kernels": False}, {"depths": (1, 1, 1, 1)}):
         for spec in replace(small, **change).tensor_specs(geometry):
@@ -86,7 +86,9 @@ def test_an_id_means_the_same_tensor_whatever_the_switches() -> None:
 
 def test_what_groups_of_pictures_have_for_themselves() -> None:
     config = replace(MSNERV_S, channels=(8, 6, 6, 6), gop_kernels=True)
-    one, three = (config.tensor_specs(FieldGeometry(9, 48, 64, Domain.YUV420, gops)) for gops in ((0,), (0, 2, 7)))
+    one, three = (
+        config.tensor_specs(FieldGeometry(9, 48, 64, ChromaFormat.YUV420, gops)) for gops in ((0,), (0, 2, 7))
+    )
     grown = {new.id: new for old, new in zip(one, three, strict=True) if old != new}
     assert grown[1].shape == (3, 2, 3, 1) and grown[1].name == "encoder.gop_grid"
     # layer 0 sees the channels of the block before, and further layers those of their own

@@ -15,12 +15,12 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.latent import latent
 from nvcodec.models.qsnerv import Coupling, DenseBlocks, QSNeRV
 from nvcodec.models.qsnerv_config import Latent, QSNeRVConfig, Skip
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat, VideoFormat
 
 SMALL = QSNeRVConfig((3, 2, 2), (1, 3, 5), 7, (6, 5, 4), embedding=3, skip_channels=4, growth=2, seed=5)
 BARE = replace(SMALL, skip=Skip.NONE, levels=0)
 EVERY_SKIP = [BARE, replace(SMALL, skip=Skip.CONV), SMALL, replace(SMALL, latent=Latent.ZERO)]
-CLIP = FieldGeometry(5, 37, 53, Domain.YUV420)
+CLIP = FieldGeometry(5, 37, 53, ChromaFormat.YUV420)
 
 
 def _field(config: QSNeRVConfig, geometry: FieldGeometry) -> QSNeRV:
@@ -33,16 +33,15 @@ def _field(config: QSNeRVConfig, geometry: FieldGeometry) -> QSNeRV:
 
 
 @pytest.mark.parametrize("config", EVERY_SKIP)
-@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("chroma", ChromaFormat)
 @pytest.mark.parametrize("shuffle", [1, 2])
 @pytest.mark.parametrize("size", [(37, 53), (24, 48), (1, 1)])
 def test_planes_have_the_size_of_the_picture(
-    config: QSNeRVConfig, domain: Domain, shuffle: int, size: tuple[int, int]
+    config: QSNeRVConfig, chroma: ChromaFormat, shuffle: int, size: tuple[int, int]
 ) -> None:
-    geometry = FieldGeometry(3, *size, domain)
+    geometry = FieldGeometry(3, *size, chroma)
     drawing = _field(replace(config, shuffle=shuffle), geometry)(torch.tensor([0, 2]))
-    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
-    expected = [size, half, half] if domain is Domain.YUV420 else [size] * 3
+    expected = VideoFormat(size[1], size[0], chroma=chroma).plane_shapes
     assert [tuple(plane.shape) for plane in drawing.planes] == [(2, *shape) for shape in expected]
 
 
@@ -63,7 +62,7 @@ def test_a_frame_does_not_depend_on_the_others_of_its_batch(config: QSNeRVConfig
 
 
 def test_hnerv_layer_by_layer() -> None:
-    field = _field(BARE, replace(CLIP, domain=Domain.RGB))
+    field = _field(BARE, replace(CLIP, chroma=ChromaFormat.RGB))
     parameters = dict(field.named_parameters())
 
     def convolved(x: torch.Tensor, name: str) -> torch.Tensor:
@@ -138,12 +137,12 @@ def test_the_latent_is_that_of_the_file() -> None:
 
 
 @settings(max_examples=25)
-@given(st.data(), st.sampled_from(EVERY_SKIP), st.sampled_from(Domain), st.sampled_from([1, 2]))
+@given(st.data(), st.sampled_from(EVERY_SKIP), st.sampled_from(ChromaFormat), st.sampled_from([1, 2]))
 def test_a_window_is_that_part_of_the_picture(
-    data: st.DataObject, config: QSNeRVConfig, domain: Domain, shuffle: int
+    data: st.DataObject, config: QSNeRVConfig, chroma: ChromaFormat, shuffle: int
 ) -> None:
     config = replace(config, shuffle=shuffle)
-    geometry = FieldGeometry(4, data.draw(st.integers(40, 150)), data.draw(st.integers(40, 150)), domain)
+    geometry = FieldGeometry(4, data.draw(st.integers(40, 150)), data.draw(st.integers(40, 150)), chroma)
     field, frames = _field(config, geometry), torch.tensor([1, 3])
     rows, columns = config.base_size(geometry)
     top, left = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))

@@ -13,14 +13,14 @@ from nvcodec.models import registry
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.qsnerv import QSNeRV
 from nvcodec.models.qsnerv_config import Latent, QSNeRVConfig, Skip
-from nvcodec.types import Domain
+from nvcodec.types import ChromaFormat
 
 HNERV_BUNNY = QSNeRVConfig(
     (5, 4, 4, 2, 2), (1, 3, 5, 5, 5), 68, (57, 48, 40, 33, 28), skip=Skip.NONE, levels=0
 )  # fmt: skip
 QSNERV_3M = QSNeRVConfig((5, 4, 4, 3, 2), (1, 3, 5, 5, 5), 90, (75, 62, 52, 43, 36))
-BUNNY = FieldGeometry(132, 640, 1280, Domain.RGB)
-UVG = FieldGeometry(600, 960, 1920, Domain.RGB)
+BUNNY = FieldGeometry(132, 640, 1280, ChromaFormat.RGB)
+UVG = FieldGeometry(600, 960, 1920, ChromaFormat.RGB)
 
 
 @st.composite
@@ -46,7 +46,7 @@ def configs(draw: st.DrawFn) -> QSNeRVConfig:
 
 
 geometries = st.builds(
-    FieldGeometry, st.integers(1, 9), st.integers(1, 40), st.integers(1, 40), st.sampled_from(Domain)
+    FieldGeometry, st.integers(1, 9), st.integers(1, 40), st.integers(1, 40), st.sampled_from(ChromaFormat)
 )
 
 

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nvcodec.encoder.fit.loss import PlaneTensors
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.footage.clip import Footage
-from nvcodec.models.base import VideoField
+from nvcodec.models.base import PlaneTensors, VideoField
 
 
 class Rows(NamedTuple):

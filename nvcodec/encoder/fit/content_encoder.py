@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nvcodec.encoder.fit.companion import Companion, Rows
-from nvcodec.encoder.fit.loss import PlaneTensors
-from nvcodec.models.base import VideoField
+from nvcodec.models.base import PlaneTensors, VideoField
 from nvcodec.models.qsnerv import InvertibleSkip, QSNeRV
 
 _WIDTH = 64
@@ -33,7 +32,7 @@ class ContentEncoder(Companion):
         self.size = rows_columns[0] * config.scale, rows_columns[1] * config.scale
         first, *rest = config.strides
         strides = (first * config.shuffle, *rest)
-        self.stages, incoming = nn.ModuleList(), 3
+        self.stages, incoming = nn.ModuleList(), field.geometry.chroma.planes
         for index, stride in enumerate(strides):
             outgoing = _WIDTH if index < len(strides) - 1 else config.embedding
             self.stages.append(Stage(incoming, outgoing, stride))
@@ -87,7 +86,7 @@ class Stage(nn.Module):
 
 
 def _stacked(planes: PlaneTensors, size: tuple[int, int]) -> Tensor:
-    """Three planes as float [B, 3, *size]: chroma repeated, edges replicated, centred on zero."""
+    """Planes as float [B, planes, *size]: chroma repeated, edges replicated, centred on zero."""
     rows, columns = planes[0].shape[1:]
     full = [F.interpolate(plane.unsqueeze(1), size=(rows, columns)) for plane in planes]
     padded = F.pad(torch.cat(full, dim=1), (0, size[1] - columns, 0, size[0] - rows), mode="replicate")

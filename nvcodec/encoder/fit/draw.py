@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.func import functional_call
 
 from nvcodec.encoder.fit.events import EventHandler, Notice
-from nvcodec.encoder.fit.loss import PlaneTensors, picture_error
+from nvcodec.encoder.fit.loss import picture_error
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.footage.clip import Footage
 from nvcodec.encoder.footage.hiding import exempt
-from nvcodec.models.base import CellWindow, Drawing, region
+from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, region
 
 TILE_MARGIN_CELLS = 4
 """Base cells around a tile that convolutions see; only training pictures are tiled, so a narrow margin suffices."""
@@ -54,15 +54,14 @@ class Painter:
     @torch.no_grad()
     def errors(self, vector: Tensor, clip: Footage, frames: Iterable[int]) -> Tensor:
         """Error of each of some frames, float32 [n], drawn whole and rounded to code values."""
-        domain, errors = self.flat.field.geometry.domain, []
+        chroma, errors = self.flat.field.geometry.chroma, []
         for frame in frames:
             peak = clip.peak(frame)
             chosen = torch.tensor([frame], device=vector.device)
             planes = self._eager(vector, chosen, None).planes
-            first, second, third = ((plane * peak).round().clamp(0, peak) / peak for plane in planes)
-            drawn = first, second, third
+            drawn = tuple((plane * peak).round().clamp(0, peak) / peak for plane in planes)
             targets = exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen))
-            errors.append(picture_error(drawn, targets, domain).mean())
+            errors.append(picture_error(drawn, targets, chroma).mean())
         return torch.stack(errors)
 
     def psnr_db(self, vector: Tensor, clip: Footage) -> float:
@@ -94,14 +93,12 @@ class Painter:
 
 
 def _as_float(drawing: Drawing) -> Drawing:
-    first, second, third = (plane.float() for plane in drawing.planes)
-    return Drawing((first, second, third), [feature.float() for feature in drawing.features])
+    return Drawing(tuple(plane.float() for plane in drawing.planes), [feature.float() for feature in drawing.features])
 
 
 def _cut(planes: PlaneTensors, inside: list[tuple[slice, slice]]) -> PlaneTensors:
     """The part of planes [B, rows, columns] that a tile covers."""
-    first, second, third = (plane[:, rows, columns] for plane, (rows, columns) in zip(planes, inside, strict=True))
-    return first, second, third
+    return tuple(plane[:, rows, columns] for plane, (rows, columns) in zip(planes, inside, strict=True))
 
 
 def tiles(cells: tuple[int, int] | None, base: tuple[int, int]) -> list[CellWindow]:

@@ -182,7 +182,7 @@ class Fit:
         self.quantiser.clamp()
         self.budget.done_steps += 1
         with torch.no_grad():
-            errors = picture_error(planes, targets, self.geometry.domain)
+            errors = picture_error(planes, targets, self.geometry.chroma)
             if self.rate.sees_quality:
                 self.clip.note(int(frames[0]), planes, targets)
             self.frame_errors[frames] = errors.view(len(frames), -1).mean(dim=1)

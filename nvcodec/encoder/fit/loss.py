@@ -9,10 +9,8 @@ from torch import Tensor, nn
 from nvcodec.config.fit import LossConfig
 from nvcodec.errors import UsageError
 from nvcodec.metrics.msssim import multi_scale_ssim
-from nvcodec.models.base import PyramidField, VideoField
-from nvcodec.types import Domain
-
-PlaneTensors = tuple[Tensor, Tensor, Tensor]
+from nvcodec.models.base import PlaneTensors, PyramidField, VideoField
+from nvcodec.types import ChromaFormat
 
 PLANE_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
 """Y, U, V in the 6:1:1 PSNR."""
@@ -22,17 +20,26 @@ _MS_SSIM_WINDOW = 5
 """HiNeRV's; the usual 11 would need pictures above 160 samples for five scales."""
 
 
-def picture_error(planes: PlaneTensors, targets: PlaneTensors, domain: Domain) -> Tensor:
+def picture_error(planes: PlaneTensors, targets: PlaneTensors, chroma: ChromaFormat) -> Tensor:
     """The error whose logarithm is the metric, one per picture, float32 [B].
 
-    In the domain ``yuv420`` the weighted geometric mean of the planes' mean squared errors, so that -10 log10 of it
-    *is* the 6:1:1 PSNR (NVRC section 3.4 has the same idea); in ``rgb`` the mean squared error of all samples.
+    Of YUV the weighted geometric mean of the planes' mean squared errors, so that -10 log10 of it *is* the 6:1:1 PSNR
+    (NVRC section 3.4 has the same idea), that of Y where there is no chroma; of RGB the mean squared error of all
+    samples.
     """
     errors = [(plane - target).square().mean(dim=(1, 2)) for plane, target in zip(planes, targets, strict=True)]
-    if domain is Domain.RGB:
+    if chroma is ChromaFormat.RGB:
         return torch.stack(errors).mean(dim=0)
-    logs = [weight * torch.log(error + _MSE_FLOOR) for weight, error in zip(PLANE_WEIGHTS, errors, strict=True)]
+    weights = plane_weights(chroma)
+    logs = [weight * torch.log(error + _MSE_FLOOR) for weight, error in zip(weights, errors, strict=True)]
     return torch.stack(logs).sum(dim=0).exp()
+
+
+def plane_weights(chroma: ChromaFormat) -> tuple[float, ...]:
+    """What each plane counts for, 1 in all."""
+    if chroma is ChromaFormat.RGB:
+        return (1 / 3, 1 / 3, 1 / 3)
+    return PLANE_WEIGHTS if chroma.planes == 3 else (1.0,)
 
 
 class Distortion(nn.Module):
@@ -51,7 +58,8 @@ class Distortion(nn.Module):
             with torch.no_grad():
                 device = next(field.parameters()).device
                 pyramid = field.features(torch.zeros(1, dtype=torch.int64, device=device))
-            self.heads.extend(nn.Conv2d(block.shape[-1], 3, 3, padding=1) for block in pyramid[1:-1])
+            planes = self.geometry.chroma.planes
+            self.heads.extend(nn.Conv2d(block.shape[-1], planes, 3, padding=1) for block in pyramid[1:-1])
 
     def forward(self, planes: PlaneTensors, targets: PlaneTensors, features: list[Tensor], progress: float) -> Tensor:
         """Distortion of a batch, a scalar.
@@ -65,23 +73,22 @@ class Distortion(nn.Module):
         fade = max(0.0, 1 - progress / self.config.auxiliary_until) if self.config.auxiliary_until else 0.0
         reference = targets
         if self.config.high_frequency and fade > 0:
-            first, second, third = (boost(p, t, fade) for p, t in zip(planes, targets, strict=True))
-            reference = first, second, third
+            reference = tuple(boost(p, t, fade) for p, t in zip(planes, targets, strict=True))
         loss = self._main(planes, reference)
         if self.heads and fade > 0 and features:  # a tile has none: its margin has no target
             loss = loss + fade * self._coarse(features[1:-1], targets)
         return loss
 
     def _main(self, planes: PlaneTensors, targets: PlaneTensors) -> Tensor:
-        domain = self.geometry.domain
-        error = picture_error(planes, targets, domain).mean()
+        chroma = self.geometry.chroma
+        error = picture_error(planes, targets, chroma).mean()
         if self.config.kind == "psnr":
             return error
-        structure = 1 - _structure(planes, targets, domain)
+        structure = 1 - _structure(planes, targets, chroma)
         if self.config.kind == "ssim":
             # both terms in units of the error: log-sum of the two, so neither swamps the other
             return error * (1 + structure / structure.detach().clamp_min(1e-4))
-        absolute = _absolute(planes, targets, domain)
+        absolute = _absolute(planes, targets, chroma)
         if self.config.kind == "hinerv":
             return 0.7 * absolute + 0.3 * structure
         return 0.6 * error + 0.3 * absolute + 0.1 * structure
@@ -112,25 +119,25 @@ def boost(plane: Tensor, target: Tensor, strength: float) -> Tensor:
 
 
 def pooled(targets: PlaneTensors, rows: int, columns: int) -> Tensor:
-    """Max-pool planes to one resolution, float [B, 3, rows, columns]; borders that cells overhang are replicated."""
+    """Max-pool planes to one size, float [B, planes, rows, columns]; borders that cells overhang are replicated."""
     planes = []
-    factor = -(-targets[0].shape[1] // rows)
+    factor, whole = -(-targets[0].shape[1] // rows), targets[0].shape
     for target in targets:
-        half = factor // 2 if target.shape[1] < targets[0].shape[1] else factor
-        low, right = rows * half - target.shape[1], columns * half - target.shape[2]
+        tall, wide = (factor // 2 if target.shape[axis] < whole[axis] else factor for axis in (1, 2))
+        low, right = rows * tall - target.shape[1], columns * wide - target.shape[2]
         padded = F.pad(target.unsqueeze(1), (0, max(right, 0), 0, max(low, 0)), mode="replicate")
-        planes.append(F.max_pool2d(padded, half)[:, :, :rows, :columns])
+        planes.append(F.max_pool2d(padded, (tall, wide))[:, :, :rows, :columns])
     return torch.cat(planes, dim=1)
 
 
-def _absolute(planes: PlaneTensors, targets: PlaneTensors, domain: Domain) -> Tensor:
-    weights = (1 / 3, 1 / 3, 1 / 3) if domain is Domain.RGB else PLANE_WEIGHTS
+def _absolute(planes: PlaneTensors, targets: PlaneTensors, chroma: ChromaFormat) -> Tensor:
+    weights = plane_weights(chroma)
     terms = [w * (p - t).abs().mean() for w, p, t in zip(weights, planes, targets, strict=True)]
     return torch.stack(terms).sum()
 
 
-def _structure(planes: PlaneTensors, targets: PlaneTensors, domain: Domain) -> Tensor:
+def _structure(planes: PlaneTensors, targets: PlaneTensors, chroma: ChromaFormat) -> Tensor:
     """MS-SSIM of luma, or of RGB."""
-    used = 3 if domain is Domain.RGB else 1
+    used = 3 if chroma is ChromaFormat.RGB else 1
     drawn, target = torch.stack(planes[:used], dim=1), torch.stack(targets[:used], dim=1)
     return multi_scale_ssim(drawn, target, _MS_SSIM_WINDOW)

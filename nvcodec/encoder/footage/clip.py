@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,8 @@ from torch import Tensor
 
 from nvcodec.color import yuv_to_rgb
 from nvcodec.errors import InputError
+from nvcodec.models.base import PlaneTensors
 from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
-
-Planes3 = tuple[Tensor, Tensor, Tensor]
 
 
 class Footage(Protocol):
@@ -37,13 +36,13 @@ class Footage(Protocol):
         """The largest code value of one."""
 
     @property
-    def levels(self) -> tuple[float | None, float | None, float | None]:
+    def levels(self) -> tuple[float | None, ...]:
         """What is to be drawn everywhere in a plane that never changes, units of the largest code value; else None."""
 
     def typical(self) -> range:
         """A few that stand for all: one or two dozen pictures, spread evenly."""
 
-    def note(self, frame: int, drawn: Planes3, targets: Planes3, /) -> None:
+    def note(self, frame: int, drawn: PlaneTensors, targets: PlaneTensors, /) -> None:
         """Hear how one was drawn in a step, float32 [pictures, rows, columns] each."""
 
     @property
@@ -54,10 +53,10 @@ class Footage(Protocol):
     def shown_db(self) -> float | None:
         """Mean PSNR of all pictures as a decoder would show them now; None: that of the errors of each one drawn."""
 
-    def targets(self, frames: Tensor, /) -> tuple[Tensor, Tensor, Tensor]:
+    def targets(self, frames: Tensor, /) -> PlaneTensors:
         """Planes of some of them, int64 [B], as float32 [B, rows, columns] in units of the largest code value."""
 
-    def hidden_in(self, frames: Tensor, /) -> tuple[Tensor, Tensor, Tensor] | None:
+    def hidden_in(self, frames: Tensor, /) -> PlaneTensors | None:
         """Where their samples are masked, bool, in the shapes of the targets; None: nowhere."""
 
 
@@ -69,10 +68,10 @@ class Clip:
     """
 
     format: VideoFormat
-    """Format of the planes: 4:2:0 in the domain ``yuv420``, RGB in the domain ``rgb``."""
-    planes: tuple[Tensor, Tensor, Tensor]
-    """uint8 (8 bit) or int16 (10 bit) [T, rows, columns], code values."""
-    hidden: tuple[Tensor, Tensor, Tensor] | None = None
+    """Format of the planes: that of the source, or RGB in the domain ``rgb``."""
+    planes: PlaneTensors
+    """uint8 (8 bit) or int16 (10 and 12 bit) [T, rows, columns], code values."""
+    hidden: PlaneTensors | None = None
     """Where samples are masked, bool [T or 1, rows, columns]; None: nowhere."""
 
     @classmethod
@@ -105,8 +104,7 @@ class Clip:
             for index, planes in enumerate(pictures):
                 for array, plane in zip(arrays, planes, strict=True):
                     array[index] = plane
-        first, second, third = (torch.from_numpy(array[:count]) for array in arrays)
-        return cls(format, (first, second, third))
+        return cls(format, tuple(torch.from_numpy(array[:count]) for array in arrays))
 
     def __len__(self) -> int:
         return len(self.planes[0])
@@ -127,16 +125,15 @@ class Clip:
         if self.hidden is None:
             return 0.0
         gains = [-10 * torch.log10((~plane).float().mean(dim=(1, 2)).clamp_min(1e-6)).mean() for plane in self.hidden]
-        weights = (1, 0, 0) if self.format.chroma is ChromaFormat.RGB else (6 / 8, 1 / 8, 1 / 8)
-        return sum(weight * float(gain) for weight, gain in zip(weights, gains, strict=True))
+        if self.format.chroma is ChromaFormat.RGB or len(gains) == 1:
+            return float(gains[0])
+        return sum(weight * float(gain) for weight, gain in zip((6 / 8, 1 / 8, 1 / 8), gains, strict=True))
 
     @property
-    def levels(self) -> tuple[float | None, float | None, float | None]:
+    def levels(self) -> tuple[float | None, ...]:
         """See :class:`Footage`; what is hidden may be anything."""
-        first, second, third = (
-            None if (value := self.only_value(plane)) is None else value / self.format.peak for plane in range(3)
-        )
-        return first, second, third
+        values = [self.only_value(plane) for plane in range(len(self.planes))]
+        return tuple(None if value is None else value / self.format.peak for value in values)
 
     def only_value(self, plane: int) -> int | None:
         """The code value that all samples of a plane have in all frames, but for hidden ones; None: they differ."""
@@ -156,7 +153,7 @@ class Clip:
         """The largest code value of a frame."""
         return self.format.peak
 
-    def note(self, _frame: int, _drawn: Planes3, _targets: Planes3) -> None:
+    def note(self, _frame: int, _drawn: PlaneTensors, _targets: PlaneTensors) -> None:
         """A frame is one picture, shown as it is drawn."""
 
     @property
@@ -170,40 +167,31 @@ class Clip:
 
     def to(self, device: torch.device) -> Clip:
         """The same clip with its code values on ``device``."""
-        first, second, third = (plane.to(device) for plane in self.planes)
-        hidden = None
-        if self.hidden is not None:
-            hidden = self.hidden[0].to(device), self.hidden[1].to(device), self.hidden[2].to(device)
-        return Clip(self.format, (first, second, third), hidden)
+        hidden = None if self.hidden is None else tuple(plane.to(device) for plane in self.hidden)
+        return Clip(self.format, tuple(plane.to(device) for plane in self.planes), hidden)
 
     def part(self, first_frame: int, frames: int) -> Clip:
         """A range of frames; shares memory."""
         chosen = slice(first_frame, first_frame + frames)
-        first, second, third = (plane[chosen] for plane in self.planes)
         hidden = self.hidden
         if hidden is not None and len(hidden[0]) > 1:
-            hidden = hidden[0][chosen], hidden[1][chosen], hidden[2][chosen]
-        return Clip(self.format, (first, second, third), hidden)
+            hidden = tuple(plane[chosen] for plane in hidden)
+        return Clip(self.format, tuple(plane[chosen] for plane in self.planes), hidden)
 
-    def targets(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def targets(self, frames: Tensor) -> PlaneTensors:
         """Planes of the frames int64 [B] as float32 [B, rows, columns] in units of the largest code value."""
         scale = 1 / self.format.peak
-        first, second, third = self.planes
-        return first[frames] * scale, second[frames] * scale, third[frames] * scale
+        return tuple(plane[frames] * scale for plane in self.planes)
 
-    def hidden_in(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+    def hidden_in(self, frames: Tensor) -> PlaneTensors | None:
         """Where samples of the frames int64 [B] are masked, bool [B, rows, columns]; None: nowhere."""
         if self.hidden is None:
             return None
-        first, second, third = (
-            plane[frames] if len(plane) > 1 else plane.expand(len(frames), -1, -1) for plane in self.hidden
-        )
-        return first, second, third
+        return tuple(plane[frames] if len(plane) > 1 else plane.expand(len(frames), -1, -1) for plane in self.hidden)
 
     def frame(self, index: int) -> Planes:
         """One frame as numpy planes of code values."""
-        planes = tuple(plane[index].cpu().numpy().astype(self.format.dtype) for plane in self.planes)
-        return cast(Planes, planes)
+        return tuple(self.format.code_values(plane[index].cpu().numpy()) for plane in self.planes)
 
     def frames(self) -> Iterator[Planes]:
         """All frames as numpy planes."""
@@ -211,15 +199,18 @@ class Clip:
 
     def converted(self, domain: Domain) -> Clip:
         """The clip in a coding domain; itself when it already is."""
-        if self.format.chroma is domain.chroma:
+        drawn = domain.drawn(self.format.chroma)
+        if self.format.chroma is drawn:
             return self
-        target = replace(self.format, chroma=domain.chroma)
+        target = replace(self.format, chroma=drawn)
         clip = Clip.load((yuv_to_rgb(planes, self.format) for planes in self.frames()), target, len(self))
         if self.hidden is None:
             return clip
-        luma, chroma, _ = self.hidden  # a sample of colour is hidden with either of the two it is made from
-        wide = chroma.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, : luma.shape[1], : luma.shape[2]]
-        either = luma | wide
+        either = self.hidden[0]
+        for chroma in self.hidden[1:]:  # a sample of colour is hidden with any of those it is made from
+            rows, columns = self.format.chroma.cell
+            whole = chroma.repeat_interleave(rows, 1).repeat_interleave(columns, 2)
+            either = either | whole[:, : either.shape[1], : either.shape[2]]
         return replace(clip, hidden=(either, either, either))
 
     def digest(self) -> str:
@@ -231,6 +222,6 @@ class Clip:
 
 
 def _empty(format: VideoFormat, frames: int) -> list[npt.NDArray[np.generic]]:
-    """Room for ``frames`` frames; int16 holds 10 bit values and, unlike uint16, is known to every torch device."""
+    """Room for ``frames`` frames; int16 holds 12 bit values and, unlike uint16, is known to every torch device."""
     dtype = np.uint8 if format.bit_depth == 8 else np.int16
     return [np.empty((frames, *shape), dtype) for shape in format.plane_shapes]

@@ -32,7 +32,7 @@ def hide(clip: Clip, mask: Mask) -> Clip:
         torch.from_numpy(_continued(plane.cpu().numpy(), covered.numpy()))
         for plane, covered in zip(clip.planes, hidden, strict=True)
     ]
-    return replace(clip, planes=(planes[0], planes[1], planes[2]), hidden=(hidden[0], hidden[1], hidden[2]))
+    return replace(clip, planes=tuple(planes), hidden=tuple(hidden))
 
 
 def exempt(targets: PlaneTensors, drawn: PlaneTensors, hidden: PlaneTensors | None, fill: float = 0) -> PlaneTensors:
@@ -46,11 +46,10 @@ def exempt(targets: PlaneTensors, drawn: PlaneTensors, hidden: PlaneTensors | No
     """
     if hidden is None:
         return targets
-    first, second, third = (
+    return tuple(
         torch.where(covered, torch.lerp(plane.detach(), target, fill), target)
         for target, plane, covered in zip(targets, drawn, hidden, strict=True)
     )
-    return first, second, third
 
 
 def _continued(plane: _Values, hidden: npt.NDArray[np.bool_]) -> _Values:

@@ -23,7 +23,7 @@ from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.keyed_video import KeyedVideo
 from nvcodec.models.planes import channels_of
-from nvcodec.types import Domain, Planes
+from nvcodec.types import Planes
 
 
 class Unit(NamedTuple):
@@ -103,10 +103,9 @@ class Units:
         return sum(clip.nbytes for clip in self.clips)
 
     @property
-    def levels(self) -> tuple[float | None, float | None, float | None]:
+    def levels(self) -> tuple[float | None, ...]:
         """See :class:`Footage`: above key frames that do not change either, the same in all videos."""
-        first, second, third = (self._level(plane) for plane in range(3))
-        return first, second, third
+        return tuple(self._level(plane) for plane in range(self.clips[0].format.chroma.planes))
 
     def _level(self, plane: int) -> float | None:
         found = set()
@@ -180,11 +179,10 @@ class Units:
     def _cut(self, units: Tensor, planes: PlaneTensors) -> PlaneTensors:
         """The part of planes [frames, rows, columns] that a unit draws."""
         unit, whole = self.units[int(units.item())], planes[0].shape[1:]
-        first, second, third = (
+        return tuple(
             plane[:, _part(unit.rows, plane.shape[1] != whole[0]), _part(unit.columns, plane.shape[2] != whole[1])]
             for plane in planes
         )
-        return first, second, third
 
 
 class UnitField(VideoField):
@@ -195,7 +193,7 @@ class UnitField(VideoField):
         self.footage, config = units, units.config
         self.geometry = replace(geometry_of(units.clips[0]), frames=len(units))
         self.specs, self.scale = config.tensor_specs(self.geometry), config.scale
-        self.network = DNeRVNetwork(config, self.geometry.domain)
+        self.network = DNeRVNetwork(config, self.geometry.chroma)
         self.videos = units.videos
 
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
@@ -206,27 +204,25 @@ class UnitField(VideoField):
         video = self.videos[unit.video]
         assert isinstance(video, KeyedVideo)
         planes = video.inside(self.network(*video.inputs(unit.clip, unit.rows, unit.columns)), unit.rows, unit.columns)
-        first, second, third = (plane[:count] for plane in planes)
-        return Drawing((first, second, third), [])
+        return Drawing(tuple(plane[:count] for plane in planes), [])
 
     def flat_plane(self, plane: int, level: float) -> FlatPlane:
         """See :meth:`VideoField.flat_plane`: above the key frames."""
-        channels = channels_of(plane, self.network.config.shuffle, self.geometry.domain)
+        channels = channels_of(plane, self.network.config.shuffle, self.geometry.chroma)
         return FlatPlane("network.head.2.weight", "network.head.2.bias", channels, level)
 
 
 def geometry_of(clip: Clip) -> FieldGeometry:
     """What the field of a whole video draws."""
-    return FieldGeometry(len(clip), clip.format.height, clip.format.width, Domain.YUV420)
+    return FieldGeometry(len(clip), clip.format.height, clip.format.width, clip.format.chroma)
 
 
 def still_error(clip: Clip, frame: int, planes: Planes) -> float:
     """How far a picture is from a frame of its source, where that is not hidden: the error whose logarithm is PSNR."""
     chosen = torch.tensor([frame], device=clip.planes[0].device)
     values = [torch.from_numpy(plane.astype(np.float32))[None].to(chosen.device) for plane in planes]
-    first, second, third = (plane / clip.format.peak for plane in values)
-    drawn = first, second, third
-    return float(picture_error(drawn, exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen)), Domain.YUV420))
+    drawn = tuple(plane / clip.format.peak for plane in values)
+    return float(picture_error(drawn, exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen)), clip.format.chroma))
 
 
 def _part(span: Span, is_half: bool) -> slice:

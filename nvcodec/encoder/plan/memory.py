@@ -7,7 +7,6 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.types import Domain
 
 if TYPE_CHECKING:
     from nvcodec.models.config import FieldConfig
@@ -43,10 +42,10 @@ def fit_bytes(
 def tile_cells(config: FieldConfig, geometry: FieldGeometry, margin: int, available: int) -> tuple[int, int] | None:
     """Base cells per tile, margins not counted, so that activations fit; None when the whole frame does.
 
-    Halves the longer side until a tile with its margins fits, but never below 4 cells. A network of odd scale in 4:2:0
-    cannot be cut between chroma samples and stays whole.
+    Halves the longer side until a tile with its margins fits, but never below 4 cells. A network of odd scale cannot
+    be cut between halved chroma samples and stays whole.
     """
-    chroma_is_whole = config.scale % 2 == 0 or geometry.domain is Domain.RGB
+    chroma_is_whole = config.scale % max(geometry.chroma.cell) == 0
     if activation_bytes(config, geometry) <= available or not chroma_is_whole:
         return None
     rows, columns = config.base_size(geometry)

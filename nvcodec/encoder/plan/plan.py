@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from math import ceil
 
+from nvcodec.color import yuv_format
 from nvcodec.config.fit import GopConfig, Settings
 from nvcodec.config.options import EncodeOptions
 from nvcodec.config.target import DEFAULT_CRF, RateTarget, TargetKind
@@ -72,7 +73,7 @@ class Plan:
         """What the field of a segment draws; as long as nothing is known of the content, in groups of equal length."""
         grouped = isinstance(self.network, FieldConfig) and self.network.has_gops
         gops = uniform(span.frames, group_count(span.frames, self.settings.gop)) if grouped else (0,)
-        return FieldGeometry(span.frames, video.height, video.width, self.domain, gops)
+        return FieldGeometry(span.frames, video.height, video.width, self.domain.drawn(video.chroma), gops)
 
 
 def make_plan(videos: Sequence[tuple[VideoFormat, int]], options: EncodeOptions) -> Plan:
@@ -114,7 +115,8 @@ def _segment_network(
     """The network of every segment: by rule, from the bits of the longest one."""
     (format, frames), longest = video, max(span.frames for (span,) in parts)
     gops = _checked_groups(longest, settings.gop)
-    geometry = FieldGeometry(longest, format.height, format.width, domain, uniform(longest, gops))
+    chroma = domain.drawn(format.chroma)
+    geometry = FieldGeometry(longest, format.height, format.width, chroma, uniform(longest, gops))
     parameters = options.parameters or max(1, round(bits * longest / frames / preset.bits_per_parameter))
     return network_of(preset, geometry, round(parameters), settings, pinned=options.parameters is not None)
 
@@ -155,17 +157,23 @@ def choose_domain(videos: Sequence[VideoFormat], asked: str | None, model: Model
     """The coding domain: the sources' own unless RGB is asked for.
 
     Raises:
-        UsageError: 4:2:0 is asked for but a source is RGB, or the model does not draw in the domain.
+        UsageError: YUV is asked for but a source is RGB, or the model does not draw such pictures.
+        UnsupportedError: RGB is asked for, and nobody knows what RGB a source shows.
     """
     rgb = any(video.chroma is ChromaFormat.RGB for video in videos)
     if rgb and asked == "yuv420":
-        raise UsageError("--domain yuv420 needs a 4:2:0 source, and this one is RGB", "Leave --domain out")
+        raise UsageError("--domain yuv420 needs a YUV source, and this one is RGB", "Leave --domain out")
     check_domain(asked, model)
     domain = Domain.RGB if rgb or asked == "rgb" else Domain.YUV420
-    if domain not in model.settings.domains:
-        raise UsageError(
-            f"the source is RGB; the key frames of {model.name} are 4:2:0", "Convert it:  ffmpeg -pix_fmt yuv420p"
-        )
+    for video in videos:
+        if video.chroma not in model.settings.draws or video.bit_depth not in model.settings.bit_depths:
+            raise UsageError(
+                f"the source is {video.bit_depth}-bit {video.chroma}; the key frames of {model.name} are 4:2:0 of 8 or "
+                "10 bits",
+                "Choose another --model, or convert it:  ffmpeg -i INPUT -pix_fmt yuv420p OUTPUT.y4m",
+            )
+        if domain is Domain.RGB and video.chroma is not ChromaFormat.RGB:
+            yuv_format(video)
     return domain
 
 
@@ -175,7 +183,7 @@ def check_domain(asked: str | None, model: Model) -> None:
     Raises:
         UsageError: It is one.
     """
-    if asked is not None and Domain[asked.upper()] not in model.settings.domains:
+    if asked == "rgb" and ChromaFormat.RGB not in model.settings.draws:
         raise UsageError(f"--domain {asked} is not for {model.name}: its key frames are 4:2:0", "Leave it out")
 
 

@@ -139,11 +139,11 @@ class Head:
         return _Rounded([kernel, mixing, bias], errors)
 
     @property
-    def _counts(self) -> tuple[int, int, int]:
+    def _counts(self) -> tuple[int, ...]:
         """Outputs of each plane."""
         luma = self.shape.shuffle**2
         chroma = (self.shape.outputs - luma) // 2
-        return luma, chroma, chroma
+        return (luma, chroma, chroma) if chroma else (luma,)
 
     def _psnr_db(self, errors: _Matrix) -> float:
         """Of the first plane."""
@@ -151,7 +151,7 @@ class Head:
 
     def _planes(self, errors: _Matrix) -> _Matrix:
         """Mean squared error of each plane."""
-        return np.array([part.mean() for part in np.split(errors, np.cumsum(self._counts)[:2])])
+        return np.array([part.mean() for part in np.split(errors, np.cumsum(self._counts)[:-1])])
 
     def _left(self, matrix: _Matrix, zz: _Matrix, zy: _Matrix) -> _Matrix:
         """Mean squared error of each output that a matrix makes of z, and what rounding to code values adds."""

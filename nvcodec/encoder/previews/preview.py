@@ -22,11 +22,11 @@ from nvcodec.encoder.previews.head import Head, Moments
 from nvcodec.models.base import PyramidField
 from nvcodec.models.config import FieldConfig
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.planes import pack
+from nvcodec.models.planes import unshuffle
 from nvcodec.models.preview import Preview
 from nvcodec.models.previews import PreviewShape, choose_level, most_rank, preview_shape
-from nvcodec.models.pyramid import Pyramid
-from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
+from nvcodec.models.pyramid import Pyramid, chroma_block, chroma_excess
+from nvcodec.types import Planes, VideoFormat
 
 MOST_FRAMES = 48
 _MOST_SAMPLES = 1 << 25
@@ -150,17 +150,17 @@ def _paired(
     """
     small, factor = shrunk_format(video, shape.divisor), shape.shuffle
     size = ceil(small.height / factor), ceil(small.width / factor)
-    halved = video.chroma is ChromaFormat.YUV420 and factor % 2 == 0
     wanted = []
-    for index, (plane, extent) in enumerate(zip(planes, small.plane_shapes, strict=True)):
-        mean = mean_plane(plane, shape.divisor) / np.float64(video.peak)
-        if extent != small.plane_shapes[0] and not halved:
-            mean = mean.repeat(2, axis=0).repeat(2, axis=1)  # the head draws chroma at full size, and it is halved
-        cell = factor // 2 if halved and index else factor
-        mean = mean[: size[0] * cell, : size[1] * cell]
-        padding = [(0, places_ * cell - length) for places_, length in zip(size, mean.shape, strict=True)]
-        wanted.append(torch.from_numpy(np.pad(mean, padding, mode="edge")).unsqueeze(0))
-    packed = pack((wanted[0], wanted[1], wanted[2]), factor, Domain.YUV420 if halved else Domain.RGB)
+    for index, plane in enumerate(planes):
+        mean, block = mean_plane(plane, shape.divisor) / np.float64(video.peak), (factor, factor)
+        if index:
+            block, (tall, wide) = chroma_block(factor, video.chroma), chroma_excess(factor, video.chroma)
+            mean = mean.repeat(tall, axis=0).repeat(wide, axis=1)  # what is drawn too large is what is then halved
+        rows, columns = size[0] * block[0], size[1] * block[1]
+        mean = mean[:rows, :columns]
+        filled = np.pad(mean, ((0, rows - mean.shape[0]), (0, columns - mean.shape[1])), mode="edge")
+        wanted.append(unshuffle(torch.from_numpy(filled).unsqueeze(0), block))
+    packed = torch.cat(wanted, dim=1).permute(0, 2, 3, 1)
     seen = F.unfold(places, 3, padding=1).view(-1, *places.shape[2:])
     x = seen[:, : size[0], : size[1]].permute(1, 2, 0).reshape(-1, len(seen))
     return x.numpy(), packed.reshape(-1, shape.outputs).numpy()

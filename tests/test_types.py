@@ -1,0 +1,34 @@
+"""What a picture is: the shapes and bytes of its planes."""
+
+from __future__ import annotations
+
+import pytest
+
+from nvcodec.types import ChromaFormat, Domain, VideoFormat
+
+FULL, HALF, TALL = (5, 7), (3, 4), (5, 4)
+PLANES = {
+    ChromaFormat.YUV420: [FULL, HALF, HALF],
+    ChromaFormat.RGB: [FULL, FULL, FULL],
+    ChromaFormat.GREY: [FULL],
+    ChromaFormat.YUV422: [FULL, TALL, TALL],
+    ChromaFormat.YUV444: [FULL, FULL, FULL],
+}
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12])
+@pytest.mark.parametrize("chroma", ChromaFormat)
+def test_planes_of_every_format(chroma: ChromaFormat, depth: int) -> None:
+    video = VideoFormat(7, 5, None, depth, chroma)
+    assert list(video.plane_shapes) == PLANES[chroma] and chroma.planes == len(PLANES[chroma])
+    samples = sum(rows * columns for rows, columns in PLANES[chroma])
+    assert video.frame_bytes == samples * (1 if depth == 8 else 2) and video.peak == 2**depth - 1
+
+
+def test_what_people_call_them() -> None:
+    assert [str(chroma) for chroma in ChromaFormat] == ["4:2:0", "RGB", "grey", "4:2:2", "4:4:4"]
+
+
+@pytest.mark.parametrize("stored", ChromaFormat)
+def test_what_is_drawn(stored: ChromaFormat) -> None:
+    assert Domain.RGB.drawn(stored) is ChromaFormat.RGB and Domain.YUV420.drawn(stored) is stored
