@@ -14,7 +14,7 @@ import nvcodec
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.io.sink import open_sink
 from nvcodec.models.registry import MODELS, by_name
-from nvcodec.types import SRGB, ChromaFormat, Domain, Planes, VideoFormat
+from nvcodec.types import SRGB, ChromaFormat, Planes, VideoFormat
 
 Moving = Callable[[VideoFormat, int], list[Planes]]
 EVERY = [model.name for model in MODELS]
@@ -26,6 +26,10 @@ FORMATS = {
     "odd": (replace(SMALL, width=37, height=21), 1),
     "one sample": (replace(SMALL, width=1, height=1), 2),
     "RGB": (RGB, 3),
+    "grey": (replace(SMALL, chroma=ChromaFormat.GREY, bit_depth=12), 3),
+    "4:2:2": (replace(SMALL, width=37, chroma=ChromaFormat.YUV422), 2),
+    "4:4:4": (replace(SMALL, chroma=ChromaFormat.YUV444, bit_depth=12), 2),
+    "12 bit": (replace(SMALL, bit_depth=12), 2),
 }
 SHARES = {
     "black": (16 / 255, 128 / 255, 128 / 255),
@@ -38,9 +42,9 @@ SHARES = {
 def _flat(video: VideoFormat, frames: int, shares: tuple[float, ...]) -> list[Planes]:
     planes = [
         np.full(shape, round(share * video.peak), video.dtype)
-        for share, shape in zip(shares, video.plane_shapes, strict=True)
+        for share, shape in zip(shares, video.plane_shapes, strict=False)
     ]
-    return [(planes[0], planes[1], planes[2])] * frames
+    return [tuple(planes)] * frames
 
 
 def _saved(path: Path, video: VideoFormat, pictures: list[Planes]) -> Path:
@@ -64,12 +68,17 @@ def _encoded(source: Path, model: str, **options: object) -> nvcodec.EncodeResul
         ("odd", "red"),
         ("one sample", "grey"),
         ("RGB", "red"),
+        ("grey", "red"),
+        ("4:2:2", "red"),
+        ("4:4:4", "the ends"),
+        ("12 bit", "the ends"),
     ],
 )
 @pytest.mark.parametrize("model", EVERY)
 def test_one_colour_is_exact(tmp_path: Path, model: str, format: str, colour: str) -> None:
     video, frames = FORMATS[format]
-    if video.chroma is ChromaFormat.RGB and Domain.RGB not in by_name(model).settings.domains:
+    settings = by_name(model).settings
+    if video.chroma not in settings.draws or video.bit_depth not in settings.bit_depths:
         return
     pictures = _flat(video, frames, SHARES[colour])
     result = _encoded(_saved(tmp_path / "clip.y4m", video, pictures), model)
@@ -144,4 +153,6 @@ def test_what_counts_as_never_changing(moving: Moving) -> None:
     assert clip.levels == (81 / 255, 90 / 255, 240 / 255)
     clip.planes[1][2, 5, 7] += 1
     assert clip.levels == (81 / 255, None, 240 / 255)
+    grey = replace(SMALL, chroma=ChromaFormat.GREY)
+    assert Clip.load(_flat(grey, 3, SHARES["red"]), grey, 3).levels == (81 / 255,)
     assert Clip.load(moving(SMALL, 2), SMALL, 2).levels == (None, None, None)

@@ -10,19 +10,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nvcodec.errors import InputError
+from nvcodec.io.geometry import raw_name
 from nvcodec.io.raw_depth import depth_seen
 from nvcodec.io.source import open_source
-from nvcodec.types import VideoFormat
+from nvcodec.types import ChromaFormat, VideoFormat
 
 
-def _write(path: Path, depth: int, size: tuple[int, int] = (64, 48), frames: int = 4) -> Path:
+def _write(
+    path: Path,
+    depth: int,
+    size: tuple[int, int] = (64, 48),
+    frames: int = 4,
+    chroma: ChromaFormat = ChromaFormat.YUV420,
+) -> Path:
     """Smooth waves, full range."""
-    video, peak = VideoFormat(*size), (1 << depth) - 1
+    video, peak = VideoFormat(*size, chroma=chroma), (1 << depth) - 1
     with path.open("wb") as file:
         for time in range(frames):
             for rows, columns in video.plane_shapes:
                 y, x = np.mgrid[0:rows, 0:columns]
-                wave = 0.5 + 0.3 * np.sin(x / 5 + time) + 0.2 * np.cos(y / 7 - time)
+                wave = 0.5 + 0.35 * np.sin(x / 5 + time) + 0.25 * np.cos(y / 7 - time)
+                wave = wave.clip(0, 1)
                 file.write(np.rint(wave * peak).astype("<u2" if depth > 8 else np.uint8).tobytes())
     return path
 
@@ -51,6 +59,31 @@ def test_eight_bits_are_never_taken_for_more(
     ]
     path.write_bytes(b"".join(plane.clip(0, 255).astype(np.uint8).tobytes() for plane in planes))
     assert depth_seen(path) is None
+
+
+CHROMAS = {None: ChromaFormat.YUV420, "gray": ChromaFormat.GREY, "422": ChromaFormat.YUV422, "444": ChromaFormat.YUV444}
+
+
+@pytest.mark.parametrize("named", CHROMAS)
+@pytest.mark.parametrize("depth", [8, 10, 12])
+def test_planes_that_are_said_in_the_depth_that_is_seen(tmp_path: Path, depth: int, named: str | None) -> None:
+    video = VideoFormat(64, 48, None, depth, CHROMAS[named])
+    path = _write(tmp_path / f"clip_64x48{f'_{named}' if named else ''}.yuv", depth, chroma=video.chroma)
+    with open_source(path) as source:
+        assert source.format == video and source.frame_count == 4
+        assert ("depth from the samples" in source.origin) is (depth > 8)
+        assert max(int(planes[0].max()) for planes in source) == video.peak
+
+
+@pytest.mark.parametrize("chroma", CHROMAS.values())
+@pytest.mark.parametrize("depth", [10, 12])
+def test_the_doubt_names_the_planes_that_were_said(tmp_path: Path, depth: int, chroma: ChromaFormat) -> None:
+    said, meant = (raw_name(VideoFormat(64, 48, None, bits, chroma)) for bits in (8, depth))
+    with open_source(_write(tmp_path / "clip.yuv", depth, chroma=chroma), size=(64, 48), pix_fmt=said) as source:
+        assert source.format.bit_depth == 8
+        assert source.origin.endswith(f"as in video of {depth} bits: if it is, say --pix-fmt {meant}")
+    with open_source(tmp_path / "clip.yuv", size=(64, 48), pix_fmt=meant) as source:
+        assert source.format.bit_depth == depth and "second byte" not in source.origin
 
 
 @pytest.mark.parametrize("value", [64, 502, 940])
