@@ -261,12 +261,11 @@ def fit() -> Fit:
     from nvcodec.models.geometry import FieldGeometry
     from nvcodec.models.msnerv import MSNeRV
     from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig
-    from nvcodec.types import Domain
 
     torch.manual_seed(0)
     config = MSNeRVConfig((2,), (4,), (1,), (1,), (GridLevel(2, 1, 2),), shuffle=4, local_levels=0)
     video = VideoFormat(16, 16)
-    painter = Painter(FlatField(MSNeRV(config, FieldGeometry(4, 16, 16, Domain.YUV420))), [], lambda event: None)
+    painter = Painter(FlatField(MSNeRV(config, FieldGeometry(4, 16, 16, video.chroma))), [], lambda event: None)
     clip = Clip.load(_pictures(video, 4), video, 4)
     return Fit(painter, clip, FitConfig(), LossConfig(), ConstantWeight(1e-4), Budget(20))
 
