@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
+from functools import cached_property
+from itertools import accumulate, pairwise
+from math import gcd, lcm
 from typing import Any
 
 import numpy as np
@@ -125,3 +129,91 @@ class VideoFormat:
         """Bytes of one raw planar picture (two bytes a sample beyond 8 bit)."""
         samples = sum(rows * columns for rows, columns in self.plane_shapes)
         return samples * (1 if self.bit_depth == 8 else 2)
+
+
+@dataclass(frozen=True)
+class MasteringDisplay:
+    """The display a video was graded on, in the units of H.265 and PNG."""
+
+    primaries: tuple[tuple[int, int], tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0), (0, 0))
+    """CIE 1931 x and y of green, blue and red, in units of 1/50000, 0..65535; all 0: not known."""
+    white: tuple[int, int] = (0, 0)
+    """Of its white point."""
+    max_luminance: int = 0
+    """In units of 1/10000 candela per square metre, below 2**32; both 0: not known."""
+    min_luminance: int = 0
+
+
+@dataclass(frozen=True)
+class ContentLight:
+    """How bright the pictures get, in candela per square metre, 0..65535; 0: not known."""
+
+    max_content: int
+    """The brightest pixel of all (MaxCLL)."""
+    max_average: int
+    """The brightest frame on average (MaxFALL)."""
+
+
+@dataclass(frozen=True)
+class Timestamps:
+    """When the frames of a video of variable rate are on screen; the first one appears at 0."""
+
+    time_base: Fraction
+    """Seconds of a tick."""
+    ticks: tuple[int, ...]
+    """How long each frame is on screen, the last one included; at least 1."""
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Tick at which each frame appears, and that at which the last one ends."""
+        return tuple(accumulate(self.ticks, initial=0))
+
+    @property
+    def fps(self) -> Fraction:
+        """Mean frames per second: at that rate, the video takes as long."""
+        return len(self.ticks) / (self.starts[-1] * self.time_base)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all are on screen for as long."""
+        return len(set(self.ticks)) == 1
+
+    def start(self, frame: Time) -> Fraction:
+        """Seconds at which a frame appears, 0 to their number; between frames, times are too."""
+        whole = min(int(frame), len(self.ticks) - 1)
+        return (self.starts[whole] + (frame - whole) * self.ticks[whole]) * self.time_base
+
+    def of(self, frames: Sequence[Time]) -> Timestamps:
+        """Those of some of the frames, in ascending order, or of times between them.
+
+        The first one appears at 0, each stays until the next, the last one as long as it did or until the next time.
+        """
+        step = min(1, frames[1] - frames[0]) if len(frames) > 1 else 1
+        starts = [self.start(frame) for frame in (*frames, frames[-1] + step)]
+        return Timestamps.of_seconds([later - earlier for earlier, later in pairwise(starts)])
+
+    @classmethod
+    def of_seconds(cls, seconds: Sequence[Fraction]) -> Timestamps:
+        """Frames that are on screen for so many seconds each, all above 0; a tick is as long as it can be."""
+        below = lcm(*(each.denominator for each in seconds))
+        parts = [each.numerator * (below // each.denominator) for each in seconds]
+        unit = gcd(*parts)
+        return cls(Fraction(unit, below), tuple(part // unit for part in parts))
+
+
+@dataclass(frozen=True)
+class SideData:
+    """What a video says besides its pictures and their format; None where it says nothing."""
+
+    aspect: Fraction | None = None
+    """Width of a sample, divided by its height; None: they are square."""
+    chroma_location: int | None = None
+    """Where samples of 4:2:0 chroma lie: chroma sample location type of H.273, 1..5; None: type 0, at the left."""
+    mastering: MasteringDisplay | None = None
+    light: ContentLight | None = None
+    timestamps: Timestamps | None = None
+    """None: frames are on screen equally long, as the frame rate says."""
+
+
+NOTHING_SAID = SideData()
+"""Side data of a video of which there is none."""

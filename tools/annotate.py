@@ -16,6 +16,7 @@ from nvcodec.container import ids, read_container
 from nvcodec.container.chunks import PREAMBLE_BYTES, ChunkInfo
 from nvcodec.container.metadata import MAX_METADATA_BYTES, read_metadata
 from nvcodec.container.packs import LAYER_ID_BYTES
+from nvcodec.container.side_data import SideDataId
 from nvcodec.container.wire import Reader
 from nvcodec.models.msnerv_config import Upsampling
 
@@ -131,6 +132,11 @@ def _payload_lines(chunk: ChunkInfo, payload: bytes) -> list[str]:
         for name in ("segment", "divisor", "level", "rank"):
             printer.varint(name)
         printer.rest(f"coded parameters, {printer.remaining // 4} words of 4 bytes")
+    elif chunk.type == ids.SIDE:
+        printer.varint("stream")
+        while printer.remaining:
+            printer.id("entry", SideDataId)
+            printer.take(printer.varint("bytes of value"), "value")
     elif chunk.type == ids.INDX:
         while printer.remaining:
             printer.id("kind", ids.IndexKind)

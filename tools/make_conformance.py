@@ -13,7 +13,7 @@ import json
 import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,23 @@ from typing import Any
 import numpy as np
 
 import nvcodec
-from nvcodec.container import chunk_bytes
+from nvcodec.container import chunk_bytes, write_container
 from nvcodec.decoder.opening import open_session
 from nvcodec.decoder.previews import head_integers
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.entropy.payload import payload_costs
 from nvcodec.io.sink import open_sink
 from nvcodec.quant.tensors import digest
-from nvcodec.types import SRGB, ChromaFormat, Planes, VideoFormat
+from nvcodec.types import (
+    SRGB,
+    ChromaFormat,
+    ContentLight,
+    MasteringDisplay,
+    Planes,
+    SideData,
+    Timestamps,
+    VideoFormat,
+)
 
 FOLDER = Path(__file__).parents[1] / "tests" / "conformance"
 QUARTER = VideoFormat(64, 48, Fraction(30000, 1001))
@@ -216,6 +225,7 @@ def expected(data: bytes) -> dict[str, object]:
         "integers": [digest(session.integers(index)).hex() for index in range(len(segments))],
         **(streams[0] if len(streams) == 1 else {"streams": streams}),
         **({"previews": expected_previews(data)} if session.container.previews else {}),
+        **({"side_data": expected_side_data(data)} if session.container.side_data else {}),
     }
 
 
@@ -229,6 +239,12 @@ def expected_previews(data: bytes) -> dict[str, object]:
         integers = [digest(head_integers(session, head)).hex() for head in heads if head.divisor == divisor]
         found[f"1/{divisor}"] = {"integers": integers, **video}
     return found
+
+
+def expected_side_data(data: bytes) -> dict[str, object]:
+    """What a reader must find in the side data of each stream, fractions as text."""
+    found = open_session(data).container.side_data
+    return {str(stream): json.loads(json.dumps(asdict(side), default=str)) for stream, side in found.items()}
 
 
 def expected_stream(data: bytes, index: int, scale: str = "1") -> dict[str, object]:
@@ -259,6 +275,13 @@ def variants(files: dict[str, bytes]) -> Iterator[tuple[str, str, bytes]]:
     container = VideoReader(data).session.container
     index, private = container.chunks[-1].offset, chunk_bytes("zzZz", b"anything at all")
     yield "unknown_chunks", "ancillary chunks nobody knows", data[:index] + private + data[index:] + private
+    side_data = {0: SideData(
+        Fraction(64, 45), 2,
+        MasteringDisplay(((13250, 34500), (7500, 3000), (34000, 16000)), (15635, 16450), 10**7, 50),
+        ContentLight(1000, 400), Timestamps(Fraction(1, 1000), (33, 33, 34, 100, 100, 7, 33, 33)),
+    )}  # fmt: skip
+    parts = container.header, container.segments, container.digests.values(), container.metadata
+    yield "side_data", "side data of every kind", write_container(*parts, side_data=side_data)
     second = container.index[1].offset
     yield "cut", "cut inside the second segment: the first one plays", data[: second + 30]
 

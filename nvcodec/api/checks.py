@@ -113,14 +113,14 @@ def check_inputs(job: Job, on_event: EventHandler) -> None:
         if video == "-":
             continue
         frames = options.frames if single else None
-        how = {"size": options.size, "fps": options.fps, "pix_fmt": options.pix_fmt, "seek": options.seek}
-        with open_source(video, frames=frames, **how) as source, _saying(None if single else str(video)):  # type: ignore[arg-type]
+        with open_source(video, frames=frames, **options.reading) as source, _saying(None if single else str(video)):
             if job.base is None:
                 choose_domain([source.format], options.domain, model)
             if options.mask is not None:
                 check_mask(options.mask, source.format)
             job.target.file_bytes(source.format, source.frame_count or 1)
-            on_event(Notice(f"{video}: {source.origin}"))
+            for told in (source.origin, *source.notices):
+                on_event(Notice(f"{video}: {told}"))
 
 
 def settled(options: EncodeOptions, on_event: EventHandler) -> EncodeOptions:

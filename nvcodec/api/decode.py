@@ -24,9 +24,9 @@ from nvcodec.decoder.shrink import shrunk_format
 from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming, quoted
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.io.output import check_apart
-from nvcodec.io.sink import open_sink
+from nvcodec.io.sink import VideoSink, open_sink, says_timestamps
 from nvcodec.io.standard import standard_input
-from nvcodec.types import ChromaFormat, Planes, Time, VideoFormat
+from nvcodec.types import NOTHING_SAID, ChromaFormat, Planes, SideData, Time, VideoFormat
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -133,10 +133,25 @@ def decode(
         check_layers(session, asked.layers)
         drawn = shrunk_format(session.drawn_format(number), check_scale(asked.scale))
         written = _as_asked(drawn, asked.pix_fmt)
-        if written.fps is not None:
-            written = replace(written, fps=written.fps * asked.interpolate)
         read = () if isinstance(source, (bytes, Session)) else (source,)
-        sink = nullcontext() if output is None else open_sink(output, written, overwrite=overwrite, inputs=read)
+        if asked.audio_from is not None:
+            read = (*read, asked.audio_from)
+        side = container.side_data.get(number, NOTHING_SAID)
+        start = _seconds_of(drawn, side, frames[0])
+        written, side, mean = _timed(written, side, wanted, asked, output)
+        if mean is not None:
+            on_warning(f"{name}: {mean}")
+        sink: VideoSink | nullcontext[None] = nullcontext()
+        if output is not None:
+            sink = open_sink(
+                output,
+                written,
+                overwrite=overwrite,
+                inputs=read,
+                side_data=side,
+                audio_from=asked.audio_from,
+                audio_start=start,
+            )
         with sink as opened:
             reader = VideoReader(
                 session,
@@ -206,10 +221,11 @@ def decode_all(
         DeviceError: The device is missing.
     """
     asked = changed(options or DecodeOptions(), changes)
-    for name in ("stream", "seek", "frames", "step"):
+    for name in ("stream", "seek", "frames", "step", "audio_from"):
         if getattr(asked, name) != getattr(DecodeOptions(), name):
             raise UsageError(
-                f"--{name} cannot be given with --all, which writes every video whole", "Leave one of them out"
+                f"--{name.replace('_', '-')} cannot be given with --all, which writes every video whole",
+                "Leave one of them out",
             )
     file, session = _opened(source, asked.limits)
     with naming(file):
@@ -338,6 +354,42 @@ def _times(frames: range, interpolate: int) -> Sequence[Time]:
         raise UsageError("--step leaves frames out, --interpolate adds some", "Choose one")
     first, last = interpolate * frames[0], interpolate * frames[-1]
     return [Fraction(tick, interpolate) for tick in range(first, last + 1)]
+
+
+def _timed(
+    video: VideoFormat, side: SideData, times: Sequence[Time], asked: DecodeOptions, output: str | Path | None
+) -> tuple[VideoFormat, SideData, str | None]:
+    """Format and side data of what is written, and what is to be said of them, if anything.
+
+    Raises:
+        UsageError: Sound is wanted that would not belong to the pictures.
+    """
+    if asked.audio_from is not None:
+        if output is None:
+            raise UsageError("--audio-from copies sound to an output, and there is none", "Name it with -o")
+        if asked.step > 1 or asked.fps is not None:
+            option = "--step" if asked.step > 1 else "--fps"
+            raise UsageError(
+                f"{option} changes how long pictures take, --audio-from needs them as they were", "Choose one"
+            )
+    if asked.fps is not None:
+        return replace(video, fps=asked.fps), replace(side, timestamps=None), None
+    if side.timestamps is None:
+        return replace(video, fps=video.fps and video.fps * asked.interpolate), side, None
+    timestamps = side.timestamps.of(times)
+    if output is None or says_timestamps(output):
+        return replace(video, fps=video.fps or timestamps.fps), replace(side, timestamps=timestamps), None
+    mean = timestamps.fps.limit_denominator(1001) or timestamps.fps
+    notice = f"frames are of uneven length, which this output cannot say: written at their mean rate, {mean} fps"
+    is_timed = str(output) == "-" or Path(output).suffix.lower() == ".y4m"
+    return replace(video, fps=mean), replace(side, timestamps=None), notice if is_timed else None
+
+
+def _seconds_of(video: VideoFormat, side: SideData, frame: int) -> Fraction:
+    """When a frame appears."""
+    if side.timestamps is not None:
+        return side.timestamps.start(frame)
+    return Fraction(frame) / video.fps if video.fps else Fraction(0)
 
 
 def _as_asked(drawn: VideoFormat, pix_fmt: str | None) -> VideoFormat:

@@ -31,6 +31,7 @@ from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import TensorCost, payload_costs
 from nvcodec.errors import BitstreamError, naming
 from nvcodec.quant.tensors import digest
+from nvcodec.types import NOTHING_SAID, SideData
 
 SCHEMA = "nvc-info/1"
 
@@ -225,8 +226,36 @@ def _stream(index: int, stream: StreamHeader, info: Info) -> dict[str, Any]:
         "bit_depth": video.bit_depth,
         "chroma": video.chroma.name.lower(),
         "colour": asdict(video.colour),
+        "side_data": _side_data(info.session.container.side_data.get(index, NOTHING_SAID)),
         "key_frames": keys.count if keys else 0,
         "key_frame_bytes": keys.bytes if keys else 0,
         "direct_key_frames": keys.direct if keys else 0,
         "key_frame_problem": keys.problem if keys else None,
+    }
+
+
+def _side_data(side: SideData) -> dict[str, Any]:
+    display, light, times = side.mastering, side.light, side.timestamps
+    return {
+        "sample_aspect_ratio": None if side.aspect is None else str(side.aspect),
+        "chroma_location": side.chroma_location,
+        "mastering_display": None
+        if display is None
+        else {
+            "green_blue_red": [[place / 50_000 for place in point] for point in display.primaries],
+            "white": [place / 50_000 for place in display.white],
+            "max_luminance": display.max_luminance / 10_000,
+            "min_luminance": display.min_luminance / 10_000,
+        },
+        "content_light": None
+        if light is None
+        else {"max_content": light.max_content, "max_average": light.max_average},
+        "timestamps": None
+        if times is None
+        else {
+            "time_base": str(times.time_base),
+            "seconds": float(times.starts[-1] * times.time_base),
+            "shortest_s": float(min(times.ticks) * times.time_base),
+            "longest_s": float(max(times.ticks) * times.time_base),
+        },
     }

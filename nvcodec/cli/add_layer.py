@@ -41,7 +41,7 @@ _HELP = {
 @option("--work-dir", group=_FILES, metavar="DIR", help="Resume files.  [default: OUTPUT.layer.work]")
 @option("--resume", group=_FILES, metavar="DIR", help="Go on with an interrupted fit of a layer.")
 @options.raw_options()
-@fields_of(EncodeOptions, "seek", help=_HELP)
+@fields_of(EncodeOptions, "seek", "video_stream", "allow_truncated", help=_HELP)
 @fields_of(EncodeOptions, "bpp", "target_psnr", "parameters", group=_RATE, help=_HELP)
 @fields_of(EncodeOptions, "preset", "epochs", "max_time_s", "device", "threads", "seed", help=_HELP)
 @options.output_options()

@@ -32,6 +32,7 @@ _CHECKED = "   all digests match"
         "nvc decode clip.nvc -o base.y4m --layers 0",
         "nvc decode clip.nvc -o small.mp4 --scale 1/4",
         "nvc decode clip.nvc -o smooth.mp4 --interpolate 2",
+        "nvc decode clip.nvc -o clip.mp4 --audio-from original.mp4",
         "nvc decode set.nvc --all -o videos/",
         "nvc decode clip.nvc --check",
     ),
@@ -45,7 +46,7 @@ _CHECKED = "   all digests match"
     metavar="FILE",
     help=".y4m, .yuv, .mkv (lossless), .mp4, .png, a folder for PNGs, or '-' (Y4M on stdout).",
 )
-@fields_of(DecodeOptions, "pix_fmt", "seek", "frames", "step", "interpolate", "stream")
+@fields_of(DecodeOptions, "pix_fmt", "fps", "audio_from", "seek", "frames", "step", "interpolate", "stream")
 @option("--all", "every", group="Streams", is_flag=True, help="Every video of the file, to -o FOLDER/NAME.mkv.")
 @option(
     "--format",

@@ -63,6 +63,8 @@ _FILES = "Files"
     "pix_fmt",
     "seek",
     "frames",
+    "video_stream",
+    "allow_truncated",
     "mask",
     "model",
     "domain",

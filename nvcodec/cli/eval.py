@@ -36,7 +36,19 @@ if TYPE_CHECKING:
 # fmt: off
 @click.argument("reference")
 @click.argument("tests", nargs=-1, required=True, metavar="TEST...")
-@fields_of(EvalOptions, "size", "fps", "pix_fmt", "seek", "frames", "stream", "metrics", "mask")
+@fields_of(
+    EvalOptions,
+    "size",
+    "fps",
+    "pix_fmt",
+    "seek",
+    "frames",
+    "video_stream",
+    "allow_truncated",
+    "stream",
+    "metrics",
+    "mask",
+)
 @option("--per-frame", group="Metrics", metavar="FILE", help="Also write a row per frame (.csv).")
 @fields_of(EvalOptions, "device", "threads")
 @options.output_options()

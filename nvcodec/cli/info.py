@@ -13,10 +13,12 @@ from nvcodec.cli._terminal import Terminal, print_json, printable, say
 from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.io.geometry import describe
 from nvcodec.models.registry import citation
+from nvcodec.types import NOTHING_SAID
 
 _GOPS_LISTED = 12
 """Up to so many groups of pictures are listed by their first frames."""
 
+_LOCATIONS = {1: "in the centre", 2: "at the top left", 3: "at the top", 4: "at the bottom left", 5: "at the bottom"}
 _MATRICES = {
     0: "RGB", 1: "BT.709", 2: "unspecified", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 8: "YCgCo",
     9: "BT.2020",
@@ -99,6 +101,10 @@ def summary(info: Info) -> list[str]:
         ("network", info.session.config.summary()),
         ("pictures", _pictures(info)),
         *((f"stream {i}", _stream(info, i)) for i in range(len(info.streams)) if len(info.streams) > 1 and not keyed),
+        *(
+            (f"side {i}" if len(info.streams) > 1 else "side data", _side_data(info, i))
+            for i in range(len(info.streams))
+        ),
         ("segments", _segments(info)),
         ("gops", _gops(info)),
         ("previews", _previews(info)),
@@ -125,6 +131,25 @@ def _stream(info: Info, index: int) -> str:
     stream = info.streams[index]
     name = f"{stream.name!r}, " if stream.name else ""
     return f"{name}{plural(info.session.frame_count(index), 'frame')} {describe(stream.format)}"
+
+
+def _side_data(info: Info, index: int) -> str:
+    """What the source of a stream said besides its pictures."""
+    side, facts = info.session.container.side_data.get(index, NOTHING_SAID), []
+    if side.aspect is not None:
+        facts.append(f"samples {side.aspect.numerator}:{side.aspect.denominator}")
+    if side.chroma_location is not None:
+        facts.append(f"chroma {_LOCATIONS[side.chroma_location]}")
+    if (display := side.mastering) is not None:
+        facts.append(f"mastered at {display.min_luminance / 10_000:g} to {display.max_luminance / 10_000:g} cd/m²")
+    if (light := side.light) is not None:
+        facts.append(f"light up to {light.max_content}, frames {light.max_average} cd/m²")
+    if (times := side.timestamps) is not None:
+        least, most, all_of_it = (
+            float(ticks * times.time_base) for ticks in (min(times.ticks), max(times.ticks), times.starts[-1])
+        )
+        facts.append(f"frames of {least:.4g} to {most:.4g} s, {all_of_it:.4g} s in all")
+    return ", ".join(facts)
 
 
 def _stream_table(info: Info) -> list[str]:

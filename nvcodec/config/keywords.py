@@ -17,6 +17,8 @@ class LayerKeywords(TypedDict, total=False):
     fps: Fraction | float | None
     pix_fmt: str | None
     seek: int
+    video_stream: int | None
+    allow_truncated: bool
     parameters: float | None
     bpp: float | None
     target_psnr: float | None
@@ -48,6 +50,8 @@ class DecodeKeywords(TypedDict, total=False):
     """The fields of :class:`nvcodec.DecodeOptions`."""
 
     pix_fmt: str | None
+    fps: Fraction | float | None
+    audio_from: str | Path | None
     seek: int
     frames: int | None
     step: int
@@ -70,6 +74,8 @@ class EvalKeywords(TypedDict, total=False):
     pix_fmt: str | None
     seek: int
     frames: int | None
+    video_stream: int | None
+    allow_truncated: bool
     stream: int | str
     metrics: tuple[str, ...]
     mask: str | None

@@ -12,6 +12,7 @@ from numbers import Rational
 from typing import Any, Generic, TypeVar
 
 from nvcodec.container.limits import Limits
+from nvcodec.io.geometry import ntsc
 
 _Value = TypeVar("_Value")
 _MOST = (1 << 32) - 1
@@ -183,12 +184,15 @@ def _frame_rate(value: object) -> Fraction:
             raise ValueError(f"'{value}' is no frame rate; write it as 30 or 30000/1001")
         if not (exact := Fraction(value.replace(":", "/"))):
             raise ValueError("a frame rate must be above 0")
-        value = exact
+        value = exact if match[1] else ntsc(exact)
     try:
         exact = Fraction(value) if isinstance(value, Rational) else Fraction(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):  # nan and infinity
         raise ValueError(f"a frame rate of {value} is impossible") from None
-    rate = exact if isinstance(value, Rational) else exact.limit_denominator(_PLAIN)
+    if not isinstance(value, Rational):  # as it is written, else the nearest plain fraction
+        written, plain = Fraction(str(value)), exact.limit_denominator(_PLAIN)
+        exact = plain if ntsc(written) == written else ntsc(written)
+    rate = exact
     if rate <= 0 or max(rate.numerator, rate.denominator) > _MOST:
         raise ValueError(f"a frame rate of {value} is impossible")
     return rate
@@ -252,7 +256,7 @@ PICTURE_SIZE = Kind("size", _size, plain=lambda size: f"{size[0]}x{size[1]}")
 """(width, height) in luma samples; text is ``WxH``."""
 FRAME_RATE = Kind("rate", _frame_rate, plain=str)
 """Frames per second; text is ``N`` or ``N/D``. A float, which has no exact thirds, stands for the nearest fraction with
-a small denominator."""
+a small denominator; a decimal such as 29.97 for 30000/1001."""
 STREAM = Kind("stream", _stream)
 """A video of a file, by number or name."""
 SETTINGS: Kind[Mapping[str, object]] = pairs("settings", _settings, Mapping, dict)

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from nvcodec.config.kinds import (
     BIT_RATE,
@@ -89,6 +89,17 @@ def option(
     return field(default_factory=factory, metadata=metadata) if factory else field(default=default, metadata=metadata)
 
 
+class Reading(TypedDict):
+    """The options that say how a source is opened."""
+
+    size: tuple[int, int] | None
+    fps: Fraction | None
+    pix_fmt: str | None
+    seek: int
+    video_stream: int | None
+    allow_truncated: bool
+
+
 @dataclass(frozen=True)
 class EncodeOptions:
     """How an encode is made: everything but where from and where to.
@@ -114,6 +125,19 @@ class EncodeOptions:
         "-n --frames", whole(1), "Frames", "Number of frames.  [default: to the end]", metavar="N"
     )
     """How many frames to take; of several sources as many of each, at most. None = to the end."""
+    video_stream: int | None = option(
+        "--video-stream",
+        whole(0),
+        "Frames",
+        "Which video stream of an input, from 0.  [default: the best]",
+        metavar="N",
+    )
+    """Which video stream of each source, from 0, still cover pictures not counted; None = the best, as for FFmpeg."""
+    allow_truncated: bool = option(
+        "--allow-truncated", FLAG, "Frames", "Take the frames in front of damage, or a cut, in an input.",
+        default=False,
+    )  # fmt: skip
+    """Take the frames in front of where a source is damaged or cut off; else such a source is refused."""
     mask: str | None = option(
         "--mask", TEXT, "Frames",
         "Hide samples from the fit; decoding fills them in: box:WxH, box:WxH+X+Y,..., boxes:N, scattered:N, or a "
@@ -196,6 +220,18 @@ class EncodeOptions:
     seed: int = option("--seed", whole(0, 2**32 - 1), "Compute", "Random seed.  [default: 0]", metavar="N", default=0)
     """Of all random choices."""
 
+    @property
+    def reading(self) -> Reading:
+        """How sources are opened, for :func:`nvcodec.io.source.open_source`."""
+        return {
+            "size": self.size,
+            "fps": self.fps,
+            "pix_fmt": self.pix_fmt,
+            "seek": self.seek,
+            "video_stream": self.video_stream,
+            "allow_truncated": self.allow_truncated,
+        }
+
 
 def _as_in_encode(name: str, default: Any = None, group: str | None = None, help: str | None = None) -> Any:
     """A field that is explained as that of :class:`EncodeOptions` with this name."""
@@ -210,6 +246,15 @@ class DecodeOptions:
 
     pix_fmt: str | None = _as_in_encode("pix_fmt", group="Files", help="[default: as encoded]")
     """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS` to convert to; None = planes and bit depth of the file."""
+    fps: Fraction | None = _as_in_encode(
+        "fps", group="Files", help="Frame rate of the output, whatever the file says of times.  [default: as encoded]"
+    )
+    """Frames per second of what is written; None = as the file says, or when each frame appears where it says that."""
+    audio_from: str | None = option(
+        "--audio-from", TEXT, "Files",
+        "Copy the sound of this video, which begins with its first picture, to an .mkv or .mp4.", metavar="CLIP",
+    )  # fmt: skip
+    """A file whose sound is copied as it is into .mkv or .mp4; its first picture is the first one of the bitstream."""
     seek: int = _as_in_encode("seek", 0)
     """First frame."""
     frames: int | None = _as_in_encode("frames")
@@ -275,6 +320,12 @@ class EvalOptions:
     """First frame of both."""
     frames: int | None = _as_in_encode("frames")
     """How many frames of both to compare; None = all, and there must be equally many."""
+    video_stream: int | None = _as_in_encode(
+        "video_stream", help="Which video stream of REFERENCE, from 0.  [default: the best]"
+    )
+    """Which video stream of the source, from 0; None = the best, as it always is of what is compared with it."""
+    allow_truncated: bool = _as_in_encode("allow_truncated", False)
+    """Take the frames in front of where a file is damaged or cut off."""
     stream: int | str = option(
         "--stream", STREAM, "Frames",
         "Which video of a multi-video TEST; its bpp are those of all together.  [default: 0]",

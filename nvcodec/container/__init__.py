@@ -22,6 +22,7 @@ from nvcodec.container.metadata import MetadataValue
 from nvcodec.container.packs import PackSegment, base_id
 from nvcodec.container.previews import PREVIEW_DIVISORS, PreviewHead
 from nvcodec.container.segments import BaseSegment, SegmentDigest
+from nvcodec.container.side_data import SideDataId, StreamSideData
 
 __all__ = [
     "PREVIEW_DIVISORS",
@@ -43,7 +44,9 @@ __all__ = [
     "RenderProfile",
     "SegmentDigest",
     "SequenceHeader",
+    "SideDataId",
     "StreamHeader",
+    "StreamSideData",
     "appended",
     "base_id",
     "check_appendable",

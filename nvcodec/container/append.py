@@ -205,7 +205,7 @@ def _end(container: Container, data: bytes, layers: int) -> int:
     last_base = max(entry.offset for entry in container.index if entry.kind == ids.IndexKind.BASE)
     for chunk in container.chunks:
         # damage of these harms nothing else: they stay
-        is_harmless = chunk.type == ids.PREV or (chunk.type == ids.KEYF and chunk.offset < last_base)
+        is_harmless = chunk.type in (ids.PREV, ids.SIDE) or (chunk.type == ids.KEYF and chunk.offset < last_base)
         if chunk.offset not in kept and (chunk.type == ids.PACK or not (is_harmless or chunk.is_sound(data))):
             return chunk.offset
     return container.chunks[-1].end

@@ -13,6 +13,7 @@ from nvcodec.container.layers import LayerChain
 from nvcodec.container.metadata import MAX_METADATA_BYTES, MetadataValue, read_metadata
 from nvcodec.container.previews import PreviewShelf
 from nvcodec.container.segments import BaseSegment, SegmentDigest
+from nvcodec.container.side_data import SideDataShelf
 from nvcodec.errors import BitstreamError, NvcError, UnsupportedError
 
 _STREAMS_NAMED = 8
@@ -36,11 +37,13 @@ class Body:
         """What a complete index would list; packs that cannot be used with layer 0."""
         self.layers = LayerChain()
         self.previews = PreviewShelf()
+        self.side_data = SideDataShelf([stream.frames for stream in header.streams])
         self._next_key_frames: KeyFrames | str | None = None
         """Those of the segment that comes next, or what is wrong with them."""
         self._damage: str | None = None
         self._layer_damage: str | None = None
         self._preview_damage: str | None = None
+        self._side_damage: str | None = None
         self._indexed: int | None = None
         self._metadata_bytes_left = MAX_METADATA_BYTES
         self._frames = [0] * len(header.streams)
@@ -79,6 +82,8 @@ class Body:
             self._pack(chunk, data)
         elif chunk.type == ids.PREV:
             self._preview(chunk, data)
+        elif chunk.type == ids.SIDE:
+            self._side(chunk, data)
         elif chunk.type == ids.KEYF:
             self._key_frames_of_next(chunk, data)
         elif self.base_is_finished and not ids.is_critical(chunk.type) and not chunk.is_sound(data):
@@ -119,6 +124,15 @@ class Body:
         except BitstreamError as error:
             if self._preview_damage is None:  # there may be very many
                 self._preview_damage = f"has a preview that cannot be used: {chunk.name} {error.message}"
+
+    def _side(self, chunk: ChunkInfo, data: bytes) -> None:
+        """Whatever is wrong with side data, no picture depends on it."""
+        try:
+            chunk.check(data)
+            self.side_data.add(chunk.payload(data))
+        except BitstreamError as error:
+            if self._side_damage is None:
+                self._side_damage = f"has side data that cannot be used: {chunk.name} {error.message}"
 
     def _key_frames_of_next(self, chunk: ChunkInfo, data: bytes) -> None:
         """Whatever is wrong with the key frames of one segment, all others can be drawn."""
@@ -179,7 +193,7 @@ class Body:
         elif short:
             warnings.append(f"has {len(short)} incomplete streams; stream {short[0][0]} holds {short[0][1]}")
         warnings += self._lost_key_frames()
-        problems = dict.fromkeys((self._damage, self.layer_problem, self._preview_damage))
+        problems = dict.fromkeys((self._damage, self.layer_problem, self._preview_damage, self._side_damage))
         warnings += [problem for problem in problems if problem]
         if self._indexed is None:
             warnings.append("has no index: the file was cut or not finished")

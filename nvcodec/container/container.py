@@ -26,7 +26,9 @@ from nvcodec.container.metadata import MetadataValue, metadata_bytes
 from nvcodec.container.packs import PackSegment
 from nvcodec.container.previews import PreviewHead, PreviewShelf
 from nvcodec.container.segments import BaseSegment, SegmentDigest
+from nvcodec.container.side_data import SideDataShelf, StreamSideData
 from nvcodec.errors import BitstreamError, NvcError
+from nvcodec.types import NOTHING_SAID, SideData
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Container:
     key_frame_problems: dict[int, str]
     """By position in ``segments``: why key frames that are in the file cannot be used, one line each."""
     metadata: dict[str, MetadataValue]
+    side_data: Mapping[int, SideData]
+    """By stream; streams of which nothing is said, or nothing that can be used, are absent."""
     packs: tuple[PackSegment, ...]
     """Usable enhancement packs, in file order: those that belong to what lies below them."""
     layer_ids: tuple[tuple[bytes, ...], ...]
@@ -145,6 +149,7 @@ def read_container(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
         key_frames=body.key_frames,
         key_frame_problems=body.key_frame_problems,
         metadata=body.metadata,
+        side_data=body.side_data.by_stream,
         packs=tuple(body.layers.packs),
         layer_ids=tuple(map(tuple, body.layers.ids)),
         layer_problem=body.layer_problem,
@@ -164,6 +169,7 @@ def write_container(
     *,
     key_frames: Mapping[int, KeyFrames] = {},
     previews: Iterable[PreviewHead] = (),
+    side_data: Mapping[int, SideData] = {},
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """Put a file together; the same input gives the same bytes.
@@ -179,6 +185,7 @@ def write_container(
         metadata: Anything worth knowing about the file.
         key_frames: By position in ``segments``.
         previews: At most one for each segment and divisor.
+        side_data: By stream; where there is nothing to say, nothing is written.
         limits: What readers are expected to accept.
 
     Raises:
@@ -193,6 +200,12 @@ def write_container(
     out = bytearray(preamble_bytes(header.minor_version) + chunk_bytes(ids.HEAD, header.to_bytes()))
     if metadata:
         out += chunk_bytes(ids.META, metadata_bytes(metadata))
+    sides = SideDataShelf([stream.frames for stream in header.streams])
+    for stream, side in side_data.items():
+        if side != NOTHING_SAID:
+            payload = StreamSideData(stream, side).to_bytes()
+            sides.add(payload)
+            out += chunk_bytes(ids.SIDE, payload)
     entries = []
     for ordinal, segment in enumerate(segments):
         if ordinal in key_frames:

@@ -28,6 +28,7 @@ PREV: Final = "pREV"
 DGST: Final = "dGST"
 INDX: Final = "iNDX"
 META: Final = "mETA"
+SIDE: Final = "sIDE"
 
 CHUNK_TYPES: Final = {
     HEAD: "sequence header",
@@ -38,6 +39,7 @@ CHUNK_TYPES: Final = {
     DGST: "digest of one segment",
     INDX: "index",
     META: "metadata",
+    SIDE: "side data of one stream",
 }
 """All public chunk types."""
 

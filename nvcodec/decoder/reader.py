@@ -18,7 +18,7 @@ from nvcodec.decoder.previews import Scale, check_scale
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.timeline import Timeline
 from nvcodec.errors import UsageError
-from nvcodec.types import Planes, Time
+from nvcodec.types import NOTHING_SAID, Planes, Time
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -207,7 +207,8 @@ class VideoReader:
 
     @property
     def _timeline(self) -> Timeline:
-        return Timeline(len(self), self.format.fps)
+        side = self.session.container.side_data.get(self.stream, NOTHING_SAID)
+        return Timeline(len(self), self.format.fps, side.timestamps)
 
     def _rgb(self, indices: Sequence[int]) -> Tensor:
         """Frames [N, 3, height, width] of valid indices: drawn in the order of time, whichever is asked for."""
@@ -220,10 +221,11 @@ class VideoReader:
         import torch
 
         timeline = self._timeline
-        if timeline.fps is None:
+        if timeline.seconds is None:
             return FrameBatch(data, None, None)
-        starts = torch.tensor([timeline.start(index) for index in indices], dtype=torch.float64)
-        return FrameBatch(data, starts, torch.full_like(starts, timeline.frame_seconds or 0.0))
+        times = [[timeline.start(index), timeline.length(index)] for index in indices]
+        starts, lengths = torch.tensor(times, dtype=torch.float64).reshape(-1, 2).unbind(1)
+        return FrameBatch(data, starts, lengths)
 
     def planes(self, frame: Time) -> Planes:
         """The code values of one frame: exactly what PSNR is measured on.

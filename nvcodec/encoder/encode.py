@@ -173,6 +173,9 @@ class _Encode:
 
     def run(self, verify: bool) -> EncodeResult | LayerResult:
         """Fit, write, decode, measure."""
+        for path, video in zip(self.job.inputs, self.videos, strict=True):
+            for notice in video.notices:
+                self._tell(f"{path}: {notice}")
         for index in range(len(self.plan.parts)):
             self.fitted.append(self._part(index))
             self.context = replace(self.context, plan=replace(self.plan, network=self.fitted[0].network))

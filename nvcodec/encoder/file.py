@@ -97,6 +97,7 @@ class NewFile(OutputFile):
         self.plan, self.videos, self.overwrite = plan, videos, overwrite
         self._place = place_of(job.output)
         self._temporary = part_of(self._place.path)
+        self.side_data = {stream: video.side_data for stream, video in enumerate(videos)}
         mask = videos[0].mask
         self.metadata: dict[str, MetadataValue] = {
             "creator": f"nvc {__version__}",
@@ -120,7 +121,14 @@ class NewFile(OutputFile):
         boundaries = sum(len(segment.gops) - 1 for segment in segments)  # which may lie further apart, in a byte more
         # with their payloads in front of them, segments lie further out and take up to three bytes more in the index
         further = boundaries + 3 * (len(self.plan.parts) - 1)
-        whole = write_container(self._header(network), segments, digests, self.metadata, key_frames=key_frames)
+        whole = write_container(
+            self._header(network),
+            segments,
+            digests,
+            self.metadata,
+            key_frames=key_frames,
+            side_data=self.side_data,
+        )
         return len(whole) + further + self.plan.slack_bytes
 
     def draft(self, fitted: Sequence[Fitted]) -> Session:
@@ -167,6 +175,7 @@ class NewFile(OutputFile):
             self.metadata,
             key_frames=key_frames,
             previews=[preview for each in chunks for preview in each.previews],
+            side_data=self.side_data,
         )
 
     def _header(self, network: Network) -> SequenceHeader:

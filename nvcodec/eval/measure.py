@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
@@ -90,6 +90,8 @@ class _Side:
     """Frames of the whole file; None when not known."""
     says_colour: bool = True
     """Whether it could say what its code values mean; raw video cannot."""
+    notices: Sequence[str] = ()
+    """What was chosen, turned or left out; complete when all pictures were read."""
 
 
 def evaluate(
@@ -150,6 +152,9 @@ def evaluate(
         scores = measure_vmaf(pairs, source.format, drawn.format, asked.threads) if vmaf else None
         for _ in pairs:
             pass
+        for path, side in ((reference, source), (test, drawn)):
+            for notice in side.notices:
+                on_notice(f"{path}: {notice}")
         quality.masked = None if masked is None else masked.result()
     size_bytes = _compressed_bytes(Path(test))
     total = quality.frames if drawn.total is None and asked.frames is None and at == 0 else drawn.total
@@ -204,10 +209,21 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
             size, inherited = (like.width, like.height), True
         if pix_fmt is None and named.bit_depth is None and named.sampling is None and not is_rgb(like):
             pix_fmt = raw_name(like)
-    source = stack.enter_context(open_source(path, size=size, fps=asked.fps, pix_fmt=pix_fmt, seek=seek, frames=frames))
+    source = stack.enter_context(
+        open_source(
+            path,
+            size=size,
+            fps=asked.fps,
+            pix_fmt=pix_fmt,
+            seek=seek,
+            frames=frames,
+            video_stream=asked.video_stream if like is None else None,
+            allow_truncated=asked.allow_truncated,
+        )
+    )
     whole = source.frame_count if frames is None and seek == 0 else None
     origin = f"geometry {describe(source.format)} (from the reference)" if inherited else source.origin
-    return _Side(source, source.format, origin, source.frame_count, whole, says_colour=not raw)
+    return _Side(source, source.format, origin, source.frame_count, whole, says_colour=not raw, notices=source.notices)
 
 
 def _named(pictures: Iterator[Planes], file: str) -> Iterator[Planes]:

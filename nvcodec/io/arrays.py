@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nvcodec.errors import UsageError
 from nvcodec.io.geometry import checked_size, describe
-from nvcodec.types import SRGB, ChromaFormat, Planes, VideoFormat
+from nvcodec.types import NOTHING_SAID, SRGB, ChromaFormat, Planes, SideData, VideoFormat
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +40,8 @@ class ArrayReader:
         depth = _DEPTHS[self._frames.dtype.name]
         self.format = VideoFormat(width, height, None, depth, ChromaFormat.RGB, SRGB)
         self.frame_count: int | None = count
+        self.choosable = False
+        self.notices: list[str] = []
         self.origin = f"{describe(self.format)} {count} frame{'' if count == 1 else 's'}"
 
     def __str__(self) -> str:
@@ -49,6 +51,10 @@ class ArrayReader:
         """Yield copies of the pictures from number ``first`` on."""
         for red, green, blue in self._frames[first:]:
             yield red.copy(), green.copy(), blue.copy()
+
+    def said(self, _first: int, _count: int) -> SideData:
+        """Arrays say nothing."""
+        return NOTHING_SAID
 
     def close(self) -> None:
         """The array is the caller's."""

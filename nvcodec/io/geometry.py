@@ -109,11 +109,17 @@ def parse_name(name: str) -> NamedGeometry:
 
 
 def _rate(text: str | None) -> Fraction | None:
-    """Frame rate of a decimal, where 23.976, 29.97 and the like mean n * 1000/1001; None when not a credible rate."""
+    """Frame rate of a decimal; None when not a credible rate."""
     if not text or not 0 < (rate := Fraction(text)) <= _MAX_FPS:
         return None
-    ntsc = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
-    return ntsc if rate.denominator != 1 and abs(ntsc - rate) < Fraction(1, 200) else rate
+    return ntsc(rate)
+
+
+def ntsc(rate: Fraction) -> Fraction:
+    """The rate that a decimal stands for: 23.976, 29.97 and the like are n * 1000/1001, as far as their digits go."""
+    decimals = next((places for places in range(7) if (rate * 10**places).denominator == 1), 0)
+    exact = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
+    return exact if decimals and abs(exact - rate) <= Fraction(1, 2 * 10 ** max(decimals, 2)) else rate
 
 
 def raw_format(

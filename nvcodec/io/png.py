@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import final
+from zlib import crc32
 
 from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.png_pixels import DEPTHS, decode_png
 from nvcodec.io.pyav import encode_png
-from nvcodec.types import SRGB, ChromaFormat, Planes, VideoFormat
+from nvcodec.io.saying import ALPHA
+from nvcodec.types import SRGB, ChromaFormat, Planes, SideData, VideoFormat
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_WITH_ALPHA = (4, 6)
+"""Colour types."""
+_PHYS = b"pHYs"
+_SMALL = 1 << 16
+"""Bytes of a chunk that are looked at."""
 
 
 @final
@@ -26,10 +35,13 @@ class PngReader:
     """
 
     def __init__(self, path: Path) -> None:
+        self.choosable = False
         self._paths = _folder_pictures(path) if path.is_dir() else [path]
-        width, height = _read_size(self._paths[0])
+        (width, height), transparent = _read_size(self._paths[0])
         for other in self._paths[1:]:
-            if (size := _read_size(other)) != (width, height):
+            size, other_is_transparent = _read_size(other)
+            transparent = transparent or other_is_transparent
+            if size != (width, height):
                 raise InputError(
                     f"{other} is {size[0]}x{size[1]}, but {self._paths[0].name} is {width}x{height}",
                     "All pictures of a folder must have the same size.",
@@ -37,6 +49,8 @@ class PngReader:
         self.format = VideoFormat(width, height, chroma=ChromaFormat.RGB, colour=SRGB)
         self.frame_count: int | None = len(self._paths)
         self.origin = f"geometry {describe(self.format)} (from {self._paths[0].name})"
+        self._side_data = SideData(_read_aspect(self._paths[0]))
+        self.notices = [ALPHA] if transparent else []
 
     def pictures(self, first: int) -> Iterator[Planes]:
         """Yield the pictures from number ``first`` on.
@@ -50,6 +64,10 @@ class PngReader:
                 raise InputError(f"{path} has changed while being read", "Start again.")
             yield planes
 
+    def said(self, _first: int, _count: int) -> SideData:
+        """Side data of some of the pictures: that of the first one of all."""
+        return self._side_data
+
     def close(self) -> None:
         """Nothing is kept open."""
 
@@ -62,9 +80,11 @@ class PngWriter:
         folder: Where the files go.
         name: File name; with ``%d`` or ``%05d`` for the number of the picture, counted from 1, if ``numbered``.
         numbered: False: there will be only one picture.
+        aspect: Width of a sample divided by its height; None: nothing is said of it.
     """
 
-    def __init__(self, folder: Path, name: str, numbered: bool) -> None:
+    def __init__(self, folder: Path, name: str, numbered: bool, aspect: Fraction | None = None) -> None:
+        self._aspect = aspect
         self._folder = folder
         self._name = name
         self._numbered = numbered
@@ -83,7 +103,8 @@ class PngWriter:
                 f"Number them, as in {quoted(f'{Path(self._name).stem}_%05d.png')}, or write to a folder: name/",
             )
         name = self._name % self._written if self._numbered else self._name
-        (self._folder / name).write_bytes(encode_png(planes))
+        data = encode_png(planes)
+        (self._folder / name).write_bytes(data if self._aspect is None else _with_aspect(data, self._aspect))
 
     def close(self) -> None:
         """Every file is complete already."""
@@ -105,8 +126,8 @@ def _natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(word), "") if word.isdigit() else (-1, word) for word in words], path.name
 
 
-def _read_size(path: Path) -> tuple[int, int]:
-    """Read width and height from the first chunk of a PNG file, which must be of a kind that can be decoded."""
+def _read_size(path: Path) -> tuple[tuple[int, int], bool]:
+    """Read (width, height), and whether there is transparency, of a PNG file, which must be one that can be decoded."""
     with path.open("rb") as stream:
         header = stream.read(26)
     if len(header) < 26 or header[:8] != _SIGNATURE or header[12:16] != b"IHDR":
@@ -117,4 +138,31 @@ def _read_size(path: Path) -> tuple[int, int]:
             f"{path} has bit depth {bit_depth} and colour type {colour_type}; PNG of up to 8 bits can be read",
             f"Convert it:  ffmpeg -i {quoted(path)} -pix_fmt rgb24 OUTPUT.png",
         )
-    return checked_size(width, height, str(path))
+    transparent = colour_type in _WITH_ALPHA or any(kind == b"tRNS" for kind, _ in _chunks_in_front(path))
+    return checked_size(width, height, str(path)), transparent
+
+
+def _chunks_in_front(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Type and data of the small chunks of a PNG file that stand in front of its pixels."""
+    with path.open("rb") as stream:
+        stream.seek(len(_SIGNATURE))
+        while len(head := stream.read(8)) == 8 and head[4:] != b"IDAT":
+            length = int.from_bytes(head[:4], "big")
+            yield head[4:], stream.read(min(length, _SMALL))
+            stream.seek(max(0, length - _SMALL) + 4, os.SEEK_CUR)
+
+
+def _read_aspect(path: Path) -> Fraction | None:
+    """Width of a sample divided by its height, where a PNG file says that they differ."""
+    for kind, data in _chunks_in_front(path):
+        if kind == _PHYS and len(data) == 9:
+            across, down = struct.unpack(">II", data[:8])  # samples in a unit of length
+            return Fraction(down, across) if across and down and across != down else None
+    return None
+
+
+def _with_aspect(data: bytes, aspect: Fraction) -> bytes:
+    """A PNG file that says the shape of its samples; of its own, it says nothing."""
+    start = data.index(_PHYS) - 4
+    said = _PHYS + struct.pack(">IIB", aspect.denominator, aspect.numerator, 0)
+    return data[: start + 4] + said + struct.pack(">I", crc32(said)) + data[start + 4 + len(said) + 4 :]

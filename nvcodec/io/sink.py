@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, final
@@ -21,7 +22,7 @@ from nvcodec.io.output import Place, check_apart, place_of, rescue
 from nvcodec.io.standard import is_terminal
 from nvcodec.io.y4m import Y4mWriter
 from nvcodec.io.yuv import YuvWriter
-from nvcodec.types import ChromaFormat, Planes, VideoFormat
+from nvcodec.types import NOTHING_SAID, ChromaFormat, Planes, SideData, VideoFormat
 
 _H264_MOST_BITS = 10
 _FOLDER_PATTERN = "%05d.png"
@@ -29,6 +30,7 @@ SUFFIXES = (".y4m", ".yuv", ".mp4", ".mkv", ".png")
 """Kinds of video that can be written."""
 _STREAMED = (".y4m", ".yuv")
 """Those that can be written without going back."""
+_WITH_TIMES = (".mp4", ".mkv")
 
 
 class VideoSink(ABC):
@@ -206,7 +208,14 @@ class _Target:
 
 
 def open_sink(
-    path: str | Path, format: VideoFormat, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()
+    path: str | Path,
+    format: VideoFormat,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
+    side_data: SideData = NOTHING_SAID,
+    audio_from: str | Path | None = None,
+    audio_start: Fraction = Fraction(0),
 ) -> VideoSink:
     """Open a video for writing; the suffix says the kind, and nothing appears under its name before ``close``.
 
@@ -226,14 +235,21 @@ def open_sink(
         format: Format of the pictures that will be written.
         overwrite: Replace what is there. Numbered pictures of an earlier video go even when the new one is shorter.
         inputs: What is read meanwhile, and must not be written over.
+        side_data: Written as far as the kind of video can say it: all of it by .mkv and .mp4, the sample aspect ratio
+            by .y4m and .png, the chroma location by .y4m too.
+        audio_from: A file whose sound is copied as it is, its first picture being the first one here; .mkv and .mp4.
+        audio_start: Seconds of that file's pictures in front of the first one written.
 
     Raises:
-        UsageError: The destination exists, cannot be written or is of no known kind; .mp4 or .mkv without frame rate.
+        UsageError: The destination exists, cannot be written or is of no known kind; .mp4 or .mkv without frame rate,
+            or with one it cannot count; or it cannot hold the sound.
+        InputError: There is no sound to copy.
         UnsupportedError: A conversion is needed and the colour matrix is not known.
     """
     target = _target(path)
     if target.place is not None and target.place.is_stream:
-        return _open_stream(target.place, format, inputs)
+        _check_audio(Path(target.name).suffix.lower() or ".y4m", audio_from)
+        return _open_stream(target.place, format, inputs, side_data)
     replaced = target.in_the_way()
     check_apart([target.folder / target.name] if target.place is None else [target.place.name], inputs)
     if folders := [path for path in replaced if path.is_dir() and not path.is_symlink()]:
@@ -244,11 +260,16 @@ def open_sink(
         check_apart([old], inputs)
     if replaced and not overwrite:
         raise UsageError(f"{target.place.name if target.place else replaced[0]} exists; add -y to replace it")
-    stored, convert = _stored_as(Path(target.name).suffix.lower(), format)
-    return _StagedSink(target, overwrite, lambda staging: _open_writer(staging, target.name, stored), convert)
+    suffix = Path(target.name).suffix.lower()
+    stored, convert = _stored_as(suffix, format)
+    _check_audio(suffix, audio_from)
+    sound = (Path(audio_from), audio_start) if audio_from is not None else None
+    return _StagedSink(
+        target, overwrite, lambda staging: _open_writer(staging, target.name, stored, side_data, sound), convert
+    )
 
 
-def _open_stream(place: Place, format: VideoFormat, inputs: Iterable[str | Path]) -> _StreamSink:
+def _open_stream(place: Place, format: VideoFormat, inputs: Iterable[str | Path], side_data: SideData) -> _StreamSink:
     """Start a video in something that is no file."""
     if place.is_standard_output and is_terminal(sys.stdout):
         raise UsageError("standard output is a terminal", "Pipe the Y4M on:  nvc decode clip.nvc -o - | ffplay -")
@@ -259,8 +280,18 @@ def _open_stream(place: Place, format: VideoFormat, inputs: Iterable[str | Path]
             f"{place.name} is no file, and a {suffix} cannot be written as a stream", "Write .y4m or .yuv there"
         )
     stored, convert = _stored_as(".y4m", format)
-    kind = YuvWriter if suffix == ".yuv" else lambda stream: Y4mWriter(stream, stored)
+    kind = YuvWriter if suffix == ".yuv" else lambda stream: Y4mWriter(stream, stored, side_data)
     return _StreamSink(place, kind, convert)
+
+
+def says_timestamps(path: str | Path) -> bool:
+    """Whether a video of this name says when each frame is on screen; one of constant rate is all that others can."""
+    return Path(path).suffix.lower() in _WITH_TIMES
+
+
+def _check_audio(suffix: str, audio_from: str | Path | None) -> None:
+    if audio_from is not None and suffix not in _WITH_TIMES:
+        raise UsageError(f"a {suffix} video has no sound; --audio-from is for .mkv and .mp4", "Write one of these.")
 
 
 def _target(path: str | Path) -> _Target:
@@ -312,18 +343,22 @@ def _stored_as(suffix: str, format: VideoFormat) -> tuple[VideoFormat, _Convert]
     return stored, convert
 
 
-def _open_writer(staging: Path, name: str, format: VideoFormat) -> _Writer:
+def _open_writer(
+    staging: Path, name: str, format: VideoFormat, side_data: SideData, sound: tuple[Path, Fraction] | None
+) -> _Writer:
     path = staging / name
     suffix = path.suffix.lower()
     if suffix == ".y4m":
-        return Y4mWriter(path.open("xb"), format)
+        return Y4mWriter(path.open("xb"), format, side_data)
     if suffix == ".yuv":
         return YuvWriter(path.open("xb"))
     try:
         from nvcodec.io import png, pyav
     except ModuleNotFoundError as error:
         raise UsageError(f"{name} can only be written with PyAV", "pip install av   (or write .y4m)") from error
-    return png.PngWriter(staging, name, _is_numbered(name)) if suffix == ".png" else pyav.PyavWriter(path, format)
+    if suffix == ".png":
+        return png.PngWriter(staging, name, _is_numbered(name), side_data.aspect)
+    return pyav.PyavWriter(path, format, side_data, *(sound or ()))
 
 
 @contextmanager

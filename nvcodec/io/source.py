@@ -17,10 +17,11 @@ from typing import BinaryIO, NamedTuple, Protocol, final
 from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.arrays import ArrayReader
 from nvcodec.io.geometry import PIXEL_FORMATS, check_options
+from nvcodec.io.saying import no_stream
 from nvcodec.io.standard import is_terminal, standard_input
 from nvcodec.io.y4m import MAGIC, Y4mReader
 from nvcodec.io.yuv import YuvReader
-from nvcodec.types import Planes, VideoFormat
+from nvcodec.types import Planes, SideData, Timestamps, VideoFormat
 
 _RAW_SUFFIXES = {".yuv", ".raw"}
 VIDEO_SUFFIXES = {
@@ -39,6 +40,18 @@ class VideoSource(ABC):
     """Number of pictures iteration will yield; None while unknown, as with a pipe."""
     origin: str
     """What was inferred and from where, as in ``geometry 1920x1080 8-bit 120 fps (from the file name)``."""
+    notices: list[str]
+    """What of the file is not kept, was chosen or is missing, one line each; some are only known at the end."""
+
+    @property
+    @abstractmethod
+    def side_data(self) -> SideData:
+        """What the file says besides, of the pictures that were yielded: complete when all were."""
+
+    @property
+    @abstractmethod
+    def fps(self) -> Fraction | None:
+        """Frames per second: that of ``format``, unless the times of the pictures that were yielded show another."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Planes]:
@@ -67,8 +80,13 @@ class _Reader(Protocol):
     format: VideoFormat
     frame_count: int | None
     origin: str
+    notices: list[str]
+    choosable: bool
+    """Whether a file of this kind may hold several videos, of which one was chosen."""
 
     def pictures(self, first: int) -> Iterator[Planes]: ...
+
+    def said(self, first: int, count: int, /) -> SideData: ...
 
     def close(self) -> None: ...
 
@@ -83,7 +101,9 @@ class _FrameRange(VideoSource):
         self._seek = seek
         self._frames = frames
         self._started = False
-        self.format, self.origin = reader.format, reader.origin
+        self._taken = 0
+        self._rate_is_given = fps is not None
+        self.format, self.origin, self.notices = reader.format, reader.origin, reader.notices
         if fps and fps != reader.format.fps:
             self.format = replace(reader.format, fps=fps)
             self.origin += f"; {fps} fps from the options"
@@ -92,19 +112,31 @@ class _FrameRange(VideoSource):
             self._check_end(total)
         self.frame_count = frames if frames or total is None else total - seek
 
+    @property
+    def side_data(self) -> SideData:
+        side, times = self._reader.said(self._seek, self._taken), self._times()
+        return replace(side, timestamps=None if times is None or times.is_even else times)
+
+    @property
+    def fps(self) -> Fraction | None:
+        times = self._times()
+        return times.fps if times is not None and times.is_even else self.format.fps
+
+    def _times(self) -> Timestamps | None:
+        return None if self._rate_is_given else self._reader.said(self._seek, self._taken).timestamps
+
     def __iter__(self) -> Iterator[Planes]:
         assert not self._started, "a VideoSource can be gone through once"
         self._started = True
-        taken = 0
         try:
             for planes in islice(self._reader.pictures(self._seek), self._frames):
-                taken += 1
+                self._taken += 1
                 yield planes
         except OSError as error:
             raise InputError(f"cannot read on in {self._name}: {error.strerror}", "Is the disk still there?") from error
-        if taken < (self._frames or 1):
+        if self._taken < (self._frames or 1):
             self._check_end(self._reader.frame_count or 0)
-        self.frame_count = taken
+        self.frame_count = self._taken
 
     def close(self) -> None:
         self._reader.close()
@@ -127,6 +159,8 @@ def open_source(
     pix_fmt: str | None = None,
     seek: int = 0,
     frames: int | None = None,
+    video_stream: int | None = None,
+    allow_truncated: bool = False,
 ) -> VideoSource:
     """Open a video: Y4M by its first bytes, a folder of PNG pictures, raw .yuv, else anything FFmpeg reads.
 
@@ -140,6 +174,9 @@ def open_source(
             as many bits as the samples have.
         seek: Number of the first frame to take, from 0.
         frames: How many frames to take; None takes all to the end.
+        video_stream: Which video stream of a file, from 0, still cover pictures not counted; None: the one that FFmpeg
+            takes for the best. Files of one video have number 0 only.
+        allow_truncated: Take the frames in front of where a file is damaged or cut off, and say so in a notice.
 
     Raises:
         InputError: The video is missing, damaged, not supported, or shorter than the frames asked for.
@@ -148,10 +185,13 @@ def open_source(
     _check_arguments(fps, pix_fmt, seek, frames)
     name = "standard input" if str(path) == "-" else str(path)
     try:
-        reader = _open_reader(path, name, _Raw(size, fps, pix_fmt, None if frames is None else seek + frames))
+        raw = _Raw(size, fps, pix_fmt, None if frames is None else seek + frames, allow_truncated)
+        reader = _open_reader(path, name, raw, video_stream)
     except OSError as error:
         raise _unreadable(error, name) from error
     try:
+        if video_stream and not reader.choosable:
+            raise no_stream(name, video_stream, ["the only one"])
         check_options(reader.format, name, size, pix_fmt)
         return _FrameRange(reader, name, fps, seek, frames)
     except BaseException:
@@ -185,22 +225,23 @@ class _Raw(NamedTuple):
     fps: Fraction | None
     pix_fmt: str | None
     end: int | None
+    allow_truncated: bool
 
 
-def _open_reader(path: str | Path | ArrayReader, name: str, raw: _Raw) -> _Reader:
+def _open_reader(path: str | Path | ArrayReader, name: str, raw: _Raw, video_stream: int | None) -> _Reader:
     if isinstance(path, ArrayReader):
         return path
     if str(path) == "-":
         if is_terminal(sys.stdin):
             raise InputError("standard input is a terminal", "Pipe Y4M in:  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | nvc")
-        return _y4m_reader(standard_input(), name)
+        return _y4m_reader(standard_input(), name, raw.allow_truncated)
     path = Path(path)
     mode = path.stat().st_mode
     if not stat.S_ISDIR(mode):
         stream = path.open("rb")
         # A named pipe cannot be read twice: like standard input, it carries Y4M.
         if not stat.S_ISREG(mode) or stream.peek(len(MAGIC)).startswith(MAGIC):
-            return _y4m_reader(stream, name)
+            return _y4m_reader(stream, name, raw.allow_truncated)
         stream.close()
         if path.suffix.lower() in _RAW_SUFFIXES:
             return YuvReader(path, *raw)
@@ -214,16 +255,16 @@ def _open_reader(path: str | Path | ArrayReader, name: str, raw: _Raw) -> _Reade
     if path.is_dir() or path.suffix.lower() == ".png":
         return png.PngReader(path)
     try:
-        return pyav.PyavReader(path)
+        return pyav.PyavReader(path, video_stream, raw.allow_truncated)
     except InputError:
         if raw.size is None or path.suffix.lower() in VIDEO_SUFFIXES:
             raise
         return YuvReader(path, *raw)  # of a name that says nothing, and a size that only raw video is given
 
 
-def _y4m_reader(stream: BinaryIO, name: str) -> Y4mReader:
+def _y4m_reader(stream: BinaryIO, name: str, allow_truncated: bool) -> Y4mReader:
     try:
-        return Y4mReader(stream, name)
+        return Y4mReader(stream, name, allow_truncated)
     except BaseException:
         stream.close()
         raise

@@ -12,8 +12,9 @@ from typing import BinaryIO, final
 
 from nvcodec.errors import InputError
 from nvcodec.io.geometry import checked_size, describe
+from nvcodec.io.saying import INTERLACED, only_before
 from nvcodec.io.yuv import split_planes, write_planes
-from nvcodec.types import ChromaFormat, Colour, Planes, VideoFormat
+from nvcodec.types import NOTHING_SAID, ChromaFormat, Colour, Planes, SideData, VideoFormat
 
 MAGIC = b"YUV4MPEG2"
 """First bytes of every Y4M stream."""
@@ -29,6 +30,8 @@ _KINDS = {
 }
 """C tag -> chroma format and bits per sample."""
 _TAGS = {**{kind: tag for tag, kind in _KINDS.items()}, (ChromaFormat.YUV420, 8): "420mpeg2"}
+_LOCATIONS = {None: "mpeg2", 1: "jpeg", 2: "paldv"}
+"""Chroma sample location type of ITU-T H.273, None for type 0 -> ending of the chroma tag. ``C420`` alone says none."""
 _CONVERT = "Convert it:  ffmpeg -i INPUT {} -f yuv4mpegpipe OUTPUT.y4m"
 
 
@@ -39,15 +42,20 @@ class Y4mReader:
     Args:
         stream: Binary stream at its start; closed with the reader.
         name: What messages call it.
+        allow_truncated: End at a frame that is cut off, with a notice.
 
     Raises:
         InputError: The header is not Y4M, is damaged or says something unsupported; a file holds no frames.
     """
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, allow_truncated: bool = False) -> None:
+        self.choosable = False
         self._stream = stream
         self._name = name
-        self.format = parse_header(_read_line(stream, name), name)
+        self._allow_truncated = allow_truncated
+        header = _read_line(stream, name)
+        self.format = parse_header(header, name)
+        self._side_data, self.notices = parse_side_data(header, name)
         self.origin = f"geometry {describe(self.format)} (from the Y4M header)"
         self._offsets = self._frame_offsets() if stream.seekable() else []
         self.frame_count: int | None = len(self._offsets) if stream.seekable() else None
@@ -65,12 +73,19 @@ class Y4mReader:
         index = first if self._offsets else 0
         while _next_frame(self._stream, self._name, index):
             data = self._stream.read(self.format.frame_bytes)
+            if len(data) < self.format.frame_bytes and index and self._allow_truncated:
+                self.notices.append(only_before(f"frame {index} is cut off", index))
+                break
             if index >= first:
                 yield split_planes(data, self.format, f"{self._name}: frame {index}")
             index += 1
         if index == 0:
             raise self._no_frames()
         self.frame_count = index
+
+    def said(self, _first: int, _count: int) -> SideData:
+        """Side data of some of the frames."""
+        return self._side_data
 
     def close(self) -> None:
         """Close the stream."""
@@ -83,6 +98,9 @@ class Y4mReader:
         offsets: list[int] = []
         while offset < end:
             self._stream.seek(offset)
+            if self._allow_truncated and offsets and end - offset < len(_FRAME) + 1 + self.format.frame_bytes:
+                offsets.append(offset)  # met again, and told, when pictures are read
+                break
             _next_frame(self._stream, self._name, len(offsets))
             offsets.append(offset)
             offset = self._stream.tell() + self.format.frame_bytes
@@ -97,13 +115,21 @@ class Y4mWriter:
     """Writes YUV pictures to a binary stream, which it closes in the end.
 
     An unknown frame rate is written as ``F0:0``, which other programs read as unknown too, never as a made-up one.
+
+    Args:
+        stream: Where to write.
+        format: Of the pictures.
+        side_data: Of which the sample aspect ratio and, of 8 bit, the chroma locations of its tags are written.
     """
 
-    def __init__(self, stream: BinaryIO, format: VideoFormat) -> None:
+    def __init__(self, stream: BinaryIO, format: VideoFormat, side_data: SideData = NOTHING_SAID) -> None:
         rate = f"{format.fps.numerator}:{format.fps.denominator}" if format.fps else "0:0"
         chroma = _TAGS[format.chroma, format.bit_depth]
+        if (format.chroma, format.bit_depth) == (ChromaFormat.YUV420, 8):
+            chroma = f"420{_LOCATIONS.get(side_data.chroma_location, 'mpeg2')}"
+        aspect = f"{side_data.aspect.numerator}:{side_data.aspect.denominator}" if side_data.aspect else "0:0"
         levels = "FULL" if format.colour.full_range else "LIMITED"
-        header = f" W{format.width} H{format.height} F{rate} Ip A0:0 C{chroma} XCOLORRANGE={levels}\n"
+        header = f" W{format.width} H{format.height} F{rate} Ip A{aspect} C{chroma} XCOLORRANGE={levels}\n"
         self._stream = stream
         self._stream.write(MAGIC + header.encode())
 
@@ -121,16 +147,13 @@ def parse_header(line: bytes, name: str) -> VideoFormat:
     """Read the header line of a Y4M stream.
 
     Raises:
-        InputError: It is not one, or says a size, rate, chroma format or interlacing that cannot be read.
+        InputError: It is not one, or says a size, rate or chroma format that cannot be read.
     """
     if line.split(b" ")[0].rstrip() != MAGIC:
         raise InputError(f"{name} is not Y4M: it does not begin with {MAGIC.decode()}", _CONVERT.format(""))
     words = line.decode("ascii", "replace").split()[1:]
     tags = {word[0]: word[1:] for word in words if word[0] != "X"}
     extensions = [word[1:].upper() for word in words if word[0] == "X"]
-    interlacing = tags.get("I", "?")
-    if interlacing not in ("p", "?"):
-        raise InputError(f"{name} is interlaced (I{interlacing})", _CONVERT.format("-vf bwdif"))
     chroma = tags.get("C", "420")
     if chroma not in _KINDS:
         remedy = _CONVERT.format("-pix_fmt yuv420p") + "\n(10 bit: -pix_fmt yuv420p10le -strict -1)"
@@ -141,6 +164,21 @@ def parse_header(line: bytes, name: str) -> VideoFormat:
     colour = Colour(full_range="COLORRANGE=FULL" in extensions)
     sampling, bit_depth = _KINDS[chroma]
     return VideoFormat(width, height, _rate(tags.get("F", "0:0"), name), bit_depth, sampling, colour)
+
+
+def parse_side_data(line: bytes, name: str) -> tuple[SideData, list[str]]:
+    """What the header line says besides, and what is worth telling of it.
+
+    Raises:
+        InputError: It says an impossible sample aspect ratio.
+    """
+    tags = {word[0]: word[1:] for word in line.decode("ascii", "replace").split()[1:]}
+    width, _, height = tags.get("A", "0:0").partition(":")
+    sides = [_number({"A": side}, "A", name) for side in (width, height)]
+    aspect = Fraction(*sides) if all(sides) and sides[0] != sides[1] else None
+    location = next((number for number, place in _LOCATIONS.items() if tags.get("C") == f"420{place}"), None)
+    interlaced = tags.get("I", "?") not in ("p", "?")
+    return SideData(aspect=aspect, chroma_location=location), [INTERLACED] if interlaced else []
 
 
 def _number(tags: dict[str, str], tag: str, name: str) -> int:

@@ -13,7 +13,8 @@ import numpy as np
 from nvcodec.errors import InputError
 from nvcodec.io.geometry import COMMON_SIZES, raw_format, raw_name
 from nvcodec.io.raw_depth import depth_seen
-from nvcodec.types import CodeValues, Planes, VideoFormat
+from nvcodec.io.saying import only_before
+from nvcodec.types import NOTHING_SAID, CodeValues, Planes, SideData, VideoFormat
 
 
 @final
@@ -27,6 +28,7 @@ class YuvReader:
         pix_fmt: One of ``PIXEL_FORMATS``; None takes it from the file name, else 4:2:0, in as many bits as the samples
             have.
         end: How many pictures will be read, those skipped counted; None = all.
+        allow_truncated: Leave out a last picture that is not whole, with a notice.
 
     Raises:
         InputError: The size is unknown, or the file ends amid a picture that will be read.
@@ -39,19 +41,32 @@ class YuvReader:
         fps: Fraction | None,
         pix_fmt: str | None,
         end: int | None = None,
+        allow_truncated: bool = False,
     ) -> None:
         self.format, self.origin = raw_format(path, size, fps, pix_fmt, depth_seen(path))
+        self.choosable = False
         self._name = str(path)
-        self.frame_count: int | None = _whole_frames(path, self.format, end)
+        self.notices: list[str] = []
+        whole = path.stat().st_size // self.format.frame_bytes
+        is_short = end is None or end > whole
+        if allow_truncated and is_short and whole and path.stat().st_size % self.format.frame_bytes:
+            self.frame_count: int | None = whole
+            self.notices.append(only_before(f"frame {whole} is cut off", whole))
+        else:
+            self.frame_count = _whole_frames(path, self.format, end)
         self._stream = path.open("rb")
 
     def pictures(self, first: int) -> Iterator[Planes]:
         """Yield the pictures from number ``first`` on."""
         self._stream.seek(first * self.format.frame_bytes)
         index = first
-        while data := self._stream.read(self.format.frame_bytes):
+        while index < (self.frame_count or 0) and (data := self._stream.read(self.format.frame_bytes)):
             yield split_planes(data, self.format, f"{self._name}: frame {index}")
             index += 1
+
+    def said(self, _first: int, _count: int) -> SideData:
+        """Raw video says nothing."""
+        return NOTHING_SAID
 
     def close(self) -> None:
         """Close the file."""
@@ -88,7 +103,7 @@ def split_planes(data: bytes, format: VideoFormat, where: str) -> Planes:
     if len(data) != format.frame_bytes:
         raise InputError(
             f"{where} is cut off: {len(data):,} of {format.frame_bytes:,} bytes",
-            "Take the file again, or read the whole frames before it only (--frames).",
+            "Take the file again, or use the whole frames before it:  --allow-truncated, or --frames.",
         )
     # A bytearray makes the planes writable, as torch wants them.
     memory = bytearray(data)

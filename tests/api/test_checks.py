@@ -28,8 +28,8 @@ def _rate(fps: object) -> Fraction | None:
 @pytest.mark.parametrize(
     ("given_", "rate"),
     [
-        (None, None), (30, Fraction(30)), (29.97, Fraction(2997, 100)), (30000 / 1001, Fraction(30000, 1001)),
-        (np.float32(23.976), Fraction(2997, 125)), (Fraction(24000, 1001), Fraction(24000, 1001)),
+        (None, None), (30, Fraction(30)), (29.97, Fraction(30000, 1001)), (30000 / 1001, Fraction(30000, 1001)),
+        (np.float32(23.976), Fraction(24000, 1001)), (Fraction(24000, 1001), Fraction(24000, 1001)),
         (0.1, Fraction(1, 10)), ((1 << 32) - 1, Fraction((1 << 32) - 1)), (Fraction(1, 90000), Fraction(1, 90000)),
     ],
 )  # fmt: skip
@@ -71,7 +71,7 @@ def test_every_function_takes_floats(tmp_path: Path) -> None:
     how = {"preset": "draft", "epochs": 1, "device": "cpu", "fps": 29.97}
     for name, encode, source in (("one", nvcodec.encode, path), ("set", nvcodec.encode_archive, [path])):
         encode(source, tmp_path / f"{name}.nvc", **how)
-        assert nvcodec.probe(tmp_path / f"{name}.nvc").streams[0].format.fps == Fraction(2997, 100)
+        assert nvcodec.probe(tmp_path / f"{name}.nvc").streams[0].format.fps == Fraction(30000, 1001)
     with pytest.raises(UsageError, match="a frame rate of nan"):
         nvcodec.add_layer(tmp_path / "one.nvc", path, fps=float("nan"))
 

@@ -39,6 +39,9 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "fps": st.fractions(Fraction(1, _MOST), _MOST, max_denominator=_MOST).filter(lambda fps: fps.numerator <= _MOST),
     "seek": st.integers(0, _MOST),
     "frames": st.integers(1, _MOST),
+    "video_stream": st.integers(0, _MOST),
+    "allow_truncated": st.booleans(),
+    "audio_from": st.text(),
     "mask": st.text(),
     "preview": st.booleans(),
     "parameters": st.floats(1, 1e9),
@@ -82,7 +85,7 @@ def _types(hint: Any) -> set[Any]:
     ("options", "keywords", "wider"),
     [
         (EncodeOptions, EncodeKeywords, {"fps": {float}, "settings": {NoneType}, "mask": {Path}}),
-        (DecodeOptions, DecodeKeywords, {}),
+        (DecodeOptions, DecodeKeywords, {"fps": {float}, "audio_from": {Path}}),
         (EvalOptions, EvalKeywords, {"fps": {float}}),
     ],
 )
@@ -246,3 +249,20 @@ def test_limits_and_settings_may_be_dictionaries() -> None:
     with pytest.raises(UsageError, match="no limit is called 'max_frams'"):
         changed(DecodeOptions(), {"limits": {"max_frams": 3}})
     assert changed(EncodeOptions(), {"settings": {"fit.batch": 2}}).settings == {"fit.batch": 2}
+
+
+@pytest.mark.parametrize("base", [12, 15, 24, 30, 48, 60, 90, 96, 120, 240])
+@pytest.mark.parametrize("digits", [2, 3, 4, 6])
+def test_decimals_mean_rates_of_television(base: int, digits: int) -> None:
+    exact = Fraction(base * 1000, 1001)
+    written = f"{float(exact):.{digits}f}"
+    parse = described(EncodeOptions)["fps"].kind.parse
+    assert parse(written) == parse(float(written)) == exact
+    assert described(DecodeOptions)["fps"].kind.parse(written) == exact
+
+
+@pytest.mark.parametrize(
+    "rate", ["25", "12.5", "29.5", "29.966", "23.9", "0.5", "2997/100", "2997:100", "24.25", "7.25"]
+)
+def test_other_rates_mean_what_they_say(rate: str) -> None:
+    assert described(EncodeOptions)["fps"].kind.parse(rate) == Fraction(rate.replace(":", "/"))

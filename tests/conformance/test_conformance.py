@@ -6,6 +6,7 @@ The streams are made by tools/make_conformance.py. Released ones are never made 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def test_stream(name: str) -> None:
     assert len(container.header.streams) == len(videos)
     for index, video in enumerate(videos):
         _check_video(VideoReader(FOLDER / f"{name}.nvc", device="cpu", stream=index), video)
+    side_data = {str(stream): asdict(side) for stream, side in container.side_data.items()}
+    assert json.loads(json.dumps(side_data, default=str)) == expected.get("side_data", {})
     for scale, preview in expected.get("previews", {}).items():
         heads = [head for head in container.previews.values() if scale == f"1/{head.divisor}"]
         assert [digest(head_integers(session, head)).hex() for head in heads] == preview["integers"]

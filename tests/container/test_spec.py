@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nvcodec.container import Limits, header, ids, keyframes, metadata, packs, segments
+from nvcodec.container import Limits, header, ids, keyframes, metadata, packs, segments, side_data
 from nvcodec.types import ChromaFormat
 
 SPEC = (Path(__file__).parents[2] / "bitstream_spec.md").read_text(encoding="utf-8")
@@ -38,6 +38,7 @@ def _number(cell: str) -> int:
         ("index kinds", ids.IndexKind),
         ("key-frame codecs", ids.KeyFrameCodec),
         ("chroma formats", ChromaFormat),
+        ("side data ids", side_data.SideDataId),
     ],
 )
 def test_id_tables(caption: str, enum: type[IntEnum]) -> None:
@@ -72,6 +73,7 @@ def test_fixed_bounds() -> None:
         "pack configuration": packs.MAX_PACK_CONFIG_BYTES,
         "samples of a digest": segments.MAX_DIGEST_SAMPLES,
         "key frames": keyframes.MAX_KEY_FRAMES,
+        "side data": side_data.MAX_SIDE_DATA_BYTES,
         "metadata": metadata.MAX_METADATA_BYTES,
     }
 

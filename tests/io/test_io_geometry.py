@@ -30,6 +30,7 @@ NTSC = Fraction(30000, 1001)
         ("carphone_qcif.yuv", NamedGeometry((176, 144))),
         ("crowd_run_1080p50.yuv", NamedGeometry((1920, 1080), Fraction(50))),
         ("park_joy_420_720p50.yuv", NamedGeometry((1280, 720), Fraction(50), None, 420)),
+        ("a_640x480_24.5fps.yuv", NamedGeometry((640, 480), Fraction(49, 2))),
         ("a_640x480_29.97fps.yuv", NamedGeometry((640, 480), NTSC)),
         ("a_640x480_23.976.yuv", NamedGeometry((640, 480), Fraction(24000, 1001))),
         ("a_640x480_12.5hz.yuv", NamedGeometry((640, 480), Fraction(25, 2))),

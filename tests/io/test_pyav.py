@@ -206,18 +206,21 @@ def test_truncated_mp4(tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
     with open_source(tmp_path / "cut.mp4") as source, pytest.raises(InputError) as caught:
         list(source)
-    assert "of 30 frames: truncated?" in caught.value.message or "cannot be decoded" in caught.value.message
+    assert "of 30 frames: truncated by" in caught.value.message or "cannot be decoded" in caught.value.message
 
 
-def test_frames_missing_from_an_avi(tmp_path: Path) -> None:
+@pytest.mark.parametrize("announced", [36, 12])
+def test_a_wrong_count_in_the_header_of_an_avi_is_told(tmp_path: Path, announced: int) -> None:
     encode(tmp_path / "a.avi", "ffv1", "yuv420p", frames=30)
     data = bytearray((tmp_path / "a.avi").read_bytes())
     header = data.index(b"strh") + 8
     assert struct.unpack_from("<I", data, header + 32) == (30,)
-    struct.pack_into("<I", data, header + 32, 36)
+    struct.pack_into("<I", data, header + 32, announced)
     (tmp_path / "a.avi").write_bytes(data)
-    with open_source(tmp_path / "a.avi") as source, pytest.raises(InputError, match="30 of 36 frames: truncated"):
-        list(source)
+    with open_source(tmp_path / "a.avi") as source:
+        assert len(list(source)) == 30
+    told = ["holds 30 of 36 frames, and yet nothing is missing: its header is wrong, or it skips frames"]
+    assert source.notices == (told if announced == 36 else [])
 
 
 def test_truncated_mkv(tmp_path: Path, noise, save, load) -> None:
@@ -225,19 +228,9 @@ def test_truncated_mkv(tmp_path: Path, noise, save, load) -> None:
     save(tmp_path / "a.mkv", format, noise(format, 30))
     data = (tmp_path / "a.mkv").read_bytes()
     (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
-    with open_source(tmp_path / "cut.mkv") as source, pytest.raises(InputError, match=r"s of 1.00 s: truncated\?"):
+    with open_source(tmp_path / "cut.mkv") as source, pytest.raises(InputError, match=r"s of 1.00 s: truncated by"):
         list(source)
     assert len(load(tmp_path / "cut.mkv", frames=10)) == 10
-
-
-def test_rotated_video_is_refused(tmp_path: Path) -> None:
-    encode(tmp_path / "a.mp4", "libx264", "yuv420p")
-    data = bytearray((tmp_path / "a.mp4").read_bytes())
-    matrix = data.index(struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30), data.index(b"tkhd"))
-    struct.pack_into(">9i", data, matrix, 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)
-    (tmp_path / "a.mp4").write_bytes(data)
-    with pytest.raises(InputError, match="rotated by -?90 degrees"):
-        open_source(tmp_path / "a.mp4")
 
 
 def test_change_of_size_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ from nvcodec.errors import InputError
 from nvcodec.models.base import PlaneTensors
 from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
 
+_ROOM = 16
+"""Frames of a video that does not say how many it has, to begin with."""
+
 
 class Footage(Protocol):
     """What a fit draws against: frames, or what takes their place."""
@@ -81,29 +84,22 @@ class Clip:
         Args:
             source: Its pictures, planes of ``format``.
             format: Their format.
-            frames: Their number, so that memory is taken once; None when unknown.
+            frames: Their number, so that memory is taken once; None when unknown. There may be more, or fewer.
 
         Raises:
-            InputError: There is no picture, or there are more than announced.
+            InputError: There is no picture.
         """
-        arrays = None if frames is None else _empty(format, frames)
-        pictures, count = [], 0
+        arrays, count = _empty(format, frames or _ROOM), 0
         for planes in source:
-            if arrays is None:
-                pictures.append(planes)
-            elif count == frames:
-                raise InputError(f"the video holds more than the {frames} frames it announces", "Convert it to .y4m")
-            else:
-                for array, plane in zip(arrays, planes, strict=True):
-                    array[count] = plane
+            if count == len(arrays[0]):
+                arrays = [np.concatenate([array, np.empty_like(array)]) for array in arrays]
+            for array, plane in zip(arrays, planes, strict=True):
+                array[count] = plane
             count += 1
         if count == 0:
             raise InputError("the video holds no frame")
-        if arrays is None:
-            arrays = _empty(format, count)
-            for index, planes in enumerate(pictures):
-                for array, plane in zip(arrays, planes, strict=True):
-                    array[index] = plane
+        if frames is None or count > frames:
+            arrays = [array[:count].copy() for array in arrays]  # room that was not needed is given back
         return cls(format, tuple(torch.from_numpy(array[:count]) for array in arrays))
 
     def __len__(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from nvcodec.config.job import Job
@@ -15,8 +15,9 @@ from nvcodec.errors import UsageError
 from nvcodec.io.arrays import Video
 from nvcodec.io.geometry import describe
 from nvcodec.io.mask import Mask, open_mask
+from nvcodec.io.saying import other_rate
 from nvcodec.io.source import VideoSource, open_source
-from nvcodec.types import Domain, VideoFormat
+from nvcodec.types import NOTHING_SAID, Domain, SideData, VideoFormat
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class SourceVideo:
     source: Clip
     """As it was read: what the decoded file is compared with."""
     mask: Mask | None = None
+    side_data: SideData = NOTHING_SAID
+    """What the input says besides."""
+    notices: tuple[str, ...] = ()
+    """What came up while it was read; of what can be read once only, all there is to tell."""
 
     def seen(self, domain: Domain) -> Clip:
         """What a fit sees: without what is masked, in a coding domain. Hidden first, for conversion mixes samples."""
@@ -52,9 +57,15 @@ def read_videos(job: Job) -> list[SourceVideo]:
             count = opened.frame_count
             if options.frames is not None and count is not None:
                 count = min(count, options.frames)
+            known = () if video == "-" else tuple(opened.notices)
             clip = Clip.load(islice(opened, options.frames), opened.format, count)
+            side, fps = opened.side_data, opened.fps
+            told = tuple(notice for notice in opened.notices if notice not in known)
+            if fps != clip.format.fps:
+                told += (other_rate(fps, clip.format.fps),)
+                clip = replace(clip, format=replace(clip.format, fps=fps))
         mask = None if options.mask is None else open_mask(options.mask, clip.format, len(clip), options.seek)
-        videos.append(SourceVideo(name, clip, mask))
+        videos.append(SourceVideo(name, clip, mask, side, told))
     return videos
 
 
@@ -87,5 +98,4 @@ def digest_of(videos: Sequence[SourceVideo], base: bytes = b"") -> str:
 
 
 def _open(job: Job, video: Video, frames: int | None) -> VideoSource:
-    asked = job.options
-    return open_source(video, size=asked.size, fps=asked.fps, pix_fmt=asked.pix_fmt, seek=asked.seek, frames=frames)
+    return open_source(video, frames=frames, **job.options.reading)

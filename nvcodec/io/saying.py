@@ -1,0 +1,32 @@
+"""What is told of an input, in one line each: what is not kept of it, what was chosen, where it was cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from nvcodec.errors import UsageError
+
+INTERLACED = "interlaced; coded as it is, with two fields in each picture (ffmpeg -vf bwdif would take them apart)"
+ALPHA = "its transparency is not coded"
+
+
+def only_before(problem: str, frames: int) -> str:
+    """That a file is damaged or ends early, and what is taken of it."""
+    return f"{problem}; {plural(frames, 'frame')} before that {'is' if frames == 1 else 'are'} taken"
+
+
+def other_rate(shown: Fraction | None, said: Fraction | None) -> str:
+    """That frames appear at another rate than a file says."""
+    return f"its frames appear at {shown} fps, and it says {said or 'no rate'}: the former is taken"
+
+
+def plural(count: int, noun: str) -> str:
+    """A number of things."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def no_stream(name: str, stream: int, streams: Sequence[str]) -> UsageError:
+    """That a file has no such video stream."""
+    listed = ", ".join(f"{number} ({each})" for number, each in enumerate(streams))
+    return UsageError(f"{name} has no video stream {stream}", f"Video streams count from 0: {listed}")
