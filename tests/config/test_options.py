@@ -182,6 +182,7 @@ _BOUNDS = {
     "target_psnr": (1e-300, 100), "epochs": (1e-300, 1e6), "max_time_s": (0.1, 31_622_400), "parameters": (1, 1e9),
     "seek": (0, _MOST), "frames": (1, _MOST), "segment": (1, _MOST), "step": (1, _MOST), "threads": (1, 1024),
     "seed": (0, _MOST), "interpolate": (1, 64), "layers": (0, 255), "batch": (1, 4096),
+    "video_stream": (0, _MOST),
 }  # fmt: skip
 _NOT_ONE_NUMBER = {"rate", "size", "settings", "limits", "scale", "stream", "text", "flag", "choice", "list"}
 

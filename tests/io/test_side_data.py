@@ -370,6 +370,15 @@ def test_sound_that_is_not_there_or_cannot_be_held(tmp_path: Path, noise) -> Non
 # streams
 
 
+@pytest.mark.parametrize("chroma", [ChromaFormat.GREY, ChromaFormat.YUV422, ChromaFormat.YUV444])
+def test_other_chroma_formats_keep_side_data_too(tmp_path: Path, noise, same, chroma: ChromaFormat) -> None:
+    format, side = replace(FORMAT, chroma=chroma), SideData(Fraction(4, 3), timestamps=UNEVEN)
+    clip = noise(format, 8)
+    write(tmp_path / "a.mkv", clip, format, side_data=side)
+    found, said, _ = read(tmp_path / "a.mkv")
+    assert same(found, clip) and said == side
+
+
 def test_the_best_video_stream_is_taken_and_told(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     ffmpeg("-f", "lavfi", "-i", "testsrc=s=64x64:r=25:d=0.2", "-f", "lavfi", "-i", "testsrc=s=32x32:r=25:d=0.2",
