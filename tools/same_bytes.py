@@ -82,7 +82,9 @@ def _stream(folder: Path, stream: Any) -> Report:
     source = folder / ("waves/" if stream.video.chroma is ChromaFormat.RGB else "waves.y4m")
     name = f"{source}/" if stream.video.chroma is ChromaFormat.RGB else str(source)
     write_waves(name, stream.video, _FRAMES, stream.cuts)
-    return encode(stream, name, str(folder / "out.nvc"), _EPOCHS)
+    # of so few steps, layers of other planes make pictures worse and are refused
+    epochs = _EPOCHS if stream.video.chroma in (ChromaFormat.YUV420, ChromaFormat.RGB) else 4 * _EPOCHS
+    return encode(stream, name, str(folder / "out.nvc"), epochs)
 
 
 def _one(folder: Path, stop_after: int | None = None, **options: Any) -> Report:

@@ -16,7 +16,7 @@ from nvcodec.container.ids import SIGNATURE
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import InputError, UsageError, naming
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
-from nvcodec.io.geometry import describe, parse_name, raw_name
+from nvcodec.io.geometry import describe, parse_name, pixel_format_of
 from nvcodec.io.mask import open_mask
 from nvcodec.io.source import open_source
 from nvcodec.io.y4m import MAGIC
@@ -208,7 +208,7 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
         if size is None and named.size is None:
             size, inherited = (like.width, like.height), True
         if pix_fmt is None and named.bit_depth is None and named.sampling is None and not is_rgb(like):
-            pix_fmt = raw_name(like)
+            pix_fmt = pixel_format_of(like)
     source = stack.enter_context(
         open_source(
             path,
@@ -251,13 +251,13 @@ def _check_match(reference: str, source: _Side, test: str, drawn: _Side) -> None
         raise InputError(
             f"{test} has {theirs.bit_depth} bits per sample, but {reference} has {ours.bit_depth}",
             "Decode to the depth of the source, e.g. with --pix-fmt "
-            + raw_name(replace(in_common(ours, theirs), bit_depth=ours.bit_depth)),
+            + pixel_format_of(replace(in_common(ours, theirs), bit_depth=ours.bit_depth)),
         )
     rgb = [is_rgb(video) for video in (ours, theirs)]
     if not any(rgb) and ours.chroma is not theirs.chroma:
         raise InputError(
             f"{test} has planes of {theirs.chroma}, but {reference} of {ours.chroma}",
-            f"Decode to the planes of the source:  --pix-fmt {raw_name(ours)}",
+            f"Decode to the planes of the source:  --pix-fmt {pixel_format_of(ours)}",
         )
     if any(rgb) and not all(rgb):
         yuv_format(theirs if rgb[0] else ours)  # where nobody knows what RGB it shows, nothing can be compared

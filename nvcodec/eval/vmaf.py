@@ -17,7 +17,7 @@ import numpy as np
 from nvcodec.color import rechroma, rgb_to_yuv
 from nvcodec.errors import UsageError
 from nvcodec.eval import ffmpeg
-from nvcodec.io.geometry import raw_name
+from nvcodec.io.geometry import pixel_format_of
 from nvcodec.io.yuv import write_planes
 from nvcodec.metrics.measure import in_common
 from nvcodec.metrics.psnr import is_rgb
@@ -105,7 +105,7 @@ def measure_vmaf(
             "[odd]select='mod(n,2)',setpts=N[test];"
             f"[test][reference]libvmaf={options}:log_path={_escaped(log)}"
         )
-        raw = ["-f", "rawvideo", "-pix_fmt", raw_name(replace(reference_format, chroma=pictures.chroma))]
+        raw = ["-f", "rawvideo", "-pix_fmt", pixel_format_of(replace(reference_format, chroma=pictures.chroma))]
         # the model does not look at the frame rate, but raw video must have one
         raw += ["-video_size", f"{reference_format.width}x{reference_format.height}", "-framerate", "25"]
         ffmpeg.run(_PURPOSE, [*raw, "-i", "pipe:0", "-lavfi", graph, "-f", "null", "-"], pictures)

@@ -172,7 +172,7 @@ def raw_format(
         reason = ", ".join(f"{what} {whence}" for what, whence in said_by.items())
     origin = f"geometry {describe(format)} ({reason})"
     if seen and depth == 8:
-        fitting = raw_name(replace(format, bit_depth=seen))
+        fitting = pixel_format_of(replace(format, bit_depth=seen))
         origin = f"{origin}; every second byte is small, as in video of {seen} bits: if it is, say --pix-fmt {fitting}"
     return format, origin
 
@@ -208,6 +208,6 @@ def describe(format: VideoFormat) -> str:
     return f"{format.width}x{format.height} {format.bit_depth}-bit{planes}{rate}"
 
 
-def raw_name(format: VideoFormat) -> str:
+def pixel_format_of(format: VideoFormat) -> str:
     """The pixel format of :data:`PIXEL_FORMATS` that YUV pictures have in raw video."""
     return next(name for name, kind in PIXEL_FORMATS.items() if kind == (format.chroma, format.bit_depth))

@@ -11,7 +11,7 @@ from typing import BinaryIO, final
 import numpy as np
 
 from nvcodec.errors import InputError
-from nvcodec.io.geometry import COMMON_SIZES, raw_format, raw_name
+from nvcodec.io.geometry import COMMON_SIZES, pixel_format_of, raw_format
 from nvcodec.io.raw_depth import depth_seen
 from nvcodec.io.saying import only_before
 from nvcodec.types import NOTHING_SAID, CodeValues, Planes, SideData, VideoFormat
@@ -151,7 +151,7 @@ def _alternatives(size_bytes: int, format: VideoFormat) -> str:
     for width, height in dict.fromkeys([(format.width, format.height), *COMMON_SIZES.values()]):
         for bit_depth in (8, 10):  # 12 bit is as long as 10
             guess = replace(format, width=width, height=height, bit_depth=bit_depth)
-            pix_fmt = raw_name(guess)
+            pix_fmt = pixel_format_of(guess)
             frames, rest = divmod(size_bytes, guess.frame_bytes)
             if rest == 0:
                 guesses.append(f"  -s {width}x{height} --pix-fmt {pix_fmt}  ({_plural(frames, 'frame')})")

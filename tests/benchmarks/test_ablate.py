@@ -19,6 +19,7 @@ import torch
 
 from benchmarks import ablate
 from benchmarks.ablation import equal_time, runs, step_time, study
+from nvcodec.config.fit import FitConfig
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.parts.part import Part
@@ -280,9 +281,15 @@ def test_an_unfinished_run_of_other_settings_is_refused(
     assert "base--waves--s0.work was made with epochs = 1.0, not 4.0" in program.said
 
 
-def test_a_run_that_fails_does_not_stop_the_others(program: Ablate, make_study: MakeStudy) -> None:
+def test_a_run_that_fails_does_not_stop_the_others(
+    program: Ablate, make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wild(_progress: float, config: FitConfig) -> float:
+        return 1e30 if config.learning_rate == 10 else config.learning_rate
+
+    monkeypatch.setattr("nvcodec.encoder.fit.fit.learning_rate", wild)
     tail = '[[clips]]\nfile = "absent.mp4"\nframes = 9\n[[configurations]]\nname = "last"'
-    path = make_study("set = { model.window = 1 }", "set = { fit.learning_rate = 1e30 }", tail=tail)
+    path = make_study("set = { model.window = 1 }", "set = { fit.learning_rate = 10 }", tail=tail)
     assert program(path) == 3
     assert "left out: clip absent.mp4" in program.said and "--clips" in program.said
     assert "failed: the fit diverged" in program.said

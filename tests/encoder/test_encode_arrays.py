@@ -95,12 +95,12 @@ def test_what_cannot_be_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="array cannot be resumed") as caught:
         _encode(frames, output, work_dir=tmp_path / "work")
     assert "work_dir" in caught.value.hint
-    with pytest.raises(UsageError, match="the source is RGB; the key frames of dnerv are 4:2:0"):
+    with pytest.raises(UsageError, match="the source is 8-bit RGB; the key frames of dnerv are 4:2:0"):
         _encode(frames, output, model="dnerv", settings=None)
     for several in ([frames], [tmp_path / "clip.y4m", frames]):
         with pytest.raises(UsageError, match="a list of arrays is no video"):
             nvcodec.encode_archive(several, output)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="the source is RGB"):
+    with pytest.raises(UsageError, match="the source is 8-bit RGB"):
         nvcodec.encode_archive(frames, output)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="yuv420 needs a 4:2:0 source"):
         _encode(frames, output, domain="yuv420")

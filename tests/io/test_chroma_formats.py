@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nvcodec.color import at_depth, rechroma, rgb_to_yuv, yuv_to_rgb
 from nvcodec.errors import InputError, UsageError
-from nvcodec.io.geometry import PIXEL_FORMATS, raw_name
+from nvcodec.io.geometry import PIXEL_FORMATS, pixel_format_of
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
 from nvcodec.types import ChromaFormat, Colour, Planes, VideoFormat
@@ -38,7 +38,7 @@ def test_exact_files(tmp_path: Path, noise, save, same, suffix: str, kind: tuple
     video, path = VideoFormat(19, 17, Fraction(25), depth, chroma), tmp_path / f"a{suffix}"
     clip = noise(video, 2)
     save(path, video, clip)
-    raw = {"size": (19, 17), "pix_fmt": raw_name(video)} if suffix == ".yuv" else {}
+    raw = {"size": (19, 17), "pix_fmt": pixel_format_of(video)} if suffix == ".yuv" else {}
     found, read = _read(path, **raw)
     assert (found.chroma, found.bit_depth, found.width, found.height) == (chroma, depth, 19, 17)
     assert same(read, clip)
@@ -109,7 +109,7 @@ def test_png_shows_them_all(tmp_path: Path, save, kind: tuple[ChromaFormat, int]
 def test_other_layouts_of_the_same_planes(tmp_path: Path, name: str, chroma: ChromaFormat, depth: int) -> None:
     """FFmpeg's own conversion from planes that it does not change says what is right."""
     video = VideoFormat(20, 6, Fraction(25), depth, chroma)
-    planar = "gbrp12le" if chroma is ChromaFormat.RGB else raw_name(video)
+    planar = "gbrp12le" if chroma is ChromaFormat.RGB else pixel_format_of(video)
     planar = planar.replace("yuv", "yuvj") if "j" in name else planar
     frame, rng = av.VideoFrame(20, 6, planar), np.random.default_rng(0)
     planes = []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvcodec.errors import InputError
-from nvcodec.io.geometry import PIXEL_FORMATS, NamedGeometry, parse_name, raw_format, raw_name
+from nvcodec.io.geometry import PIXEL_FORMATS, NamedGeometry, parse_name, pixel_format_of, raw_format
 
 NTSC = Fraction(30000, 1001)
 
@@ -111,7 +111,7 @@ def test_unknown_size_names_the_options_to_add() -> None:
 )
 def test_names_say_sampling_and_depth(name: str, pix_fmt: str) -> None:
     format, _ = raw_format(Path(name), None, None, None)
-    assert (format.chroma, format.bit_depth) == PIXEL_FORMATS[pix_fmt] and raw_name(format) == pix_fmt
+    assert (format.chroma, format.bit_depth) == PIXEL_FORMATS[pix_fmt] and pixel_format_of(format) == pix_fmt
 
 
 @pytest.mark.parametrize("name", ["a_64x48_9bit.yuv", "a_64x48_yuv444p14le.yuv", "a_64x48_gray16le.yuv"])

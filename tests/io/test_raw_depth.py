@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nvcodec.errors import InputError
-from nvcodec.io.geometry import raw_name
+from nvcodec.io.geometry import pixel_format_of
 from nvcodec.io.raw_depth import depth_seen
 from nvcodec.io.source import open_source
 from nvcodec.types import ChromaFormat, VideoFormat
@@ -78,7 +78,7 @@ def test_planes_that_are_said_in_the_depth_that_is_seen(tmp_path: Path, depth: i
 @pytest.mark.parametrize("chroma", CHROMAS.values())
 @pytest.mark.parametrize("depth", [10, 12])
 def test_the_doubt_names_the_planes_that_were_said(tmp_path: Path, depth: int, chroma: ChromaFormat) -> None:
-    said, meant = (raw_name(VideoFormat(64, 48, None, bits, chroma)) for bits in (8, depth))
+    said, meant = (pixel_format_of(VideoFormat(64, 48, None, bits, chroma)) for bits in (8, depth))
     with open_source(_write(tmp_path / "clip.yuv", depth, chroma=chroma), size=(64, 48), pix_fmt=said) as source:
         assert source.format.bit_depth == 8
         assert source.origin.endswith(f"as in video of {depth} bits: if it is, say --pix-fmt {meant}")
