@@ -85,7 +85,8 @@ def tiny_job(tmp_path: Path) -> Callable[..., Job]:
         **options: object,
     ) -> Job:
         suffix = ".mkv" if video.chroma is ChromaFormat.RGB else ".y4m"
-        source = tmp_path / f"source_{video.width}x{video.height}_{video.bit_depth}_{video.chroma.name}{suffix}"
+        planes = "" if video.chroma is ChromaFormat.YUV420 else f"_{video.chroma.name}"
+        source = tmp_path / f"source_{video.width}x{video.height}_{video.bit_depth}{planes}{suffix}"
         if not source.exists():
             with open_sink(source, video) as sink:
                 for planes in _moving(video, frames):
