@@ -31,7 +31,7 @@ from nvcodec.config.options import PIXEL_FORMAT
         (kinds.DURATION, "45", 45),
         (kinds.PICTURE_SIZE, "352x288", (352, 288)),
         (kinds.FRAME_RATE, "30000/1001", Fraction(30000, 1001)),
-        (kinds.FRAME_RATE, "23.976", Fraction("23.976")),
+        (kinds.FRAME_RATE, "23.976", Fraction(24_000, 1001)),
         (PIXEL_FORMAT, "10", "yuv420p10le"),
     ],
 )

@@ -23,6 +23,8 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "pix_fmt": st.sampled_from(["yuv420p", "yuv420p10le"]),
     "seek": st.integers(0, (1 << 32) - 1),
     "frames": st.integers(1, (1 << 32) - 1),
+    "video_stream": st.integers(0, 4095),
+    "allow_truncated": st.booleans(),
     "mask": st.text(min_size=1),
     "model": st.sampled_from([model.name for model in MODELS]),
     "domain": st.sampled_from(["yuv420", "rgb"]),
