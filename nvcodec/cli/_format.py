@@ -65,11 +65,6 @@ def about(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def plural(number: int, noun: str) -> str:
-    """``1 frame``, ``8 frames``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def psnr_line(psnr: Mapping[str, float], names: Iterable[str] = ("y", "u", "v", "yuv_611", "rgb")) -> str:
     """PSNR by name in dB; a dash where there is none, as of chroma of grey."""
     shown = (f"{_PSNR_NAMES[name]} {f'{psnr[name]:.2f}' if name in psnr else '-'}" for name in names)

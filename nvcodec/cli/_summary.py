@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvcodec.cli._format import clock, count, masked_line, plural, psnr_line, rate, size, table
+from nvcodec.cli._format import clock, count, masked_line, psnr_line, rate, size, table
 from nvcodec.io.geometry import describe
+from nvcodec.io.saying import plural
 
 if TYPE_CHECKING:
     from nvcodec.encoder.result import EncodeResult, LayerResult

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import plural, size
+from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._terminal import Terminal, print_json
+from nvcodec.io.saying import plural
 
 
 @click.command(

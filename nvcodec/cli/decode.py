@@ -10,13 +10,14 @@ from click.core import ParameterSource
 
 from nvcodec.api.decode import DecodeResult, StreamOutcome
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import clock, plural, rate
+from nvcodec.cli._format import clock, rate
 from nvcodec.cli._options import Command, choice, fields_of, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_error, print_json
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.errors import BitstreamError, UsageError
 from nvcodec.io.output import place_of
+from nvcodec.io.saying import plural
 from nvcodec.io.sink import SUFFIXES
 from nvcodec.io.standard import check_standard_output, is_terminal
 

@@ -10,13 +10,13 @@ import click
 
 from nvcodec.cli import _format
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import plural
 from nvcodec.cli._options import Command, fields_of, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_json, printable, say
 from nvcodec.config.options import EvalOptions, changed
 from nvcodec.errors import UsageError
 from nvcodec.io.output import check_output, write_output
+from nvcodec.io.saying import plural
 from nvcodec.metrics.measure import PLANE_KEYS
 
 if TYPE_CHECKING:

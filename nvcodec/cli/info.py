@@ -6,12 +6,13 @@ import click
 
 from nvcodec.api.info import Info, probe
 from nvcodec.cli import _format
-from nvcodec.cli._format import count, plural, table
+from nvcodec.cli._format import count, table
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._tensors import all_costs, part_table, tensor_table
 from nvcodec.cli._terminal import Terminal, print_json, printable, say
 from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.io.geometry import describe
+from nvcodec.io.saying import plural
 from nvcodec.models.registry import citation
 from nvcodec.types import NOTHING_SAID
 

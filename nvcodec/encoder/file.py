@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -158,10 +157,7 @@ class NewFile(OutputFile):
 
     def _write(self, fitted: Sequence[Fitted]) -> int:
         with create(self._temporary) as file:
-            size = file.write(self._to_bytes(fitted))
-            file.flush()
-            os.fsync(file.fileno())  # its resume files go when it has its name
-        return size
+            return file.write(self._to_bytes(fitted))
 
     def _to_bytes(self, fitted: Sequence[Fitted]) -> bytes:
         chunks = [part.chunks for part in fitted]

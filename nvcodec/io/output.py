@@ -43,6 +43,11 @@ class Place:
     """Of a name such as /dev/fd/3, the open file that it stands for."""
 
     @property
+    def label(self) -> str:
+        """What messages call it."""
+        return "standard output" if self.name == "-" else self.name
+
+    @property
     def is_standard_output(self) -> bool:
         """Whether it is standard output, by whatever name."""
         return self.descriptor == 1
@@ -230,9 +235,9 @@ def file_for(path: str | Path) -> Iterator[str]:
             place.finish(stream)
         except OSError as error:
             kept = True
-            name = "standard output" if place.name == "-" else place.name
             raise RescuedError(
-                f"cannot write to {name}: {error.strerror}; what was made is {file}", "Move it where it should be"
+                f"cannot write to {place.label}: {error.strerror}; what was made is {file}",
+                "Move it where it should be",
             ) from None
     finally:
         if not kept:
@@ -248,10 +253,14 @@ def part_of(target: str | Path) -> Path:
     return target.with_name(f".{_short(target.name)}.nvc-part")
 
 
-def create(path: Path) -> BinaryIO:
-    """Open a new file for writing in the place of whatever a killed process left there."""
+@contextmanager
+def create(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write, in the place of whatever a killed process left there; all the way to the disk in the end."""
     path.unlink(missing_ok=True)
-    return path.open("xb")
+    with path.open("xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def rescue(finished: Path, target: Path) -> Path:

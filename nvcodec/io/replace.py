@@ -124,11 +124,9 @@ def _lock_path(path: str | Path) -> str:
 
 
 def _write_through(path: Path, data: bytes, mode: int) -> None:
-    """Write a file all the way to the disk."""
+    """Write a file with its mode bits."""
     with create(path) as file:
         view = memoryview(data)
         for at in range(0, len(view), _BLOCK_BYTES):
             file.write(view[at : at + _BLOCK_BYTES])
-        file.flush()
-        os.fsync(file.fileno())
     os.chmod(path, mode)

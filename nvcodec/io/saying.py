@@ -22,7 +22,7 @@ def other_rate(shown: Fraction | None, said: Fraction | None) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """A number of things."""
+    """``1 frame``, ``8 frames``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 

@@ -166,17 +166,16 @@ class _StreamSink(VideoSink):
 
     def __init__(self, place: Place, open_writer: Callable[[BinaryIO], _Writer], convert: _Convert) -> None:
         self._place, self._convert = place, convert
-        self._name = "standard output" if place.name == "-" else place.name
-        with _write_errors(self._name):
+        with _write_errors(place.label):
             self._stream = place.open()
             self._writer = open_writer(self._stream)
 
     def write(self, planes: Planes) -> None:
-        with _write_errors(self._name):
+        with _write_errors(self._place.label):
             self._writer.write(self._convert(planes))
 
     def close(self) -> None:
-        with _write_errors(self._name):
+        with _write_errors(self._place.label):
             self._place.finish(self._stream)
 
     def abort(self) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from nvcodec.errors import InputError
 from nvcodec.io.geometry import COMMON_SIZES, pixel_format_of, raw_format
 from nvcodec.io.raw_depth import depth_seen
-from nvcodec.io.saying import only_before
+from nvcodec.io.saying import only_before, plural
 from nvcodec.types import NOTHING_SAID, CodeValues, Planes, SideData, VideoFormat
 
 
@@ -140,7 +140,7 @@ def _whole_frames(path: Path, format: VideoFormat, end: int | None) -> int:
         raise InputError(f"{path} is empty", "A raw video holds at least one frame.")
     raise InputError(
         f"{path} is {size_bytes:,} bytes: not a whole number of {name} frames "
-        f"({_plural(frames, 'frame')} + {_plural(rest, 'byte')})",
+        f"({plural(frames, 'frame')} + {plural(rest, 'byte')})",
         _alternatives(size_bytes, format),
     )
 
@@ -154,11 +154,7 @@ def _alternatives(size_bytes: int, format: VideoFormat) -> str:
             pix_fmt = pixel_format_of(guess)
             frames, rest = divmod(size_bytes, guess.frame_bytes)
             if rest == 0:
-                guesses.append(f"  -s {width}x{height} --pix-fmt {pix_fmt}  ({_plural(frames, 'frame')})")
+                guesses.append(f"  -s {width}x{height} --pix-fmt {pix_fmt}  ({plural(frames, 'frame')})")
     if not guesses:
         return "Give the true geometry (-s WxH --pix-fmt yuv420p or yuv420p10le), or take the file again if it was cut."
     return "It would be whole with:\n" + "\n".join(guesses)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -183,8 +183,6 @@ def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     try:
         with create(part) as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(part, path)
     finally:
         with suppress(OSError):
