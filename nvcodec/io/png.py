@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import final
+from typing import BinaryIO, NamedTuple, final
 from zlib import crc32
 
 from nvcodec.errors import InputError, UsageError, quoted
@@ -21,7 +21,7 @@ from nvcodec.types import SRGB, ChromaFormat, Planes, SideData, VideoFormat
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _WITH_ALPHA = (4, 6)
 """Colour types."""
-_PHYS = b"pHYs"
+_PHYS, _TRNS = b"pHYs", b"tRNS"
 _SMALL = 1 << 16
 """Bytes of a chunk that are looked at."""
 
@@ -37,19 +37,21 @@ class PngReader:
     def __init__(self, path: Path) -> None:
         self.choosable = False
         self._paths = _folder_pictures(path) if path.is_dir() else [path]
-        (width, height), transparent = _read_size(self._paths[0])
-        for other in self._paths[1:]:
-            size, other_is_transparent = _read_size(other)
-            transparent = transparent or other_is_transparent
-            if size != (width, height):
+        first = _read_header(self._paths[0])
+        transparent = first.transparent
+        for path in self._paths[1:]:
+            other = _read_header(path)
+            transparent = transparent or other.transparent
+            if (other.width, other.height) != (first.width, first.height):
                 raise InputError(
-                    f"{other} is {size[0]}x{size[1]}, but {self._paths[0].name} is {width}x{height}",
+                    f"{path} is {other.width}x{other.height}, "
+                    f"but {self._paths[0].name} is {first.width}x{first.height}",
                     "All pictures of a folder must have the same size.",
                 )
-        self.format = VideoFormat(width, height, chroma=ChromaFormat.RGB, colour=SRGB)
+        self.format = VideoFormat(first.width, first.height, chroma=ChromaFormat.RGB, colour=SRGB)
         self.frame_count: int | None = len(self._paths)
         self.origin = f"geometry {describe(self.format)} (from {self._paths[0].name})"
-        self._side_data = SideData(_read_aspect(self._paths[0]))
+        self._side_data = SideData(first.aspect)
         self.notices = [ALPHA] if transparent else []
 
     def pictures(self, first: int) -> Iterator[Planes]:
@@ -126,39 +128,52 @@ def _natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(word), "") if word.isdigit() else (-1, word) for word in words], path.name
 
 
-def _read_size(path: Path) -> tuple[tuple[int, int], bool]:
-    """Read (width, height), and whether there is transparency, of a PNG file, which must be one that can be decoded."""
-    with path.open("rb") as stream:
-        header = stream.read(26)
-    if len(header) < 26 or header[:8] != _SIGNATURE or header[12:16] != b"IHDR":
-        raise InputError(f"{path} is not a PNG file", "Take it out of the folder, or convert it with ffmpeg.")
-    width, height, bit_depth, colour_type = struct.unpack(">IIBB", header[16:26])
-    if bit_depth not in DEPTHS.get(colour_type, ()):
-        raise InputError(
-            f"{path} has bit depth {bit_depth} and colour type {colour_type}; PNG of up to 8 bits can be read",
-            f"Convert it:  ffmpeg -i {quoted(path)} -pix_fmt rgb24 OUTPUT.png",
-        )
-    transparent = colour_type in _WITH_ALPHA or any(kind == b"tRNS" for kind, _ in _chunks_in_front(path))
-    return checked_size(width, height, str(path)), transparent
+class _Header(NamedTuple):
+    """What a PNG file says in front of its pixels."""
+
+    width: int
+    height: int
+    transparent: bool
+    aspect: Fraction | None
+    """Width of a sample divided by its height, where they differ."""
 
 
-def _chunks_in_front(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Type and data of the small chunks of a PNG file that stand in front of its pixels."""
+def _read_header(path: Path) -> _Header:
+    """Read what stands in front of the pixels of a PNG file, which must be of a kind that can be decoded."""
     with path.open("rb") as stream:
+        start = stream.read(26)
+        if len(start) < 26 or start[:8] != _SIGNATURE or start[12:16] != b"IHDR":
+            raise InputError(f"{path} is not a PNG file", "Take it out of the folder, or convert it with ffmpeg.")
+        width, height, bit_depth, colour_type = struct.unpack(">IIBB", start[16:26])
+        if bit_depth not in DEPTHS.get(colour_type, ()):
+            raise InputError(
+                f"{path} has bit depth {bit_depth} and colour type {colour_type}; PNG of up to 8 bits can be read",
+                f"Convert it:  ffmpeg -i {quoted(path)} -pix_fmt rgb24 OUTPUT.png",
+            )
         stream.seek(len(_SIGNATURE))
-        while len(head := stream.read(8)) == 8 and head[4:] != b"IDAT":
-            length = int.from_bytes(head[:4], "big")
-            yield head[4:], stream.read(min(length, _SMALL))
-            stream.seek(max(0, length - _SMALL) + 4, os.SEEK_CUR)
+        said: dict[bytes, bytes] = {}
+        for kind, data in _chunks_in_front(stream):
+            if kind in (_PHYS, _TRNS):
+                said.setdefault(kind, data)
+    checked_size(width, height, str(path))
+    transparent = colour_type in _WITH_ALPHA or _TRNS in said
+    return _Header(width, height, transparent, _aspect(said.get(_PHYS, b"")))
 
 
-def _read_aspect(path: Path) -> Fraction | None:
-    """Width of a sample divided by its height, where a PNG file says that they differ."""
-    for kind, data in _chunks_in_front(path):
-        if kind == _PHYS and len(data) == 9:
-            across, down = struct.unpack(">II", data[:8])  # samples in a unit of length
-            return Fraction(down, across) if across and down and across != down else None
-    return None
+def _chunks_in_front(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Type of the chunks that stand in front of the pixels, and what they begin with."""
+    while len(head := stream.read(8)) == 8 and head[4:] != b"IDAT":
+        length = int.from_bytes(head[:4], "big")
+        yield head[4:], stream.read(min(length, _SMALL))
+        stream.seek(max(0, length - _SMALL) + 4, os.SEEK_CUR)
+
+
+def _aspect(phys: bytes) -> Fraction | None:
+    """Width of a sample divided by its height, where the data of a pHYs chunk say that they differ."""
+    if len(phys) != 9:
+        return None
+    across, down = struct.unpack(">II", phys[:8])  # samples in a unit of length
+    return Fraction(down, across) if across and down and across != down else None
 
 
 def _with_aspect(data: bytes, aspect: Fraction) -> bytes:

@@ -151,9 +151,7 @@ def parse_header(line: bytes, name: str) -> VideoFormat:
     """
     if line.split(b" ")[0].rstrip() != MAGIC:
         raise InputError(f"{name} is not Y4M: it does not begin with {MAGIC.decode()}", _CONVERT.format(""))
-    words = line.decode("ascii", "replace").split()[1:]
-    tags = {word[0]: word[1:] for word in words if word[0] != "X"}
-    extensions = [word[1:].upper() for word in words if word[0] == "X"]
+    tags, extensions = _tags(line)
     chroma = tags.get("C", "420")
     if chroma not in _KINDS:
         remedy = _CONVERT.format("-pix_fmt yuv420p") + "\n(10 bit: -pix_fmt yuv420p10le -strict -1)"
@@ -172,13 +170,20 @@ def parse_side_data(line: bytes, name: str) -> tuple[SideData, list[str]]:
     Raises:
         InputError: It says an impossible sample aspect ratio.
     """
-    tags = {word[0]: word[1:] for word in line.decode("ascii", "replace").split()[1:]}
+    tags, _ = _tags(line)
     width, _, height = tags.get("A", "0:0").partition(":")
     sides = [_number({"A": side}, "A", name) for side in (width, height)]
     aspect = Fraction(*sides) if all(sides) and sides[0] != sides[1] else None
     location = next((number for number, place in _LOCATIONS.items() if tags.get("C") == f"420{place}"), None)
     interlaced = tags.get("I", "?") not in ("p", "?")
     return SideData(aspect=aspect, chroma_location=location), [INTERLACED] if interlaced else []
+
+
+def _tags(line: bytes) -> tuple[dict[str, str], list[str]]:
+    """What a header line says by the letter of its tag, and its extensions in capitals."""
+    words = line.decode("ascii", "replace").split()[1:]
+    extensions = [word[1:].upper() for word in words if word[0] == "X"]
+    return {word[0]: word[1:] for word in words if word[0] != "X"}, extensions
 
 
 def _number(tags: dict[str, str], tag: str, name: str) -> int:
