@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvcodec.api.info import probe
-from nvcodec.color import at_depth, rechroma, rgb_to_yuv, yuv_format
+from nvcodec.api.written import as_asked, converted, seconds_of, timed
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.container import Limits
 from nvcodec.decoder.notices import notices
@@ -22,11 +22,10 @@ from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk_format
 from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming, quoted
-from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.io.output import check_apart
-from nvcodec.io.sink import VideoSink, open_sink, says_timestamps
+from nvcodec.io.sink import VideoSink, open_sink
 from nvcodec.io.standard import standard_input
-from nvcodec.types import NOTHING_SAID, ChromaFormat, Planes, SideData, Time, VideoFormat
+from nvcodec.types import NOTHING_SAID, Time
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -132,13 +131,13 @@ def decode(
         wanted = _times(frames, asked.interpolate)
         check_layers(session, asked.layers)
         drawn = shrunk_format(session.drawn_format(number), check_scale(asked.scale))
-        written = _as_asked(drawn, asked.pix_fmt)
+        written = as_asked(drawn, asked.pix_fmt)
         read = () if isinstance(source, (bytes, Session)) else (source,)
         if asked.audio_from is not None:
             read = (*read, asked.audio_from)
         side = container.side_data.get(number, NOTHING_SAID)
-        start = _seconds_of(drawn, side, frames[0])
-        written, side, mean = _timed(written, side, wanted, asked, output)
+        start = seconds_of(drawn, side, frames[0])
+        written, side, mean = timed(written, side, wanted, asked, output)
         if mean is not None:
             on_warning(f"{name}: {mean}")
         sink: VideoSink | nullcontext[None] = nullcontext()
@@ -171,7 +170,7 @@ def decode(
                 check_stream(reader)
             if opened is not None:
                 for done, planes in enumerate(reader.frames(wanted), 1):
-                    opened.write(_converted(planes, drawn, written))
+                    opened.write(converted(planes, drawn, written))
                     on_progress(done, len(wanted))
     count = 0 if output is None else len(wanted)
     seconds = time.monotonic() - began
@@ -354,67 +353,3 @@ def _times(frames: range, interpolate: int) -> Sequence[Time]:
         raise UsageError("--step leaves frames out, --interpolate adds some", "Choose one")
     first, last = interpolate * frames[0], interpolate * frames[-1]
     return [Fraction(tick, interpolate) for tick in range(first, last + 1)]
-
-
-def _timed(
-    video: VideoFormat, side: SideData, times: Sequence[Time], asked: DecodeOptions, output: str | Path | None
-) -> tuple[VideoFormat, SideData, str | None]:
-    """Format and side data of what is written, and what is to be said of them, if anything.
-
-    Raises:
-        UsageError: Sound is wanted that would not belong to the pictures.
-    """
-    if asked.audio_from is not None:
-        if output is None:
-            raise UsageError("--audio-from copies sound to an output, and there is none", "Name it with -o")
-        if asked.step > 1 or asked.fps is not None:
-            option = "--step" if asked.step > 1 else "--fps"
-            raise UsageError(
-                f"{option} changes how long pictures take, --audio-from needs them as they were", "Choose one"
-            )
-    if asked.fps is not None:
-        return replace(video, fps=asked.fps), replace(side, timestamps=None), None
-    if side.timestamps is None:
-        return replace(video, fps=video.fps and video.fps * asked.interpolate), side, None
-    timestamps = side.timestamps.of(times)
-    if output is None or says_timestamps(output):
-        return replace(video, fps=video.fps or timestamps.fps), replace(side, timestamps=timestamps), None
-    mean = timestamps.fps.limit_denominator(1001) or timestamps.fps
-    notice = f"frames are of uneven length, which this output cannot say: written at their mean rate, {mean} fps"
-    is_timed = str(output) == "-" or Path(output).suffix.lower() == ".y4m"
-    return replace(video, fps=mean), replace(side, timestamps=None), notice if is_timed else None
-
-
-def _seconds_of(video: VideoFormat, side: SideData, frame: int) -> Fraction:
-    """When a frame appears."""
-    if side.timestamps is not None:
-        return side.timestamps.start(frame)
-    return Fraction(frame) / video.fps if video.fps else Fraction(0)
-
-
-def _as_asked(drawn: VideoFormat, pix_fmt: str | None) -> VideoFormat:
-    """The format of what is written: that of what is drawn, but for planes and depth where these are asked for.
-
-    RGB stays what it is, but for its depth, where 4:2:0 is asked for: the kind of file decides whether it is converted.
-
-    Raises:
-        UnsupportedError: RGB is to become YUV, and its matrix is not known.
-    """
-    if pix_fmt is None:
-        return drawn
-    chroma, bit_depth = PIXEL_FORMATS[pix_fmt]
-    if drawn.chroma is not ChromaFormat.RGB:
-        return replace(drawn, chroma=chroma, bit_depth=bit_depth)
-    if chroma is ChromaFormat.YUV420:
-        return replace(drawn, bit_depth=bit_depth)
-    return replace(yuv_format(drawn), chroma=chroma, bit_depth=bit_depth)
-
-
-def _converted(planes: Planes, drawn: VideoFormat, written: VideoFormat) -> Planes:
-    """A picture in the format that :func:`_as_asked` chose."""
-    if drawn.chroma is ChromaFormat.RGB and written.chroma is not ChromaFormat.RGB:
-        wanted = replace(written, bit_depth=drawn.bit_depth)
-        return at_depth(rgb_to_yuv(planes, wanted), wanted, written.bit_depth)
-    if drawn.chroma is not written.chroma:
-        planes = rechroma(planes, drawn, written.chroma)
-    return at_depth(planes, replace(drawn, chroma=written.chroma), written.bit_depth)
