@@ -240,6 +240,25 @@ def at_depth(planes: Planes, format: VideoFormat, bit_depth: int) -> Planes:
     )
 
 
+def converted(planes: Planes, format: VideoFormat, wanted: VideoFormat) -> Planes:
+    """One picture in another chroma format, at another bit depth, or both; RGB becomes YUV, but not the other way.
+
+    Args:
+        planes: Planes of ``format``.
+        format: Theirs.
+        wanted: Of the same size and, where neither is RGB, of the same colours.
+
+    Raises:
+        UnsupportedError: RGB is to become YUV; see :func:`yuv_format`.
+    """
+    if format.chroma is ChromaFormat.RGB and wanted.chroma is not ChromaFormat.RGB:
+        deep = replace(wanted, bit_depth=format.bit_depth)
+        return at_depth(rgb_to_yuv(planes, deep), deep, wanted.bit_depth)
+    if format.chroma is not wanted.chroma:
+        planes = rechroma(planes, format, wanted.chroma)
+    return at_depth(planes, replace(format, chroma=wanted.chroma), wanted.bit_depth)
+
+
 def to_eight_bit(planes: Planes, format: VideoFormat) -> Planes:
     """Round full-range RGB of ``format.bit_depth`` bits to 8 bits: uint8 [height, width], code values 0..255."""
     if format.bit_depth == 8:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nvcodec.api.info import probe
-from nvcodec.api.written import as_asked, converted, seconds_of, timed
+from nvcodec.api.written import as_asked, seconds_of, timed
+from nvcodec.color import converted
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.container import Limits
 from nvcodec.decoder.notices import notices

@@ -1,4 +1,4 @@
-"""What becomes of decoded pictures where they are written: their format, their side data, and the pictures in it."""
+"""What becomes of decoded pictures where they are written: their format and their side data."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from nvcodec.color import at_depth, rechroma, rgb_to_yuv, yuv_format
+from nvcodec.color import yuv_format
 from nvcodec.config.options import DecodeOptions
 from nvcodec.errors import UsageError
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.io.sink import says_timestamps
-from nvcodec.types import ChromaFormat, Planes, SideData, Time, VideoFormat
+from nvcodec.types import ChromaFormat, SideData, Time, VideoFormat
 
 
 def as_asked(drawn: VideoFormat, pix_fmt: str | None) -> VideoFormat:
@@ -31,16 +31,6 @@ def as_asked(drawn: VideoFormat, pix_fmt: str | None) -> VideoFormat:
     if chroma is ChromaFormat.YUV420:
         return replace(drawn, bit_depth=bit_depth)
     return replace(yuv_format(drawn), chroma=chroma, bit_depth=bit_depth)
-
-
-def converted(planes: Planes, drawn: VideoFormat, written: VideoFormat) -> Planes:
-    """A picture in the format that :func:`as_asked` chose."""
-    if drawn.chroma is ChromaFormat.RGB and written.chroma is not ChromaFormat.RGB:
-        wanted = replace(written, bit_depth=drawn.bit_depth)
-        return at_depth(rgb_to_yuv(planes, wanted), wanted, written.bit_depth)
-    if drawn.chroma is not written.chroma:
-        planes = rechroma(planes, drawn, written.chroma)
-    return at_depth(planes, replace(drawn, chroma=written.chroma), written.bit_depth)
 
 
 def timed(

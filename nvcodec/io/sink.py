@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, final
 
-from nvcodec.color import at_depth, rechroma, rgb_to_yuv, to_eight_bit, to_rgb, yuv_format
+from nvcodec.color import converted, to_eight_bit, to_rgb, yuv_format
 from nvcodec.errors import OutputError, RescuedError, UsageError, quoted
 from nvcodec.io.output import Place, check_apart, place_of, rescue
 from nvcodec.io.standard import is_terminal
@@ -327,19 +327,11 @@ def _stored_as(suffix: str, format: VideoFormat) -> tuple[VideoFormat, _Convert]
         if not rgb:
             yuv_format(format)
         return format, lambda planes: to_eight_bit(to_rgb(planes, format), format)
-    if suffix == ".mkv":
-        return format, lambda planes: planes
-    planar = yuv_format(format) if rgb else format
-    if suffix != ".mp4":
-        return planar, lambda planes: rgb_to_yuv(planes, format) if rgb else planes
-    shown = ChromaFormat.YUV420 if planar.chroma is ChromaFormat.GREY else planar.chroma
-    stored = replace(planar, chroma=shown, bit_depth=min(planar.bit_depth, _H264_MOST_BITS))
-
-    def convert(planes: Planes) -> Planes:
-        planes = rgb_to_yuv(planes, format) if rgb else planes
-        return rechroma(at_depth(planes, planar, stored.bit_depth), replace(planar, bit_depth=stored.bit_depth), shown)
-
-    return stored, convert
+    stored = format if suffix == ".mkv" or not rgb else yuv_format(format)
+    if suffix == ".mp4":
+        shown = ChromaFormat.YUV420 if stored.chroma is ChromaFormat.GREY else stored.chroma
+        stored = replace(stored, chroma=shown, bit_depth=min(stored.bit_depth, _H264_MOST_BITS))
+    return stored, lambda planes: converted(planes, format, stored)
 
 
 def _open_writer(
