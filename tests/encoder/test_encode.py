@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -147,8 +148,8 @@ def _broken(*_args: object, **_options: object) -> object:
         (file_module, "open_session"),
         (encode_module, "VideoReader"),
         (encode_module, "measured"),
-        (file_module.os, "fsync"),
-        (file_module.os, "link replace"),
+        (os, "fsync"),
+        (os, "link replace"),
     ],
 )
 def test_a_crash_harms_no_file(
