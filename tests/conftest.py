@@ -52,7 +52,7 @@ def traced() -> Callable[[Callable[[int], None], int], tuple[int, int]]:
     """Bytes that many readings leave behind, and the most that they take, once the first ones are over."""
 
     def measure(read: Callable[[int], None], count: int) -> tuple[int, int]:
-        read(10)
+        read(count // 4)  # until the free lists of Python have become as long as they get
         gc.collect()
         gc.disable()  # nothing may wait for it
         tracemalloc.start()
