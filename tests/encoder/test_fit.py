@@ -103,7 +103,7 @@ def test_stages_and_steps_are_reported(make_fit: MakeFit) -> None:
 def test_every_frame_is_seen_once_an_epoch(make_fit: MakeFit) -> None:
     fit = make_fit(1, batch=2)
     for _ in range(3):
-        seen = torch.cat([fit._next_frames() for _ in range(4)])
+        seen = torch.cat([fit.order.take()[0] for _ in range(4)])
         assert sorted(seen.tolist()) == list(range(8))
 
 

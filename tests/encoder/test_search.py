@@ -46,7 +46,7 @@ def test_every_parameter_has_its_place_and_its_step(flat: FlatField) -> None:
             else:
                 offset = offset_of[at : at + spec.size].view(spec.shape)[place]
                 assert offset == step_at + spec.n_first_steps + place[spec.offset_axis] and flat.is_offset[offset]
-        assert (flat.tensor_of[at : at + spec.size] == index).all()
+        assert (flat.by_tensor.index[at : at + spec.size] == index).all()
         at, step_at = at + spec.size, step_at + spec.n_steps
     assert at == len(numbers) and step_at == flat.n_steps
 

@@ -64,22 +64,27 @@ class Guide:
         """What is trained with the field."""
         return [] if self.companion is None else self.companion.parameters()
 
-    def place(self, frames: Tensor, progress: float) -> tuple[Tensor, Tensor]:
-        """The parameter vector with the companion's rows for some frames in it, and an auxiliary loss.
+    def update(self, progress: float) -> None:
+        """Let go when it is time."""
+        if self.active and progress >= self.until:
+            self._settle()
+
+    def weight(self, progress: float) -> float:
+        """Of the companion's own loss."""
+        return 1 - progress / self.until if self.active else 0.0
+
+    def place(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """The parameter vector with the companion's rows for some frames in it, and the companion's own loss.
 
         Gradients of these rows reach the companion, not the vector. Values stay in the vector, so that whoever looks
         at it sees them.
         """
-        if self.active and progress >= self.until:
-            self._settle()
-        if not self.active:
-            return self.flat.vector, torch.zeros((), device=frames.device)
         rows = self._rows(frames)
         places = torch.cat([self._places[name][frames].reshape(-1) for name in rows.values])
         values = torch.cat([value.reshape(-1) for value in rows.values.values()])
         with torch.no_grad():
             self.flat.vector[places] = values
-        return self.flat.vector.index_put((places,), values), (1 - progress / self.until) * rows.penalty
+        return self.flat.vector.index_put((places,), values), rows.penalty
 
     def hold(self) -> None:
         """Forget the gradient, from the rate, of rows that are the companion's."""
@@ -102,8 +107,7 @@ class Guide:
     @torch.no_grad()
     def _settle(self) -> None:
         """Write every row once more, then let go."""
-        for frame in range(len(self.clip)):
-            chosen = torch.tensor([frame], device=self.flat.vector.device)
+        for chosen in torch.arange(len(self.clip), device=self.flat.vector.device).view(-1, 1):
             for name, value in self._rows(chosen).values.items():
                 self.flat.vector[self._places[name][chosen]] = value.reshape(1, -1)
         self.active = False

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
+from nvcodec.decoder.render import full_float32
 from nvcodec.encoder.fit.events import EventHandler, Notice
 from nvcodec.encoder.fit.loss import picture_error
 from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.way import Way, usual_way
 from nvcodec.encoder.footage.clip import Footage
 from nvcodec.encoder.footage.hiding import exempt
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, region
 
+_BACKENDS = {"cuda": "inductor"}
+"""Of torch.compile; where there need not be a compiler, all of the way but the last step."""
+_LONGEST_SAYING = 300
 TILE_MARGIN_CELLS = 4
 """Base cells around a tile that convolutions see; only training pictures are tiled, so a narrow margin suffices."""
 
@@ -28,14 +34,43 @@ class Painter:
         tiles: Windows to train on one at a time; empty = whole frames.
         on_event: Hears of fallbacks.
         fill: See :func:`nvcodec.encoder.footage.hiding.exempt`; for steps, not for errors.
+        way: How steps are run; None = as usual on this device. Tiles are neither compiled nor recorded: each is another
+            step.
     """
 
-    def __init__(self, flat: FlatField, tiles: list[CellWindow], on_event: EventHandler, fill: float = 0) -> None:
+    def __init__(
+        self,
+        flat: FlatField,
+        tiles: list[CellWindow],
+        on_event: EventHandler,
+        fill: float = 0,
+        way: Way | None = None,
+    ) -> None:
         self.flat, self.tiles, self.on_event, self.fill = flat, tiles, on_event, fill
-        self.on_cuda = flat.vector.device.type == "cuda"
+        self.device = flat.vector.device
+        way = way or usual_way(flat.field, self.device)
+        self.way = Way(way.bf16) if tiles else way
         self._call: Callable[..., Drawing] = self._eager
-        if self.on_cuda and not tiles:
-            self._call = self._compiled_or_eager(torch.compile(self._eager))
+
+    @property
+    def frames_device(self) -> torch.device:
+        """Where frames lie that are to be drawn: on the device, or where a field reads them."""
+        return self.device if self.flat.field.capturable else torch.device("cpu")
+
+    def compile(self) -> None:
+        """Have torch.compile translate the field; it does so when it first draws, and when it first learns."""
+        # dynamic shapes would save nothing: a fit draws in one shape
+        self._call = torch.compile(self._eager, dynamic=False, backend=_BACKENDS.get(self.device.type, "eager"))
+
+    def do_not_compile(self, error: Exception) -> None:
+        """Draw without it from now on."""
+        self._call, self.way = self._eager, replace(self.way, compiled=False)
+        self.on_event(Notice(f"torch.compile failed; running without it, which is slower: {said(error)}"))
+
+    def wait(self) -> None:
+        """Until the device has done what it was told."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def train(self, vector: Tensor, clip: Footage, frames: Tensor) -> tuple[Drawing, PlaneTensors]:
         """Draw frames int64 [B] for a training step, with their targets; a tile comes without its features."""
@@ -55,13 +90,15 @@ class Painter:
     def errors(self, vector: Tensor, clip: Footage, frames: Iterable[int]) -> Tensor:
         """Error of each of some frames, float32 [n], drawn whole and rounded to code values."""
         chroma, errors = self.flat.field.geometry.chroma, []
-        for frame in frames:
-            peak = clip.peak(frame)
-            chosen = torch.tensor([frame], device=vector.device)
-            planes = self._eager(vector, chosen, None).planes
-            drawn = tuple((plane * peak).round().clamp(0, peak) / peak for plane in planes)
-            targets = exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen))
-            errors.append(picture_error(drawn, targets, chroma).mean())
+        every = list(frames)
+        places = torch.tensor(every).to(self.frames_device, non_blocking=True).view(-1, 1)
+        with full_float32():
+            for frame, chosen in zip(every, places, strict=True):
+                peak = clip.peak(frame)
+                planes = self._eager(vector, chosen, None).planes
+                drawn = tuple((plane * peak).round().clamp(0, peak) / peak for plane in planes)
+                targets = exempt(clip.targets(chosen), drawn, clip.hidden_in(chosen))
+                errors.append(picture_error(drawn, targets, chroma).mean())
         return torch.stack(errors)
 
     def psnr_db(self, vector: Tensor, clip: Footage) -> float:
@@ -73,23 +110,16 @@ class Painter:
         drawing: Drawing = functional_call(self.flat.field, self.flat.split(vector), (frames, window))
         return drawing
 
-    def _compiled_or_eager(self, compiled: Callable[..., Drawing]) -> Callable[..., Drawing]:
-        def call(vector: Tensor, frames: Tensor, window: CellWindow | None) -> Drawing:
-            try:
-                return compiled(vector, frames, window)
-            except torch.OutOfMemoryError:
-                raise
-            except Exception as error:  # any failure of the compiler: its toolchain may be missing
-                self.on_event(Notice(f"torch.compile is not available ({type(error).__name__}); running eagerly"))
-                self._call = self._eager
-                return self._eager(vector, frames, window)
-
-        return call
-
     def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        if self.on_cuda and torch.cuda.is_bf16_supported():
-            return torch.autocast("cuda", dtype=torch.bfloat16)
+        if self.way.bf16:
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
+
+
+def said(error: Exception) -> str:
+    """What an error says, in a line."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first}"[:_LONGEST_SAYING]
 
 
 def _as_float(drawing: Drawing) -> Drawing:

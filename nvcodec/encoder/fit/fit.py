@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,19 +14,23 @@ from torch import Tensor
 
 from nvcodec.config.fit import FitConfig, GopConfig, LossConfig, Rounding
 from nvcodec.encoder.fit.companion import Companion, Guide
-from nvcodec.encoder.fit.draw import Painter
+from nvcodec.encoder.fit.draw import Painter, said
 from nvcodec.encoder.fit.events import EventHandler, Notice, Step
 from nvcodec.encoder.fit.flat_planes import FlatPlanes
+from nvcodec.encoder.fit.gauge import Clerk, Gauge
 from nvcodec.encoder.fit.grouping import Grouping
-from nvcodec.encoder.fit.loss import Distortion, picture_error
+from nvcodec.encoder.fit.loss import Distortion
 from nvcodec.encoder.fit.optimiser import FieldOptimiser
+from nvcodec.encoder.fit.order import FrameOrder
 from nvcodec.encoder.fit.pack import real_bits
-from nvcodec.encoder.fit.quantiser import Quantiser
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.quantiser import Quantiser, step_codes
 from nvcodec.encoder.fit.rate import RateWeight, Reading
+from nvcodec.encoder.fit.recorder import Recorder
 from nvcodec.encoder.fit.schedule import Budget, learning_rate, rate_ramp, stage_at
+from nvcodec.encoder.fit.step import NEVER, Kind, Stepper
 from nvcodec.encoder.footage.clip import Footage
 from nvcodec.errors import UsageError
-from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.tensors import IntegerTensor
 
 _CALIBRATIONS = 40
@@ -41,12 +46,31 @@ _COLLAPSE_RATIO = 4.0
 """An error this many times the best (6 dB) is a collapse."""
 _INVISIBLE = 1 / 12
 """Mean square of what rounding to code values hides: less than that is as good as none."""
-_NEVER = -1.0
-"""The error of a frame that was not drawn yet."""
 
 
 class StopRequested(Exception):
     """Raised out of the loop when the caller asked it to stop; the fit's state stays valid."""
+
+
+class _State(NamedTuple):
+    """A state of the fit, of its own memory."""
+
+    vector: Tensor
+    log2_steps: Tensor
+
+    def real_bits(self, flat: FlatField) -> float:
+        """What it costs in a file."""
+        return real_bits(flat, self.vector, step_codes(self.log2_steps))
+
+
+class _Look(NamedTuple):
+    """When numbers were read."""
+
+    rated: bool
+    """Whether they hold what the field costs."""
+    progress: float
+    state: _State | None
+    """What the fit was then, if it was kept."""
 
 
 @dataclass
@@ -85,19 +109,26 @@ class Fit:
         companion: Companion | None = None,
     ) -> None:
         self.clip, self.config, self.rate, self.budget = clip, config, rate, budget
-        self.flat = flat = painter.flat
+        self.painter, self.flat = painter, painter.flat
+        flat, device = self.flat, self.flat.vector.device
         self.peak = max(map(clip.peak, range(len(clip))))
         self.flat_planes = FlatPlanes(flat, clip.levels, self.peak)
         self.quantiser = Quantiser(flat, config.first_step_log2)
-        self.painter = painter
-        self.distortion = Distortion(loss, flat.field).to(flat.vector.device)
+        self.distortion = Distortion(loss, flat.field).to(device)
         self.guide = Guide(companion, flat, clip, config.companion_until)
         heads, guides = self.distortion.parameters(), self.guide.parameters()
         self.optimiser = FieldOptimiser(flat, self.quantiser.log2_steps, heads, config, guides)
         self.grouping = Grouping(flat, self.optimiser, gop)
-        self.queue: list[int] = []
-        self.frame_errors = torch.full((len(clip),), _NEVER, device=flat.vector.device)
-        """Error of every frame when it was last drawn."""
+        self.stepper = Stepper(
+            painter, clip, self.quantiser, self.distortion, self.guide, self.grouping, self.flat_planes, self.optimiser,
+            clip_norm=config.clip_norm, noting=rate.sees_quality,
+        )  # fmt: skip
+        self.recorder = Recorder(painter.way.recorded, self._not_recorded)
+        self.order = FrameOrder(len(clip), config.batch, device)
+        self._drawn = torch.zeros(config.batch, dtype=torch.int64, device=device)
+        """Frames of the step that is taken: always in the same place."""
+        self.gauge: Gauge[_Look] = Gauge(device)
+        self.clerk = Clerk(device)
         self.real_per_estimated = 1.0
         """Real bits per estimated bit, at the last calibration."""
         self.decoding_loss_db = 0.0
@@ -121,83 +152,98 @@ class Fit:
         while not self.flat_planes.are_all and (progress := self.budget.progress) < 1:
             if should_stop():
                 raise StopRequested
-            self._step(progress)
-            calibrates = progress >= (self.calibrated + 1) / self._looks(_CALIBRATIONS, 1)
-            last = 1 - _JUDGED_FROM
-            judges = progress >= _JUDGED_FROM + self.judged * last / self._looks(_JUDGEMENTS, last)
-            if calibrates or judges or self.budget.done_steps % _GUARDED_EVERY == 0:
-                self._guard(on_event)
-            if calibrates:
+            self._step(progress, on_event)
+            if progress >= (self.calibrated + 1) / self._looks(_CALIBRATIONS, 1):
                 self._calibrate(progress)
-            if judges:
+            last = 1 - _JUDGED_FROM
+            if progress >= _JUDGED_FROM + self.judged * last / self._looks(_JUDGEMENTS, last):
                 self._judge()
             if self.budget.elapsed - self._last_event >= _EVENT_SPACING_S:
                 self._report(progress, on_event)
         if self.flat_planes.are_all:
             on_event(Notice("the picture is of one colour and never changes: it is exact without a fit"))
-            self.frame_errors = self.painter.errors(self.flat.vector, self.clip, range(len(self.clip)))
+            self.frame_errors.copy_(self.painter.errors(self.flat.vector, self.clip, range(len(self.clip))))
         self.grouping.update(1.0)  # a schedule of a step or two never came to it
         self._judge()
+        self.clerk.collect()
         self._report(1.0, on_event)
 
     def probe(self, steps: int) -> float:
-        """Seconds per step, measured without moving anything (and without using up random numbers)."""
+        """Seconds per step, measured without moving anything (and without using up random numbers).
+
+        What is to be compiled is compiled here, before any clock starts.
+        """
         random = torch.get_rng_state()
-        frames = torch.zeros(self.config.batch, dtype=torch.int64, device=self.flat.vector.device)
+        frames = torch.zeros(self.config.batch, dtype=torch.int64, device=self.painter.frames_device)
+        if self.painter.way.compiled:
+            self._compile(frames)
         times = []
         for _ in range(steps + 1):
             began = time.perf_counter()
-            vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)
-            (planes, features), targets = self.painter.train(vector, self.clip, frames)
-            self.distortion(planes, targets, features, 0.0).backward()
-            for moved in (self.flat.vector, self.quantiser.log2_steps, *self.distortion.parameters()):
-                moved.grad = None
-            if self.painter.on_cuda:  # which has only been told what to do
-                torch.cuda.synchronize()
+            self.stepper.rehearse(frames)
+            self.painter.wait()
             times.append(time.perf_counter() - began)
         torch.set_rng_state(random)
         return 1.2 * min(times[1:])  # the optimiser and the rate come on top
 
-    def _step(self, progress: float) -> None:
-        config, flat = self.config, self.flat
+    def _compile(self, frames: Tensor) -> None:
+        """Have the network compiled for all that will be asked of it; if that fails, do without."""
+        self.painter.compile()
+        try:
+            for _ in self.grouping.stages():
+                self.stepper.rehearse(frames)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # any failure of the compiler: its toolchain may be missing
+            self.optimiser.clear()
+            self.painter.do_not_compile(error)
+
+    def _step(self, progress: float, on_event: EventHandler) -> None:
+        config, stepper = self.config, self.stepper
         self.grouping.update(progress)
-        frames = self._next_frames()
+        self.guide.update(progress)
         rounding = stage_at(progress, config.schedule).rounding
         if config.fixed_bits and rounding is Rounding.HARD:
-            self.quantiser.fix(flat.vector, config.fixed_bits)
-        floats, penalty = self.guide.place(frames, progress)
-        vector = self.quantiser.apply(floats, rounding)
-        (planes, features), targets = self.painter.train(vector, self.clip, frames)
-        loss = self.distortion(planes, targets, features, progress) + penalty
-        if progress >= config.rate_from and not config.fixed_bits and self.budget.done_steps % config.rate_every == 0:
-            bits = self.quantiser.bits(floats)
-            self._steer(bits.item(), progress)
-            loss = loss + (self.rate.value * config.rate_every / self.clip.pixels) * bits
-        loss.backward()
-        self.guide.hold()
-        self.grouping.hold()
-        self.flat_planes.hold()
-        torch.nn.utils.clip_grad_norm_([flat.vector], config.clip_norm)
-        self.optimiser.step(learning_rate(progress, config) * self.learning_rate_factor)
-        self.quantiser.clamp()
+            self.quantiser.fix(self.flat.vector, config.fixed_bits)
+        steps = self.budget.done_steps
+        rated = progress >= config.rate_from and not config.fixed_bits and steps % config.rate_every == 0
+        fade = self.distortion.fade(progress)
+        self.optimiser.set_rate(learning_rate(progress, config) * self.learning_rate_factor)
+        stepper.dials.price.fill_(self.rate.value * config.rate_every / self.clip.pixels)
+        stepper.dials.fade.fill_(fade)
+        stepper.dials.guidance.fill_(self.guide.weight(progress))
+        kind = Kind(rounding, rated, fade > 0, self.guide.active, self.grouping.is_apart)
+        frames, places = self.order.take()
+        self._drawn.copy_(places)
+        drawn = self._drawn if self.flat.field.capturable else frames
+        self.recorder.run(kind, lambda: stepper.take(kind, drawn, self._drawn))
         self.budget.done_steps += 1
-        with torch.no_grad():
-            errors = picture_error(planes, targets, self.geometry.chroma)
-            if self.rate.sees_quality:
-                self.clip.note(int(frames[0]), planes, targets)
-            self.frame_errors[frames] = errors.view(len(frames), -1).mean(dim=1)
+        if rated or self.budget.done_steps % _GUARDED_EVERY == 0:
+            self._look(rated, progress, on_event)
 
-    def _steer(self, model_bits: float, progress: float) -> None:
-        """Set the weight of the rate for this step and the next few."""
-        psnr_db = self.psnr_db
-        shown_db = self.clip.shown_db if self.rate.sees_quality else None
+    def _look(self, rated: bool, progress: float, on_event: EventHandler) -> None:
+        """Exchange readings: steer by what can be read by now, and go back where it is a collapse."""
+        stepper = self.stepper
+        state = self._state() if self.budget.done_steps % _SAVED_EVERY == 0 else None
+        shown = self.clip.shown_db if rated and self.rate.sees_quality else None
+        shown_db = stepper.psnr_db if shown is None else torch.as_tensor(shown, device=self.flat.vector.device)
+        with torch.no_grad():
+            numbers = torch.stack([stepper.mean_error, stepper.psnr_db, shown_db, stepper.bits])
+        if (found := self.gauge.exchange(numbers, _Look(rated, progress, state))) is not None:
+            (error, psnr_db, shown, bits), look = found
+            if look.rated:
+                self._steer(bits, psnr_db if math.isnan(shown) else shown, look.progress)
+            self._guard(error, look.state, on_event)
+
+    def _steer(self, model_bits: float, psnr_db: float, progress: float) -> None:
+        """Set the weight of the rate for the next few steps."""
         if not math.isfinite(model_bits + psnr_db):  # the fit has just collapsed
             return
         self.estimated_bits = model_bits * self.real_per_estimated
         self.rate.update(
             Reading(
                 self.estimated_bits,
-                (psnr_db if shown_db is None else shown_db) - self.decoding_loss_db,
+                psnr_db - self.decoding_loss_db,
                 rate_ramp(progress, self.config),
                 learning_rate(progress, self.config) / self.config.learning_rate,
                 progress - self.rated_at,
@@ -215,39 +261,36 @@ class Fit:
         return self.quantiser.bits(self.flat.vector_of(tensors)).item() * self.real_per_estimated
 
     @property
-    def geometry(self) -> FieldGeometry:
-        """What is drawn; its groups of pictures may change on the way."""
-        return self.flat.field.geometry
+    def frame_errors(self) -> Tensor:
+        """Error of every frame when it was last drawn, float32 [frames]; -1: it was not."""
+        return self.stepper.frame_errors
 
     @property
     def psnr_db(self) -> float:
-        """Mean PSNR of the frames as they were last drawn."""
-        return self._mean_over_frames(-10 * torch.log10(self.frame_errors.clamp_min(1e-10)))
+        """Mean PSNR of the frames as they were last drawn. Waits for the device."""
+        return float(self.stepper.psnr_db)
 
-    def _mean_over_frames(self, values: Tensor) -> float:
-        """Mean of one value per frame, float32 [frames], over the frames that were drawn; not a number if one is."""
-        drawn = self.frame_errors != _NEVER
-        return float(torch.where(drawn, values, 0).sum() / drawn.sum())
+    def _not_recorded(self, error: Exception) -> None:
+        self.optimiser.clear()
+        self.painter.on_event(Notice(f"steps cannot be recorded as a CUDA graph, and are slower: {said(error)}"))
 
-    def _next_frames(self) -> Tensor:
-        """Frames of one step, int64 [batch], from a new permutation every epoch."""
-        while len(self.queue) < self.config.batch:
-            self.queue += torch.randperm(len(self.clip)).tolist()
-        taken, self.queue = self.queue[: self.config.batch], self.queue[self.config.batch :]
-        return torch.tensor(taken, device=self.flat.vector.device)
-
-    def _guard(self, on_event: EventHandler) -> None:
+    def _guard(self, error: float, state: _State | None, on_event: EventHandler) -> None:
         """Collapse detection: go back to the last good state, with half the learning rate.
 
         Networks of this family sometimes lose all they learned within a few steps; waiting does not help.
+
+        Args:
+            error: Mean error of the frames.
+            state: What it was then, if that was kept: parameters and steps.
+            on_event: Hears of it.
         """
-        error, steps = self._mean_over_frames(self.frame_errors), self.budget.done_steps
-        if steps % _SAVED_EVERY == 0 and (self.safe is None or error < 1.5 * self.safe[0]) and math.isfinite(error):
-            self.safe = error, self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone()
+        if state is not None and (self.safe is None or error < 1.5 * self.safe[0]) and math.isfinite(error):
+            self.safe = error, *state
         if self.safe is None:
             if not math.isfinite(error):
                 raise UsageError(
-                    f"the fit diverged within {steps} steps at learning rate {self.config.learning_rate:g}",
+                    f"the fit diverged within {self.budget.done_steps} steps "
+                    f"at learning rate {self.config.learning_rate:g}",
                     "Lower it:  --set fit.learning_rate=2e-3",
                 )
             return
@@ -258,21 +301,33 @@ class Fit:
             self.flat.vector.copy_(vector)
             self.quantiser.log2_steps.copy_(log2_steps)
         self.optimiser.forget()
+        self.gauge.forget()
         self.guide.active = False  # the rows of the good state are in the vector; the companion went bad with the rest
-        self.frame_errors.fill_(_NEVER)
+        self.frame_errors.fill_(NEVER)
         self.learning_rate_factor *= 0.5
         on_event(
-            Notice(f"the fit collapsed at step {steps}; went back to the last good state at half the learning rate")
+            Notice(
+                f"the fit collapsed at step {self.budget.done_steps}; "
+                "went back to the last good state at half the learning rate"
+            )
         )
 
     def _calibrate(self, progress: float) -> None:
         """Learn how real bits differ from estimated ones."""
         self.calibrated = int(progress * self._looks(_CALIBRATIONS, 1))
-        if self.estimated_bits is not None:
-            with torch.no_grad():
-                model_bits = self.quantiser.bits(self.flat.vector).item()
-            real = real_bits(self.flat, self.flat.vector, self.quantiser.codes())
-            self.real_per_estimated = real / max(model_bits, 1.0)
+        if self.estimated_bits is None:
+            return
+        state = self._state()
+        with torch.no_grad():
+            model_bits = self.quantiser.bits(self.flat.vector)
+
+        def compare() -> float:
+            return state.real_bits(self.flat) / max(float(model_bits.cpu()), 1.0)
+
+        def learn(ratio: float) -> None:
+            self.real_per_estimated = ratio
+
+        self.clerk.hand(compare, learn)
 
     def _looks(self, most: int, share: float) -> int:
         """How many looks at the fit a share of the schedule allows."""
@@ -281,18 +336,30 @@ class Fit:
     def _judge(self) -> None:
         """Keep the best: compare the hard-rounded state with the best one so far, at today's price of a bit."""
         self.judged += 1
-        frames = self.clip.typical()
+        frames, state, price = self.clip.typical(), self._state(), self.rate.value / self.clip.pixels
         with torch.no_grad():
             vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)
             errors = self.painter.errors(vector, self.clip, frames)
-            in_training = self.frame_errors[list(frames)]
-            known = in_training != _NEVER
-            if known.any():
-                self.decoding_loss_db = float((10 * torch.log10(errors / in_training))[known].mean())
-        error, bits = errors.mean().item(), real_bits(self.flat, self.flat.vector, self.quantiser.codes())
-        price = self.rate.value / self.clip.pixels
-        if self.best is None or error + price * bits <= self.best.error + price * self.best.bits:
-            self.best = Best(self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone(), error, bits)
+            in_training = self.frame_errors[frames.start : frames.stop : frames.step]
+            known = in_training != NEVER
+            loss_db = torch.where(known, 10 * torch.log10(errors / in_training), 0).sum() / known.sum()
+            found = torch.stack([errors.mean(), loss_db])
+
+        def measured() -> tuple[float, float, float]:
+            error, loss = found.cpu().tolist()
+            return error, loss, state.real_bits(self.flat)
+
+        def keep(measured: tuple[float, float, float]) -> None:
+            error, loss, bits = measured
+            if not math.isnan(loss):
+                self.decoding_loss_db = loss
+            if self.best is None or error + price * bits <= self.best.error + price * self.best.bits:
+                self.best = Best(*state, error, bits)
+
+        self.clerk.hand(measured, keep)
+
+    def _state(self) -> _State:
+        return _State(self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone())
 
     def _report(self, progress: float, on_event: EventHandler) -> None:
         budget, frames = self.budget, len(self.clip)

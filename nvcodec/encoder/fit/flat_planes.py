@@ -35,18 +35,19 @@ class FlatPlanes:
         """Whether there is nothing to fit."""
         self.held = torch.full_like(flat.vector, self.are_all, dtype=torch.bool, requires_grad=False)
         """Which parameters the fit leaves alone, bool [P]."""
+        self._are_some = self.are_all or bool(drawn)
         with torch.no_grad():
             flat.vector[self.held] = 0
-            places = flat.split(torch.arange(flat.vector.numel(), device=flat.vector.device))
-            for weight, bias, channels, value in drawn:
-                rows = channels.to(flat.vector.device)
+            places = flat.split(torch.arange(flat.vector.numel()))
+            for weight, bias, rows, value in drawn:
                 for name, content in ((weight, 0.0), (bias, value)):
-                    flat.vector[places[name][rows]] = content
-                    self.held[places[name][rows]] = True
+                    flat.vector[places[name][rows].to(flat.vector.device)] = content
+                    self.held[places[name][rows].to(flat.vector.device)] = True
                 if value:
-                    flat.coarsest[flat.step_of[places[bias]]] = math.floor(CODES_PER_OCTAVE * math.log2(_STEP / peak))
+                    codes = flat.step_of[places[bias]].to(flat.vector.device)
+                    flat.coarsest[codes] = math.floor(CODES_PER_OCTAVE * math.log2(_STEP / peak))
 
     def hold(self) -> None:
         """Forget the gradient of what is left alone: without one, it stays where it is."""
-        if self.flat.vector.grad is not None:
-            self.flat.vector.grad[self.held] = 0
+        if self._are_some and self.flat.vector.grad is not None:
+            self.flat.vector.grad.masked_fill_(self.held, 0)

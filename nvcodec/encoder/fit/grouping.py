@@ -5,6 +5,8 @@ Source: TeNeRV (Zhu et al.) section III-C.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
 from nvcodec.config.fit import GopConfig
@@ -36,6 +38,20 @@ class Grouping:
     def gops(self) -> tuple[int, ...]:
         """The groups of the second stage: the first frame of each; none before it, or where there are no groups."""
         return self.field.geometry.gops if self.field is not None and self.field.groups.apart else ()
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether groups of pictures draw with parameters of their own."""
+        return self.field is None or self.field.groups.apart
+
+    def stages(self) -> Iterator[None]:
+        """Go through all that groups can be, and back to what they are: for who wants to know both beforehand."""
+        yield
+        if not self.is_apart:
+            assert self.field is not None
+            self.field.groups.apart = True
+            yield
+            self.field.groups.apart = False
 
     def update(self, progress: float) -> None:
         """Begin the second stage when it is time."""

@@ -61,21 +61,28 @@ class Distortion(nn.Module):
             planes = self.geometry.chroma.planes
             self.heads.extend(nn.Conv2d(block.shape[-1], planes, 3, padding=1) for block in pyramid[1:-1])
 
-    def forward(self, planes: PlaneTensors, targets: PlaneTensors, features: list[Tensor], progress: float) -> Tensor:
+    def fade(self, progress: float) -> float:
+        """Weight of auxiliary terms where the schedule stands, 0..1; 0 where there are none."""
+        if not (self.config.high_frequency or self.heads) or not self.config.auxiliary_until:
+            return 0.0
+        return max(0.0, 1 - progress / self.config.auxiliary_until)
+
+    def forward(
+        self, planes: PlaneTensors, targets: PlaneTensors, features: list[Tensor], fade: Tensor | None
+    ) -> Tensor:
         """Distortion of a batch, a scalar.
 
         Args:
             planes: Drawn planes, float [B, rows, columns], units of the largest code value.
             targets: The source's planes, same shapes.
             features: The field's pyramid, [B, h, w, C], coarse to fine.
-            progress: Where the schedule stands; auxiliary terms fade with it.
+            fade: Weight of auxiliary terms, a scalar; None: they are over.
         """
-        fade = max(0.0, 1 - progress / self.config.auxiliary_until) if self.config.auxiliary_until else 0.0
         reference = targets
-        if self.config.high_frequency and fade > 0:
+        if self.config.high_frequency and fade is not None:
             reference = tuple(boost(p, t, fade) for p, t in zip(planes, targets, strict=True))
         loss = self._main(planes, reference)
-        if self.heads and fade > 0 and features:  # a tile has none: its margin has no target
+        if self.heads and fade is not None and features:  # a tile has none: its margin has no target
             loss = loss + fade * self._coarse(features[1:-1], targets)
         return loss
 
@@ -104,7 +111,7 @@ class Distortion(nn.Module):
         return total
 
 
-def boost(plane: Tensor, target: Tensor, strength: float) -> Tensor:
+def boost(plane: Tensor, target: Tensor, strength: Tensor) -> Tensor:
     """The target with the high frequencies of the error added (MSNeRV equation 5), clamped to valid values.
 
     The paper's filter is not given; ours is the identity minus a 5x5 Gaussian of one sample's deviation.

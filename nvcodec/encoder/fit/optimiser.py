@@ -73,30 +73,42 @@ class FieldOptimiser:
         self._momentum = torch.zeros_like(flat.vector, requires_grad=False)
         groups = [([flat.vector], 1.0), ([log2_steps], config.step_rate_factor), (list(heads), 1.0)]
         groups = [group for group in [*groups, (list(guides), _GUIDE_RATE)] if group[0]]
-        self._factors = [factor for _, factor in groups]
+        device, recorded = flat.vector.device, flat.vector.device.type == "cuda"
+        self._rate = torch.zeros((), device=device)
+        """Learning rate, where a recorded step reads it; each group has its multiple of it."""
+        self._rates = [(torch.zeros((), device=device), factor) for _, factor in groups]
         self._trained = [parameter for group, _ in groups for parameter in group]
         self._adam = torch.optim.Adam(
-            [{"params": group} for group, _ in groups], lr=config.learning_rate, betas=(0.9, 0.99), fused=True
-        )
+            [{"params": group, "lr": rate} for (group, _), (rate, _) in zip(groups, self._rates, strict=True)],
+            betas=(0.9, 0.99), fused=True, capturable=recorded,
+        )  # fmt: skip
+
+    def set_rate(self, learning_rate: float) -> None:
+        """The learning rate of the steps to come."""
+        self._rate.fill_(learning_rate)
+        for rate, factor in self._rates:
+            rate.fill_(learning_rate * factor)
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
+    def step(self) -> None:
         """Move everything that has a gradient, and clear the gradients."""
-        for group, factor in zip(self._adam.param_groups, self._factors, strict=True):
-            group["lr"] = learning_rate * factor
         gradient = self.vector.grad
         assert gradient is not None
         self._momentum.lerp_(gradient, 1 - _MOMENTUM)
         ahead = gradient.lerp(self._momentum, _MOMENTUM)
         for places, of_heirs in self._matrices:
             update = orthogonalised(ahead[places])
-            scale = learning_rate * _UPDATE_RMS * math.sqrt(places.shape[-1])
+            scale = self._rate * (_UPDATE_RMS * math.sqrt(places.shape[-1]))
             if of_heirs:
                 seen = gradient[places].abs().amax(dim=(1, 2), keepdim=True) > 0
                 update *= _HEIR_RATE * seen
             self.vector[places] -= scale * update
         gradient *= self._by_adam  # which leaves where it is what never had a gradient
         self._adam.step()
+        self.clear()
+
+    def clear(self) -> None:
+        """Clear the gradients."""
         self._adam.zero_grad()
 
     @torch.no_grad()
@@ -136,8 +148,7 @@ class FieldOptimiser:
         """
         self._momentum.copy_(tensors["momentum"])
         # Adam creates its state in a step, so it takes one that moves nothing
-        for group in self._adam.param_groups:
-            group["lr"] = 0.0
+        self.set_rate(0.0)
         for trained in self._trained:
             trained.grad = torch.zeros_like(trained)
         self._adam.step()

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nvcodec.encoder.fit.segments import Segments
 from nvcodec.models.base import VideoField
 from nvcodec.models.gops import GroupedField
 from nvcodec.quant.steps import dequantise, step_values
@@ -41,9 +42,9 @@ class FlatField:
         for parameter in named.values():
             parameter.requires_grad_(False)
         device = self.vector.device
-        counts = torch.tensor(self.sizes, device=device)
-        self.tensor_of = torch.repeat_interleave(torch.arange(len(self.specs), device=device), counts)
-        """int64 [P]: which tensor an element belongs to."""
+        tensor_of = torch.repeat_interleave(torch.arange(len(self.specs)), torch.tensor(self.sizes))
+        self.by_tensor = Segments(tensor_of, len(self.specs), device)
+        """Elements by the tensor they belong to."""
         self.n_steps = sum(spec.n_steps for spec in self.specs)
         steps, offsets, is_offset, start = [], [], [], 0
         for spec in self.specs:
@@ -54,10 +55,13 @@ class FlatField:
                 offsets.append(_position(spec, spec.offset_axis) + start + spec.n_first_steps)
             is_offset += [code >= spec.n_first_steps for code in range(spec.n_steps)]
             start += spec.n_steps
-        self.step_of = torch.cat(steps).to(device)
-        """int64 [P]: which step code an element uses."""
-        self.offset_of = torch.cat(offsets).to(device)
-        """int64 [P]: which step code is its offset; ``n_steps`` where it has none."""
+        self.step_of = torch.cat(steps)
+        """int64 [P] in CPU memory: which step code an element uses."""
+        self.offset_of = torch.cat(offsets)
+        """int64 [P] in CPU memory: which step code is its offset; ``n_steps`` where it has none."""
+        self.by_step = Segments(self.step_of, self.n_steps, device)
+        self.by_offset = Segments(self.offset_of, self.n_steps + 1, device)
+        """Elements by these; the last segment has no offset."""
         self.is_offset = torch.tensor(is_offset, device=device)
         """bool [n_steps]: which step codes are offsets."""
         self.coarsest = torch.where(self.is_offset, MAX_OFFSET, MAX_STEP_CODE - MAX_OFFSET)
@@ -83,7 +87,7 @@ class FlatField:
     def steps(self, codes: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
         """Step of every parameter, float32 [P], from all step codes, int [n_steps], in the order of the tensors."""
         padded = np.append(codes, 0)
-        return step_values(padded[self.step_of.cpu().numpy()] + padded[self.offset_of.cpu().numpy()])
+        return step_values(padded[self.step_of.numpy()] + padded[self.offset_of.numpy()])
 
     def vector_of(self, tensors: list[IntegerTensor]) -> Tensor:
         """The parameter vector float32 [P] that a decoder would get from integers."""

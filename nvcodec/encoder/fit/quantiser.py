@@ -30,7 +30,8 @@ class Quantiser:
         if coded:
             rounded = torch.round(log2.detach() * CODES_PER_OCTAVE) / CODES_PER_OCTAVE
             log2 = log2 + (rounded - log2.detach())
-        return torch.exp2(log2[self.flat.step_of] + torch.cat([log2, self._none])[self.flat.offset_of])
+        offsets = self.flat.by_offset.spread(torch.cat([log2, self._none]))
+        return torch.exp2(self.flat.by_step.spread(log2) + offsets)
 
     def apply(self, vector: Tensor, rounding: Rounding) -> Tensor:
         """The parameters float32 [P] as floats, or rounded as the decoder will see them."""
@@ -46,14 +47,13 @@ class Quantiser:
         One Gaussian per tensor, its mean and variance those of the tensor itself, integrated over each symbol's
         interval. Real files use the better of this and an adaptive model; the controller learns the ratio.
         """
-        owner = self.flat.tensor_of
+        tensors = self.flat.by_tensor
         symbols = vector / self.steps(coded=False)
-        zeros = torch.zeros_like(self._sizes)
-        mean = zeros.index_add(0, owner, symbols) / self._sizes
-        square = zeros.index_add(0, owner, symbols * symbols) / self._sizes
+        mean = tensors.sums(symbols) / self._sizes
+        square = tensors.sums(symbols * symbols) / self._sizes
         # a floor on the variance keeps the gradient finite where a whole tensor rounds to zero
-        inverse = torch.rsqrt(2 * ((square - mean * mean).clamp_min(1e-4) + 0.02))[owner]
-        offset = symbols - mean[owner]
+        inverse = tensors.spread(torch.rsqrt(2 * ((square - mean * mean).clamp_min(1e-4) + 0.02)))
+        offset = symbols - tensors.spread(mean)
         mass = 0.5 * (torch.erf((offset + 0.5) * inverse) - torch.erf((offset - 0.5) * inverse))
         return -torch.log2(mass.clamp_min(1e-7)).sum()
 
@@ -63,7 +63,7 @@ class Quantiser:
         if not self.log2_steps.requires_grad:
             return
         self.log2_steps.requires_grad_(False)
-        largest = torch.zeros_like(self.log2_steps).scatter_reduce(0, self.flat.step_of, vector.abs(), "amax")
+        largest = self.flat.by_step.reduced(vector.detach().abs(), "max")  # of a code without elements: -infinity
         steps = torch.log2(2 * largest.clamp_min(2.0**-16) / (2**bits - 1))
         self.log2_steps.copy_(torch.where(self.flat.is_offset, 0.0, steps))
         self.clamp()

@@ -14,7 +14,8 @@ from nvcodec.config.fit import FitConfig, Stage
 class Budget:
     """Counts steps or seconds, whichever the schedule is planned in.
 
-    A plan in steps gives the same bytes every time; a plan in seconds ends on time on any machine.
+    A plan in steps gives the same bytes every time on a CPU (a GPU adds up in an order of its own, and what a host
+    works out beside it arrives when it does); a plan in seconds ends on time on any machine.
     """
 
     steps: int | None

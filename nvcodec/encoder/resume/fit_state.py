@@ -19,11 +19,12 @@ _OPTIMISER = "optimiser."
 
 def save(fit: Fit) -> State:
     """Everything needed to continue a fit as if it had never stopped."""
+    fit.clerk.collect()
     tensors = {
         "vector": fit.flat.vector,
         "log2_steps": fit.quantiser.log2_steps,
         "random": torch.get_rng_state(),
-        "queue": torch.tensor(fit.queue, dtype=torch.int64),
+        "queue": torch.tensor(fit.order.waiting, dtype=torch.int64),
         "frame_errors": fit.frame_errors,
         "noted": fit.clip.noted,
         "gops": torch.tensor(fit.grouping.gops, dtype=torch.int64),
@@ -110,7 +111,7 @@ def _load(fit: Fit, arrays: State) -> None:
     fit.quantiser.log2_steps.requires_grad_(bool(number("steps_learned")))
     if gops := tuple(tensors["gops"].tolist()):
         fit.grouping.split(gops)
-    fit.queue = tensors["queue"].tolist()
+    fit.order.waiting = tensors["queue"].tolist()
     fit.budget.done_steps, fit.budget.done_seconds = int(number("done_steps")), number("done_seconds")
     fit.budget.seconds = _or_none(number("planned_seconds"))  # a new plan could throw the schedule back
     fit.calibrated, fit.judged, fit.rated_at = int(number("calibrated")), int(number("judged")), number("rated_at")
