@@ -61,7 +61,7 @@ def test_every_loss_falls_towards_the_source(moving: Moving, kind: str, chroma: 
     targets = Clip.load(moving(video, 1), video, 1).targets(torch.tensor([0]))
     features = field.features(torch.tensor([0]))
     values = [
-        distortion(tuple(t + noise * torch.randn_like(t) for t in targets), targets, features, 1.0)
+        distortion(tuple(t + noise * torch.randn_like(t) for t in targets), targets, features, None)
         for noise in (0.2, 0.05, 0.01)
     ]
     assert values[0] > values[1] > values[2] > 0
@@ -76,6 +76,9 @@ def test_heads_fade_and_are_not_coded() -> None:
     assert len(distortion.heads) == 1 and names == {spec.name for spec in CONFIG.tensor_specs(geometry)}
     drawing = field(torch.tensor([1]))
     plain = Distortion(LossConfig(), field)
-    values = [distortion(drawing.planes, drawing.planes, drawing.features, p).item() for p in (0.0, 0.25, 0.5, 1.0)]
-    reference = plain(drawing.planes, drawing.planes, drawing.features, 0.0).item()
+    fades = [distortion.fade(progress) for progress in (0.0, 0.25, 0.5, 1.0)]
+    assert fades == [1, 0.5, 0, 0] and plain.fade(0.0) == 0
+    weights = [torch.tensor(fade) if fade else None for fade in fades]
+    values = [distortion(drawing.planes, drawing.planes, drawing.features, weight).item() for weight in weights]
+    reference = plain(drawing.planes, drawing.planes, drawing.features, None).item()
     assert values[0] > values[1] > values[2] == values[3] == pytest.approx(reference)

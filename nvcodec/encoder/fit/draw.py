@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 
 import torch
@@ -21,6 +21,9 @@ from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, region
 
 _BACKENDS = {"cuda": "inductor"}
 """Of torch.compile; where there need not be a compiler, all of the way but the last step."""
+_MOST_COMPILED = 3
+"""Networks that the compiler is trusted with: it gives up at eight translations, and groups of pictures need two."""
+_compiled: set[Hashable] = set()
 _LONGEST_SAYING = 300
 TILE_MARGIN_CELLS = 4
 """Base cells around a tile that convolutions see; only training pictures are tiled, so a narrow margin suffices."""
@@ -59,6 +62,7 @@ class Painter:
 
     def compile(self) -> None:
         """Have torch.compile translate the field; it does so when it first draws, and when it first learns."""
+        _make_room_for((type(self.flat.field), tuple(spec.shape for spec in self.flat.specs), self.flat.field.geometry))
         # dynamic shapes would save nothing: a fit draws in one shape
         self._call = torch.compile(self._eager, dynamic=False, backend=_BACKENDS.get(self.device.type, "eager"))
 
@@ -66,6 +70,10 @@ class Painter:
         """Draw without it from now on."""
         self._call, self.way = self._eager, replace(self.way, compiled=False)
         self.on_event(Notice(f"torch.compile failed; running without it, which is slower: {said(error)}"))
+
+    def use(self, tiles: list[CellWindow]) -> None:
+        """Train on these windows from now on."""
+        self.tiles, self.way, self._call = tiles, Way(self.way.bf16), self._eager
 
     def wait(self) -> None:
         """Until the device has done what it was told."""
@@ -114,6 +122,14 @@ class Painter:
         if self.way.bf16:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
+
+
+def _make_room_for(network: Hashable) -> None:
+    """Let the compiler forget what it has made before that is too much for it: then it makes nothing more, silently."""
+    if network not in _compiled and len(_compiled) >= _MOST_COMPILED:
+        torch.compiler.reset()
+        _compiled.clear()
+    _compiled.add(network)
 
 
 def said(error: Exception) -> str:

@@ -31,6 +31,7 @@ from nvcodec.encoder.fit.schedule import Budget, learning_rate, rate_ramp, stage
 from nvcodec.encoder.fit.step import NEVER, Kind, Stepper
 from nvcodec.encoder.footage.clip import Footage
 from nvcodec.errors import UsageError
+from nvcodec.models.base import CellWindow
 from nvcodec.quant.tensors import IntegerTensor
 
 _CALIBRATIONS = 40
@@ -61,16 +62,6 @@ class _State(NamedTuple):
     def real_bits(self, flat: FlatField) -> float:
         """What it costs in a file."""
         return real_bits(flat, self.vector, step_codes(self.log2_steps))
-
-
-class _Look(NamedTuple):
-    """When numbers were read."""
-
-    rated: bool
-    """Whether they hold what the field costs."""
-    progress: float
-    state: _State | None
-    """What the fit was then, if it was kept."""
 
 
 @dataclass
@@ -127,7 +118,10 @@ class Fit:
         self.order = FrameOrder(len(clip), config.batch, device)
         self._drawn = torch.zeros(config.batch, dtype=torch.int64, device=device)
         """Frames of the step that is taken: always in the same place."""
-        self.gauge: Gauge[_Look] = Gauge(device)
+        self._rates: Gauge[float] = Gauge(device)
+        """What the field costs, and how good it is; with the progress then."""
+        self._errors: Gauge[_State | None] = Gauge(device)
+        """Mean error of the frames; with the state then, if it was kept."""
         self.clerk = Clerk(device)
         self.real_per_estimated = 1.0
         """Real bits per estimated bit, at the last calibration."""
@@ -186,6 +180,12 @@ class Fit:
         torch.set_rng_state(random)
         return 1.2 * min(times[1:])  # the optimiser and the rate come on top
 
+    def retreat(self, tiles: list[CellWindow]) -> None:
+        """Train on windows, for there is too little memory for more."""
+        self.optimiser.clear()
+        self.painter.use(tiles)
+        self.recorder.recording = self.painter.way.recorded
+
     def _compile(self, frames: Tensor) -> None:
         """Have the network compiled for all that will be asked of it; if that fails, do without."""
         self.painter.compile()
@@ -209,31 +209,44 @@ class Fit:
         rated = progress >= config.rate_from and not config.fixed_bits and steps % config.rate_every == 0
         fade = self.distortion.fade(progress)
         self.optimiser.set_rate(learning_rate(progress, config) * self.learning_rate_factor)
-        stepper.dials.price.fill_(self.rate.value * config.rate_every / self.clip.pixels)
         stepper.dials.fade.fill_(fade)
         stepper.dials.guidance.fill_(self.guide.weight(progress))
         kind = Kind(rounding, rated, fade > 0, self.guide.active, self.grouping.is_apart)
         frames, places = self.order.take()
         self._drawn.copy_(places)
         drawn = self._drawn if self.flat.field.capturable else frames
-        self.recorder.run(kind, lambda: stepper.take(kind, drawn, self._drawn))
-        self.budget.done_steps += 1
-        if rated or self.budget.done_steps % _GUARDED_EVERY == 0:
-            self._look(rated, progress, on_event)
 
-    def _look(self, rated: bool, progress: float, on_event: EventHandler) -> None:
-        """Exchange readings: steer by what can be read by now, and go back where it is a collapse."""
+        def weigh() -> None:
+            self._weigh(progress)
+
+        weigh_now = rated and not self._rates.late
+        self.recorder.run(kind, lambda: stepper.take(kind, drawn, self._drawn, weigh if weigh_now else None))
+        if rated and not weigh_now:
+            weigh()
+        self.budget.done_steps += 1
+        if self.budget.done_steps % _GUARDED_EVERY == 0:
+            state = self._state() if self.budget.done_steps % _SAVED_EVERY == 0 else None
+            if (found := self._errors.exchange(stepper.mean_error.view(1), state)) is not None:
+                (error,), state = found
+                self._guard(error, state, on_event)
+
+    def _weigh(self, progress: float) -> None:
+        """Set the price of a bit by what the field costs, and how good it is, as far as that can be read by now."""
         stepper = self.stepper
-        state = self._state() if self.budget.done_steps % _SAVED_EVERY == 0 else None
-        shown = self.clip.shown_db if rated and self.rate.sees_quality else None
-        shown_db = stepper.psnr_db if shown is None else torch.as_tensor(shown, device=self.flat.vector.device)
+        shown = self.clip.shown_db if self.rate.sees_quality else None
         with torch.no_grad():
-            numbers = torch.stack([stepper.mean_error, stepper.psnr_db, shown_db, stepper.bits])
-        if (found := self.gauge.exchange(numbers, _Look(rated, progress, state))) is not None:
-            (error, psnr_db, shown, bits), look = found
-            if look.rated:
-                self._steer(bits, psnr_db if math.isnan(shown) else shown, look.progress)
-            self._guard(error, look.state, on_event)
+            psnr_db = stepper.psnr_db
+            shown_db = psnr_db if shown is None else torch.as_tensor(shown, device=psnr_db.device)
+            numbers = torch.stack([stepper.bits, psnr_db, shown_db])
+        if (found := self._rates.exchange(numbers, progress)) is not None:
+            (bits, drawn, seen), then = found
+            self._steer(bits, drawn if math.isnan(seen) else seen, then)
+        stepper.dials.price.fill_(self._price)
+
+    @property
+    def _price(self) -> float:
+        """Of a bit in a step that sees the rate: it stands for those that do not."""
+        return self.rate.value * self.config.rate_every / self.clip.pixels
 
     def _steer(self, model_bits: float, psnr_db: float, progress: float) -> None:
         """Set the weight of the rate for the next few steps."""
@@ -301,7 +314,8 @@ class Fit:
             self.flat.vector.copy_(vector)
             self.quantiser.log2_steps.copy_(log2_steps)
         self.optimiser.forget()
-        self.gauge.forget()
+        self._rates.forget()
+        self._errors.forget()
         self.guide.active = False  # the rows of the good state are in the vector; the companion went bad with the rest
         self.frame_errors.fill_(NEVER)
         self.learning_rate_factor *= 0.5

@@ -21,7 +21,7 @@ class Gauge(Generic[_About]):
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._late = device.type == "cuda"
+        self.late = device.type == "cuda"
         self._copied: tuple[Tensor, torch.cuda.Event, _About] | None = None
 
     def exchange(self, numbers: Tensor, about: _About) -> tuple[list[float], _About] | None:
@@ -34,7 +34,7 @@ class Gauge(Generic[_About]):
         Returns:
             Numbers and what is known of them; None: nothing yet.
         """
-        if not self._late:
+        if not self.late:
             return numbers.tolist(), about
         read = self._read()
         copy = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)

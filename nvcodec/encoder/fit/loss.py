@@ -111,7 +111,7 @@ class Distortion(nn.Module):
         return total
 
 
-def boost(plane: Tensor, target: Tensor, strength: Tensor) -> Tensor:
+def boost(plane: Tensor, target: Tensor, strength: Tensor | float) -> Tensor:
     """The target with the high frequencies of the error added (MSNeRV equation 5), clamped to valid values.
 
     The paper's filter is not given; ours is the identity minus a 5x5 Gaussian of one sample's deviation.

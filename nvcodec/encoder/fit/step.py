@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -83,13 +84,14 @@ class Stepper:
         self.frame_errors = torch.full((len(clip),), NEVER, device=device)
         """Error of every frame when it was last drawn."""
 
-    def take(self, kind: Kind, frames: Tensor, places: Tensor) -> None:
+    def take(self, kind: Kind, frames: Tensor, places: Tensor, weigh: Callable[[], None] | None = None) -> None:
         """Take a step.
 
         Args:
             kind: What it does.
             frames: What to draw, int64 [B]: on the device for a field that can be captured, else in CPU memory.
             places: The same on the device.
+            weigh: Called when it is known what the field costs: who need not fear to wait sets the price then.
         """
         vector = self.flat.vector
         floats, penalty = self.guide.place(places) if kind.guided else (vector, None)
@@ -101,6 +103,8 @@ class Stepper:
         if kind.rated:
             bits = self.quantiser.bits(floats)
             self.bits.copy_(bits.detach())
+            if weigh is not None:
+                weigh()
             loss = loss + self.dials.price * bits
         loss.backward()
         self.guide.hold()

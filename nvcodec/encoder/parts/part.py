@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
@@ -179,8 +180,24 @@ class Part(ABC):
         """Be as at the end of the fit whose :meth:`kept` it is, but for the parameters."""
 
     def probe(self) -> float:
-        """Seconds per step, measured without moving the fit."""
-        return self.fit.probe(_PROBE_STEPS)
+        """Seconds per step, measured without moving the fit. Where memory does not suffice for it, with less of it.
+
+        Raises:
+            torch.OutOfMemoryError: No way is left that takes less.
+        """
+        while True:
+            with suppress(torch.OutOfMemoryError):
+                return self.fit.probe(_PROBE_STEPS)
+            # only now: the error held on to everything
+            self._with_less_memory()
+
+    def _with_less_memory(self) -> None:
+        """Go on with less memory.
+
+        Raises:
+            torch.OutOfMemoryError: There is no way.
+        """
+        raise torch.OutOfMemoryError("there is no way to take less")
 
     def run(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> Fitted:
         """Fit to the end, then find the integers and all chunks.

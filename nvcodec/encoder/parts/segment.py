@@ -15,6 +15,7 @@ from nvcodec.decoder.check import sample
 from nvcodec.decoder.render import render
 from nvcodec.encoder.fit.companion import new_companion
 from nvcodec.encoder.fit.draw import TILE_MARGIN_CELLS, Painter, tiles
+from nvcodec.encoder.fit.events import Notice
 from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.fit.goal import Goal
 from nvcodec.encoder.fit.pack import load_integers
@@ -59,11 +60,10 @@ class SegmentPart(Part):
         field = plan.model.build(self.network, geometry).to(self.context.device)
         assert isinstance(field, PyramidField)
         self.field, flat = field, FlatField(field)
-        free = available_bytes(str(self.context.device)) // settings.fit.batch
-        cells = tile_cells(self.network, geometry, TILE_MARGIN_CELLS, free)
-        windows = tiles(cells, self.network.base_size(geometry))
+        self._free = available_bytes(str(self.context.device)) // settings.fit.batch
+        self._cells = tile_cells(self.network, geometry, TILE_MARGIN_CELLS, self._free)
+        windows = tiles(self._cells, self.network.base_size(geometry))
         painter = Painter(flat, windows, self.context.on_event, settings.loss.fill)
-        self._memory_bytes = fit_bytes(self.network, geometry, clip.nbytes, cells, TILE_MARGIN_CELLS)
         self.both = self.room(self.network, _NONE)
         self.goal = Goal(None if self.both is None else self.both - self.reserved_bytes, self._psnr_db(), plan.crf)
         kind = ROWS[plan.model.name].companion
@@ -74,7 +74,19 @@ class SegmentPart(Part):
     @property
     def memory_bytes(self) -> int:
         """See :class:`Part`."""
-        return self._memory_bytes
+        geometry = self.field.geometry
+        return fit_bytes(self.network, geometry, self.clip.nbytes, self._cells, TILE_MARGIN_CELLS)
+
+    def _with_less_memory(self) -> None:
+        """See :class:`Part`: half of it, in smaller tiles, as often as that helps."""
+        geometry, before = self.field.geometry, self._cells
+        while self._cells == before and self._free:
+            self._free //= 2
+            self._cells = tile_cells(self.network, geometry, TILE_MARGIN_CELLS, self._free)
+        if self._cells == before or self._cells is None:
+            super()._with_less_memory()
+        self.fit.retreat(tiles(self._cells, self.network.base_size(geometry)))
+        self.context.on_event(Notice("memory is short: pictures are drawn in tiles, which is slower"))
 
     def closing_s(self) -> float:
         """Previews take further frames to learn from, and further packing."""
