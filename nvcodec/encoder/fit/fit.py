@@ -226,7 +226,7 @@ class Fit:
         stepper = self.stepper
         state = self._state() if self.budget.done_steps % _SAVED_EVERY == 0 else None
         shown = self.clip.shown_db if rated and self.rate.sees_quality else None
-        shown_db = stepper.psnr_db if shown is None else torch.as_tensor(shown, device=self.flat.vector.device)
+        shown_db = stepper.psnr_db if shown is None else shown
         with torch.no_grad():
             numbers = torch.stack([stepper.mean_error, stepper.psnr_db, shown_db, stepper.bits])
         if (found := self.gauge.exchange(numbers, _Look(rated, progress, state))) is not None:
