@@ -13,6 +13,7 @@ from torch import Tensor
 from nvcodec.decoder.render import full_float32
 from nvcodec.models.base import PlaneTensors, VideoField
 from nvcodec.models.een import EEN
+from nvcodec.models.precision import in_float32
 
 _Kept = TypeVar("_Kept")
 _NEAR = 3
@@ -29,6 +30,8 @@ class _Frame(NamedTuple):
 class FinishedLayers:
     """Base and finished packs of one segment, as the packs above them see them.
 
+    Frames are asked for on the CPU: where they are on the device, reading which they are waits for it.
+
     Args:
         base: The base's field.
         kept_bytes: Memory for frames that were drawn; a handful for each frame of a batch is always kept.
@@ -43,12 +46,6 @@ class FinishedLayers:
         """Frames of the base drawn so far."""
         self._groups: list[tuple[bool, list[int]]] = []
         self._forgetful = False
-
-    def not_compiled(self) -> FinishedLayers:
-        """Keep torch.compile out, which could make nothing of them; no decorator, for that loads its compiler."""
-        self.pyramid = torch.compiler.disable(self.pyramid)  # type: ignore[method-assign, no-untyped-call]
-        self.planes = torch.compiler.disable(self.planes)  # type: ignore[method-assign, no-untyped-call]
-        return self
 
     def add(self, pack: EEN) -> None:
         """Count another pack, made on top of these layers, among the finished ones."""
@@ -73,7 +70,7 @@ class FinishedLayers:
             IndexError: It names frames that there are not.
         """
         for enhanced, group in history:
-            frames = torch.tensor(group, device=next(self.base.parameters()).device)
+            frames = torch.tensor(group)
             if enhanced:
                 self.planes(frames)
             else:
@@ -81,18 +78,19 @@ class FinishedLayers:
 
     def pyramid(self, frames: Tensor) -> list[Tensor]:
         """See :class:`nvcodec.models.een.Below`."""
-        drawn = self._drawn(frames)
+        drawn = self._drawn(frames.cpu())
         return [torch.cat(level) for level in zip(*(frame.pyramid for frame in drawn), strict=True)]
 
     def planes(self, frames: Tensor) -> PlaneTensors:
         """See :class:`nvcodec.models.een.Below`."""
+        frames = frames.cpu()
         if not self.packs:
             return _stacked([frame.planes for frame in self._drawn(frames)])
         missing = self._missing(frames, self._enhanced)
         if len(missing):
             planes = _stacked([frame.planes for frame in self._drawn(missing)])
             self._note(True, missing)
-            with _exactly():
+            with _exactly(planes[0]):
                 for pack in self.packs:
                     residual = pack.residual(missing)
                     planes = _sum(planes, residual)
@@ -109,8 +107,10 @@ class FinishedLayers:
         if len(missing):
             self.base_draws += len(missing)
             self._note(False, missing)
-            with _exactly():
-                planes, pyramid = self.base(missing)
+            parameter = next(self.base.parameters())
+            asked = missing.to(parameter.device, non_blocking=True) if self.base.capturable else missing
+            with _exactly(parameter):
+                planes, pyramid = self.base(asked)
             for index, frame in enumerate(missing.tolist()):
                 self._base[frame] = _Frame(_part(planes, index), [level[index : index + 1] for level in pyramid])
         found = _taken(self._base, frames)
@@ -124,15 +124,15 @@ class FinishedLayers:
             self._groups.append((enhanced, group.tolist()))
 
     def _missing(self, frames: Tensor, kept: OrderedDict[int, _Kept]) -> Tensor:
-        """The frames, each once, that are not kept; same dtype."""
+        """The frames, each once, that are not kept; same dtype, on the CPU."""
         missing = [frame for frame in dict.fromkeys(frames.tolist()) if frame not in kept]
-        return torch.tensor(missing, dtype=frames.dtype, device=frames.device)
+        return torch.tensor(missing, dtype=frames.dtype)
 
 
 @contextmanager
-def _exactly() -> Iterator[None]:
-    """As the decoder draws: float32 throughout, and nothing is trained."""
-    with torch.no_grad(), torch.autocast("cuda", enabled=False), full_float32():
+def _exactly(like: Tensor) -> Iterator[None]:
+    """As the decoder draws on a tensor's device: float32 throughout, and nothing is trained."""
+    with torch.no_grad(), in_float32(like), full_float32():
         yield
 
 

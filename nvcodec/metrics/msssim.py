@@ -1,13 +1,19 @@
-"""Multi-scale structural similarity (Wang et al., 2003), with fewer scales where a picture is too small for five."""
+"""Multi-scale structural similarity (Wang et al., 2003), with fewer scales where a picture is too small for five.
+
+All constants are made on the pictures' device: what the library does instead, to copy them there at each call, waits
+for a GPU, and a CUDA graph cannot record it.
+"""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from pytorch_msssim import ms_ssim, ssim
+from pytorch_msssim import ssim
+from pytorch_msssim.ssim import _ssim
 from torch import Tensor
 
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_SIGMA = 1.5
 WINDOW = 11
 
 
@@ -28,12 +34,38 @@ def multi_scale_ssim(first: Tensor, second: Tensor, window: int = WINDOW) -> Ten
         return multi_scale_ssim(F.interpolate(first, scale_factor=2), F.interpolate(second, scale_factor=2), window)
     window = min(window, side if side % 2 else side - 1)
     levels = next((n for n in range(5, 1, -1) if side > (window - 1) * 2 ** (n - 1)), 1)
+    taps = _gaussian(window, first)
     if levels == 5:
-        full: Tensor = ms_ssim(first, second, data_range=1.0, win_size=window, weights=list(_WEIGHTS))
-        return full
-    weights = torch.tensor(_WEIGHTS[:levels], device=first.device)
+        return _five_scales(first, second, taps)
+    weights = _filled(_WEIGHTS[:levels], first)
     values = []
     for _ in range(levels):
-        values.append(ssim(first, second, data_range=1.0, win_size=window, nonnegative_ssim=True))
+        values.append(ssim(first, second, data_range=1.0, win=taps, nonnegative_ssim=True))
         first, second = (F.avg_pool2d(x, 2, ceil_mode=True) for x in (first, second))
     return (torch.stack(values) ** (weights / weights.sum())).prod()
+
+
+def _five_scales(first: Tensor, second: Tensor, taps: Tensor) -> Tensor:
+    """:func:`pytorch_msssim.ms_ssim`, the same to the last bit, but for where its weights come from."""
+    factors = []
+    for _ in _WEIGHTS[:-1]:
+        _, contrast = _ssim(first, second, 1.0, taps)  # [B, C]
+        factors.append(torch.relu(contrast))
+        padding = [size % 2 for size in first.shape[2:]]
+        first, second = (F.avg_pool2d(x, 2, padding=padding) for x in (first, second))
+    whole, _ = _ssim(first, second, 1.0, taps)
+    factors.append(torch.relu(whole))
+    return (torch.stack(factors) ** _filled(_WEIGHTS, first).view(-1, 1, 1)).prod(dim=0).mean()
+
+
+def _gaussian(size: int, like: Tensor) -> Tensor:
+    """The library's window for pictures [B, C, H, W]: [C, 1, 1, size], sum 1."""
+    taps = torch.exp(
+        -((torch.arange(size, dtype=torch.float32, device=like.device) - size // 2) ** 2) / (2 * _SIGMA**2)
+    )
+    return (taps / taps.sum()).repeat(like.shape[1], 1, 1, 1)
+
+
+def _filled(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """Numbers of a tensor's kind, on its device without a copy: [n]."""
+    return torch.stack([like.new_full((), value) for value in values])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.precision import in_float32, widened
 from nvcodec.quant.tensors import TensorSpec
 
 PlaneTensors = tuple[Tensor, ...]
@@ -69,6 +70,7 @@ class VideoField(nn.Module, ABC):
         Args:
             frames: int64 [B]; or float32 [B], times in frames, 0 to the last one: whatever the field stores for single
                 frames is interpolated linearly, and a picture between two groups of pictures belongs to the earlier.
+                On the field's device; if it is not capturable, rather on the CPU.
             window: Part of the picture; None = all of it.
         """
 
@@ -97,12 +99,13 @@ class PyramidField(VideoField):
 
     @abstractmethod
     def draw(self, finest: Tensor) -> PlaneTensors:
-        """The head: the finest features to planes, float [B, rows, columns], not cropped."""
+        """The head: the finest features, float32, to planes, float32 [B, rows, columns], not cropped."""
 
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
         """See :meth:`VideoField.forward`."""
         features = self.features(frames, window)
-        drawn = self.draw(features[-1])
+        with in_float32(features[-1]):
+            drawn = self.draw(widened(features[-1]))
         inside = region(self.geometry, self.scale, window)
         # a window's features start at its margin, or at the picture's edge where that is nearer
         skip = (0, 0) if window is None else (min(window.top, window.margin), min(window.left, window.margin))

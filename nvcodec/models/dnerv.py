@@ -19,6 +19,7 @@ from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.keyed_video import KeyedVideo, KeyFrameSource
 from nvcodec.models.planes import pack, unpack
+from nvcodec.models.precision import in_float32, widened
 from nvcodec.models.pyramid import head_channels
 from nvcodec.types import ChromaFormat
 
@@ -52,10 +53,10 @@ class DNeRV(VideoField):
         Times between frames are drawn as clips of their own, all of whose frames are later by the same thousandths.
         """
         assert window is None
-        length = self.config.clip
-        clips = [(int(time // length), round(time % 1, 3)) for time in frames.tolist()]
+        length, times = self.config.clip, frames.tolist()
+        clips = [(int(time // length), round(time % 1, 3)) for time in times]
         drawn = {clip: self._clip(*clip) for clip in dict.fromkeys(clips)}
-        places = (frames.long() % length).tolist()
+        places = [int(time) % length for time in times]
         pictures = [[plane[place] for plane in drawn[clip]] for clip, place in zip(clips, places, strict=True)]
         first, second, third = (torch.stack(planes) for planes in zip(*pictures, strict=True))
         return Drawing((first, second, third), [])
@@ -133,7 +134,7 @@ class DNeRVNetwork(nn.Module):
         """
         share = share.view(-1, 1, 1, 1)
         pyramid = self.keys(pack(keys, self.config.shuffle, self.chroma))
-        blended = torch.lerp(pyramid[0][:1], pyramid[0][1:], share)
+        blended = _between(pyramid[0], None, share)
         stem = self.time(code)[:, None, None].expand(*blended.shape[:3], -1)
         x = _instance_norm(torch.cat([stem, blended], dim=-1))
         for level, block in enumerate(self.blocks):
@@ -142,6 +143,11 @@ class DNeRVNetwork(nn.Module):
             # linear, so what is interpolated with the features is the motion
             beyond = 2 * x[-1:] - x[-2:-1] if len(x) > 1 else x
             x, share = torch.lerp(x, torch.cat([x[1:], beyond]), late), share_later.view(-1, 1, 1, 1)
+        with in_float32(x):
+            return self._drawn(widened(x), keys, share)
+
+    def _drawn(self, x: Tensor, keys: PlaneTensors, share: Tensor) -> PlaneTensors:
+        """The warped key frames and, from the finest features [T, h, w, C], the residual to them."""
         flow = self._flow(len(self.blocks), x)
         first, second, third = (plane.unsqueeze(-1) for plane in keys)
         luma = _between(first, _resized(flow, first.shape[1]), share)
@@ -154,8 +160,11 @@ class DNeRVNetwork(nn.Module):
         return drawn[0], drawn[1], drawn[2]
 
     def _flow(self, level: int, x: Tensor) -> Tensor | None:
-        """Displacements towards both key frames, [T, h, w, 4] (x and y to the first, then to the second)."""
-        return _last(self.flows[level], x) if self.config.flow else None
+        """Displacements towards both key frames, float32 [T, h, w, 4] (x and y to the first, then to the second)."""
+        if not self.config.flow:
+            return None
+        with in_float32(x):
+            return _last(self.flows[level], widened(x))
 
 
 class KeyEncoder(nn.Module):
@@ -223,16 +232,19 @@ def _between(images: Tensor, flow: Tensor | None, share: Tensor) -> Tensor:
     """What two images show in between.
 
     Args:
-        images: [2, h, w, C].
-        flow: [T, h, w, 4] in places; None: the images are blended as they are.
-        share: [T, 1, 1, 1].
+        images: float [2, h, w, C].
+        flow: float32 [T, h, w, 4] in places; None: the images are blended as they are.
+        share: float32 [T, 1, 1, 1].
 
     Returns:
-        [T, h, w, C].
+        float32 [T, h, w, C].
     """
-    if flow is None:
-        return torch.lerp(images[:1], images[1:], share)
-    return torch.lerp(_warped(images[:1], flow[..., :2]), _warped(images[1:], flow[..., 2:]), share)
+    with in_float32(images):
+        images = widened(images)
+        first, second = images[:1], images[1:]
+        if flow is not None:
+            first, second = _warped(first, flow[..., :2]), _warped(second, flow[..., 2:])
+        return torch.lerp(first, second, share)
 
 
 def _resized(flow: Tensor | None, rows: int) -> Tensor | None:

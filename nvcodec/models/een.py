@@ -17,6 +17,7 @@ from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, PyramidField,
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.planes import unpack
+from nvcodec.models.precision import in_float32
 from nvcodec.models.pyramid import Pyramid, head_channels
 
 
@@ -24,7 +25,7 @@ class Below(Protocol):
     """The finished layers a pack is fitted on. Nothing in them is trained."""
 
     def pyramid(self, frames: Tensor) -> list[Tensor]:
-        """Features of the base for frames int64 [B], coarse to fine, float32 [B, h, w, C]."""
+        """Features of the base for frames int64 [B], best on the CPU, coarse to fine, float32 [B, h, w, C]."""
 
     def planes(self, frames: Tensor) -> PlaneTensors:
         """What the layers below draw, float32 [B, rows, columns], cropped and not clamped."""
@@ -69,8 +70,9 @@ class EEN(PyramidField):
         x = now[0]
         if self.grid is not None:
             nodes = self.grid.shape[0]
-            rows = lerp_rows(frames, self.geometry.frames, nodes)
-            own = (rows @ self.grid.reshape(nodes, -1)).view(-1, *self.grid.shape[1:])
+            rows = lerp_rows(frames.to(self.grid.device, non_blocking=True), self.geometry.frames, nodes)
+            with in_float32(rows):
+                own = (rows @ self.grid.reshape(nodes, -1)).view(-1, *self.grid.shape[1:])
             x = torch.cat([x, own], dim=-1)
         pyramid = [x]
         for level, block in enumerate(self.blocks, 1):

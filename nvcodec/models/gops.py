@@ -35,9 +35,9 @@ class Groups(nn.Module):
 
     def start_at(self, gops: tuple[int, ...]) -> None:
         """Regroup the frames."""
-        edges = torch.tensor(gops, device=self.of_frame.device)
-        every = torch.arange(len(self.of_frame), device=self.of_frame.device)
-        self.of_frame = torch.searchsorted(edges, every, right=True) - 1
+        every = torch.arange(len(self.of_frame))
+        numbers = torch.searchsorted(torch.tensor(gops), every, right=True) - 1
+        self.of_frame.copy_(numbers, non_blocking=True)  # in place: a recorded step goes on reading there
 
     def forward(self, frames: Tensor) -> Tensor | None:
         """Frames or times [B] -> the group of each, int64 [B]; None while groups are not apart."""

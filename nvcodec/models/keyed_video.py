@@ -115,7 +115,7 @@ class KeyedVideo(nn.Module):
         # of this clip's key frames, though what rounding makes of late may lie at the beginning of the next
         times = [min(start + place + late, end) for place in range(self.config.clip)]
         share = [(time - start) / max(end - start, 1) for time in times]
-        return torch.tensor(share, dtype=torch.float32, device=self.share.device)
+        return torch.tensor(share, dtype=torch.float32).to(self.share.device, non_blocking=True)
 
     def inside(self, planes: PlaneTensors, vertical: Span, horizontal: Span) -> PlaneTensors:
         """The part of a tile's planes that is its own, without margins and what lies outside of the picture."""

@@ -19,6 +19,7 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.gops import DepthwiseKernel, GroupedField, Groups
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
 from nvcodec.models.planes import channels_of, cut, resize, unpack
+from nvcodec.models.precision import in_float32
 from nvcodec.models.pyramid import head_channels
 
 
@@ -29,6 +30,8 @@ class MSNeRV(GroupedField):
     settled as in HiNeRV. Differences: the head is linear, not a sigmoid (planes are clamped when rendered), and may end
     in a pixel shuffle.
     """
+
+    capturable = True
 
     def __init__(self, config: MSNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
@@ -118,13 +121,14 @@ class TemporalEncoder(nn.Module):
     def temporal(self, frames: Tensor) -> Tensor:
         """int64 [B] -> the grids of single frames, windowed, without those of their groups [B, h, w, channels]."""
         levels = []
-        for grid in self.grids:
-            nodes, rows, columns, channels = grid.shape
-            kernel = self._kernel(frames, nodes)  # [B, nodes]
-            level = (kernel @ grid.reshape(nodes, -1)).view(-1, rows, columns, channels)
-            if (rows, columns) != self.size:
-                level = resize(level, self.size)
-            levels.append(level)
+        with in_float32(frames):
+            for grid in self.grids:
+                nodes, rows, columns, channels = grid.shape
+                kernel = self._kernel(frames, nodes)  # [B, nodes]
+                level = (kernel @ grid.reshape(nodes, -1)).view(-1, rows, columns, channels)
+                if (rows, columns) != self.size:
+                    level = resize(level, self.size)
+                levels.append(level)
         return torch.cat(levels, dim=-1)
 
     def _kernel(self, frames: Tensor, nodes: int) -> Tensor:
@@ -221,10 +225,11 @@ class LocalEncoding(nn.Module):
     def forward(self, x: Tensor, frames: Tensor) -> Tensor:
         """Add the encoding to x [B, h, w, C]."""
         levels = []
-        for grid in self.grids:
-            nodes, stride, _, _ = grid.shape
-            rows = lerp_rows(frames, self.frames, nodes)
-            levels.append((rows @ grid.reshape(nodes, -1)).view(-1, stride, stride, grid.shape[3]))
+        with in_float32(frames):
+            for grid in self.grids:
+                nodes, stride, _, _ = grid.shape
+                rows = lerp_rows(frames, self.frames, nodes)
+                levels.append((rows @ grid.reshape(nodes, -1)).view(-1, stride, stride, grid.shape[3]))
         cell = self.project(torch.cat(levels, dim=-1))  # [B, s, s, C]
         batch, height, width, channels = x.shape
         cells = x.reshape(batch, height // stride, stride, width // stride, stride, channels)

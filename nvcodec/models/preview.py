@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, PyramidField, VideoField, region
 from nvcodec.models.planes import unpack
+from nvcodec.models.precision import in_float32, widened
 from nvcodec.models.previews import PreviewShape, preview_geometry
 
 
@@ -22,7 +23,7 @@ class Preview(VideoField):
     def __init__(self, base: PyramidField, shape: PreviewShape) -> None:
         super().__init__()
         self.base, self.shape, self.specs, self.scale = base, shape, shape.specs, base.scale
-        self.geometry = preview_geometry(base.geometry, shape.divisor)
+        self.geometry, self.capturable = preview_geometry(base.geometry, shape.divisor), base.capturable
         kernel, mixing, bias = (spec.shape for spec in shape.specs)
         self.kernel = nn.Parameter(torch.zeros(kernel))
         self.mixing = nn.Parameter(torch.zeros(mixing))
@@ -31,8 +32,10 @@ class Preview(VideoField):
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
         """See :meth:`VideoField.forward`; there are no windows of a preview, and no features behind it."""
         assert window is None
-        narrow = F.conv2d(self.places(frames), self.kernel, padding=1).permute(0, 2, 3, 1)  # [B, h, w, rank]
-        packed = F.linear(narrow, self.mixing, self.bias)  # [B, h, w, outputs]
+        places = self.places(frames)
+        with in_float32(places):
+            narrow = F.conv2d(widened(places), self.kernel, padding=1).permute(0, 2, 3, 1)  # [B, h, w, rank]
+            packed = F.linear(narrow, self.mixing, self.bias)  # [B, h, w, outputs]
         return Drawing(self._cropped(unpack(packed, self.shape.shuffle, self.geometry.chroma)), [])
 
     def places(self, frames: Tensor) -> Tensor:

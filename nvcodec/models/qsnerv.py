@@ -34,6 +34,8 @@ class QSNeRV(PyramidField):
     in a pixel shuffle; the coupling's scale is bounded, see :class:`Coupling`.
     """
 
+    capturable = True
+
     def __init__(self, config: QSNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
         self.config, self.geometry, self.scale = config, geometry, config.scale

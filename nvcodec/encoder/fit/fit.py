@@ -236,8 +236,7 @@ class Fit:
         shown = self.clip.shown_db if self.rate.sees_quality else None
         with torch.no_grad():
             psnr_db = stepper.psnr_db
-            shown_db = psnr_db if shown is None else torch.as_tensor(shown, device=psnr_db.device)
-            numbers = torch.stack([stepper.bits, psnr_db, shown_db])
+            numbers = torch.stack([stepper.bits, psnr_db, psnr_db if shown is None else shown])
         if (found := self._rates.exchange(numbers, progress)) is not None:
             (bits, drawn, seen), then = found
             self._steer(bits, drawn if math.isnan(seen) else seen, then)

@@ -53,11 +53,17 @@ class Footage(Protocol):
         """All that was heard, for resume files; written in place by who goes on."""
 
     @property
-    def shown_db(self) -> float | None:
-        """Mean PSNR of all pictures as a decoder would show them now; None: that of the errors of each one drawn."""
+    def shown_db(self) -> Tensor | None:
+        """Mean PSNR of all pictures as a decoder would show them now; None: that of the errors of each one drawn.
+
+        float32 [] on the device, where nobody has waited for it; not a number while nothing is known.
+        """
 
     def targets(self, frames: Tensor, /) -> PlaneTensors:
-        """Planes of some of them, int64 [B], as float32 [B, rows, columns] in units of the largest code value."""
+        """Planes of some of them, int64 [B], as float32 [B, rows, columns] in units of the largest code value.
+
+        The tensor that says which is the one the field is given: see :attr:`VideoField.capturable`.
+        """
 
     def hidden_in(self, frames: Tensor, /) -> PlaneTensors | None:
         """Where their samples are masked, bool, in the shapes of the targets; None: nowhere."""
@@ -176,14 +182,19 @@ class Clip:
 
     def targets(self, frames: Tensor) -> PlaneTensors:
         """Planes of the frames int64 [B] as float32 [B, rows, columns] in units of the largest code value."""
-        scale = 1 / self.format.peak
-        return tuple(plane[frames] * scale for plane in self.planes)
+        scale, chosen = 1 / self.format.peak, self._chosen(frames)
+        return tuple(plane[chosen] * scale for plane in self.planes)
 
     def hidden_in(self, frames: Tensor) -> PlaneTensors | None:
         """Where samples of the frames int64 [B] are masked, bool [B, rows, columns]; None: nowhere."""
         if self.hidden is None:
             return None
-        return tuple(plane[frames] if len(plane) > 1 else plane.expand(len(frames), -1, -1) for plane in self.hidden)
+        chosen = self._chosen(frames)
+        return tuple(plane[chosen] if len(plane) > 1 else plane.expand(len(frames), -1, -1) for plane in self.hidden)
+
+    def _chosen(self, frames: Tensor) -> Tensor:
+        """Frames, int64 [B] on the CPU or where the planes are, where the planes are."""
+        return frames.to(self.planes[0].device, non_blocking=True)
 
     def frame(self, index: int) -> Planes:
         """One frame as numpy planes of code values."""

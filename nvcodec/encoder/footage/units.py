@@ -69,6 +69,7 @@ class Units:
         self._clips_of_video = [slice(first, last) for first, last in zip(ends, ends[1:], strict=False)]
         self._clip_of = torch.tensor([ends[unit.video] + unit.clip for unit in self.units], device=device)
         self._shares = torch.tensor([self._share(unit) for unit in self.units], device=device)
+        self._plane_weights = torch.tensor(PLANE_WEIGHTS, device=device)
 
     @cached_property
     def _key_db(self) -> Tensor:
@@ -141,19 +142,21 @@ class Units:
         self.noted[unit, : len(squares[0])] = torch.stack(squares, dim=-1).detach()
 
     @property
-    def shown_db(self) -> float | None:
-        """See :class:`Footage`: tiles are put together, and key frames are shown as they are where that is better."""
+    def shown_db(self) -> Tensor:
+        """See :class:`Footage`: tiles are put together, and key frames are shown as they are where that is better.
+
+        The mean over all videos of which some clip was drawn as a whole.
+        """
         sums = torch.zeros((*self._key_db.shape, 3), device=self.noted.device)
         sums.index_add_(0, self._clip_of, self.noted * self._shares[:, None])
-        logs = torch.log10(sums.clamp_min(1e-10)) @ sums.new_tensor(PLANE_WEIGHTS)
+        logs = torch.log10(sums.clamp_min(1e-10)) @ self._plane_weights
         db = torch.maximum(-10 * logs, self._key_db)
         missing = torch.zeros_like(db[:, 0]).index_add_(0, self._clip_of, (self.noted[:, 0, 0] < 0).to(db.dtype))
         means = []
         for own, clip in zip(self._clips_of_video, self.clips, strict=True):
             drawn = (missing[own] == 0).repeat_interleave(self.config.clip)[: len(clip)]
-            if drawn.any():
-                means.append(db[own].reshape(-1)[: len(clip)][drawn].mean())
-        return float(torch.stack(means).mean()) if means else None
+            means.append(torch.where(drawn, db[own].reshape(-1)[: len(clip)], 0).sum() / drawn.sum())
+        return torch.stack(means).nanmean()
 
     def frames(self, unit: int) -> range:
         """The frames of its video that a unit shows."""
@@ -162,23 +165,25 @@ class Units:
 
     def targets(self, units: Tensor) -> PlaneTensors:
         """Planes of one unit, int64 [1], as float32 [frames, rows, columns], units of the largest code value."""
-        clip, frames = self._frames_of(units)
-        return self._cut(units, clip.targets(frames))
+        (index,) = units.tolist()
+        clip, frames = self._frames_of(index)
+        return self._cut(index, clip.targets(frames))
 
     def hidden_in(self, units: Tensor) -> PlaneTensors | None:
         """Where samples of one unit, int64 [1], are masked, bool [frames, rows, columns]; None: nowhere."""
-        clip, frames = self._frames_of(units)
-        hidden = clip.hidden_in(frames)
-        return None if hidden is None else self._cut(units, hidden)
-
-    def _frames_of(self, units: Tensor) -> tuple[Clip, Tensor]:
         (index,) = units.tolist()
-        frames = self.frames(index)
-        return self.clips[self.units[index].video], torch.arange(frames.start, frames.stop, device=units.device)
+        clip, frames = self._frames_of(index)
+        hidden = clip.hidden_in(frames)
+        return None if hidden is None else self._cut(index, hidden)
 
-    def _cut(self, units: Tensor, planes: PlaneTensors) -> PlaneTensors:
+    def _frames_of(self, index: int) -> tuple[Clip, Tensor]:
+        """The video of a unit, and which of its frames the unit shows, int64 [frames]."""
+        frames, clip = self.frames(index), self.clips[self.units[index].video]
+        return clip, torch.arange(frames.start, frames.stop, device=clip.planes[0].device)
+
+    def _cut(self, index: int, planes: PlaneTensors) -> PlaneTensors:
         """The part of planes [frames, rows, columns] that a unit draws."""
-        unit, whole = self.units[int(units.item())], planes[0].shape[1:]
+        unit, whole = self.units[index], planes[0].shape[1:]
         return tuple(
             plane[:, _part(unit.rows, plane.shape[1] != whole[0]), _part(unit.columns, plane.shape[2] != whole[1])]
             for plane in planes
@@ -186,7 +191,7 @@ class Units:
 
 
 class UnitField(VideoField):
-    """The shared network, drawing units as if they were frames of one video."""
+    """The shared network, drawing units as if they were frames of one video: given on the CPU, nobody waits."""
 
     def __init__(self, units: Units) -> None:
         super().__init__()

@@ -115,8 +115,6 @@ class LayerPart(Part):
         for pack in finished:
             assert isinstance(pack, EEN)
             below.add(pack)
-        if device != "cpu":
-            below.not_compiled()
         network = pack_registry.build(self.network, geometry, self.pyramid, below)
         if finished and finished[-1].config == self.network:
             trunk = {name: value for name, value in finished[-1].state_dict().items() if not name.startswith("head.")}

@@ -255,11 +255,12 @@ class SharedPart(Part):
         return fit
 
     def _closing_s(self, fit: Fit) -> float:
-        unit, drawing_s = torch.zeros(1, dtype=torch.int64, device=self.context.device), 0.0
+        unit, drawing_s = torch.zeros(1, dtype=torch.int64, device=fit.painter.frames_device), 0.0
         for _ in range(2):  # the first time also warms up
             began = time.monotonic()
             with torch.no_grad():
                 drawn = fit.flat.field(unit).planes[0].numel()
+            fit.painter.wait()
             drawing_s = (time.monotonic() - began) / drawn
         samples = sum(clip.pixels for clip in self.context.clips)
         return 1.0 + 1.5 * (2 * drawing_s + measuring_s(self.clips[0])) * samples
