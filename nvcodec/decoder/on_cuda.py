@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +17,14 @@ _CALLS_BEFORE = 4
 _SHARE_OF_MEMORY = 4
 
 _log = logging.getLogger(__name__)
+
+
+class Recording(NamedTuple):
+    """What was recorded, to be called instead of the function."""
+
+    replay: Function
+    pool: Any
+    """Where its memory lies."""
 
 
 class OnCuda:
@@ -50,21 +60,23 @@ class OnCuda:
         arrived.record(torch.cuda.current_stream(self.device))
         return arrived.synchronize
 
-    def record(self, function: Function, given: Tensor) -> Function:
+    def record(self, function: Function, given: Tensor, beside: Sequence[Recording]) -> Recording:
         """A function as one CUDA graph. It returns the same memory whenever it is called.
 
         Args:
             function: Has run before, asks the host nothing, and depends on what it is given alone.
             given: What it is recorded with; later calls are given tensors of that shape and dtype.
+            beside: Recordings that it may share memory with: none of them returns what is looked at once it is called.
 
         Raises:
             RuntimeError: It cannot be recorded.
         """
         place, graph = given.clone(), torch.cuda.CUDAGraph()
+        pool = beside[0].pool if beside else None
         with torch.cuda.device(self.device):
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             # thread_local: what other threads ask of the device meanwhile is not recorded, nor forbidden
-            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
                 result = function(place)
 
         def replay(given: Tensor) -> Tensor:
@@ -72,7 +84,7 @@ class OnCuda:
             graph.replay()
             return result
 
-        return replay
+        return Recording(replay, graph.pool())
 
 
 def on_cuda(device: torch.device) -> OnCuda | None:
@@ -81,7 +93,7 @@ def on_cuda(device: torch.device) -> OnCuda | None:
 
 
 class Repeated:
-    """A function that is called with one shape again and again: as it stands at first, then as a recording.
+    """A function that is called with few shapes again and again: as it stands at first, then as a recording of each.
 
     Args:
         function: See :meth:`OnCuda.record`.
@@ -89,17 +101,23 @@ class Repeated:
     """
 
     def __init__(self, function: Function, cuda: OnCuda) -> None:
-        self._function, self._cuda, self._calls = function, cuda, 0
+        self._function, self._cuda = function, cuda
+        self._calls: Counter[int] = Counter()
+        self._recordings: dict[int, Recording] = {}
         self.refusal: str | None = None
         """Why there is no recording although there should be one; it is logged, and all goes on as before."""
 
     def __call__(self, given: Tensor) -> Tensor:
-        """What the function returns; valid until the next call."""
-        if self._calls == _CALLS_BEFORE:
+        """What the function returns for one of the shapes, which differ in length; valid until the next call."""
+        count = len(given)
+        self._calls[count] += 1
+        if self.refusal is None and self._calls[count] == _CALLS_BEFORE + 1:
             try:
-                self._function = self._cuda.record(self._function, given)
+                beside = list(self._recordings.values())
+                self._recordings[count] = self._cuda.record(self._function, given, beside)
             except RuntimeError as error:
                 self.refusal = str(error)
                 _log.info("drawing cannot be recorded as a CUDA graph and goes on without: %s", error)
-        self._calls += 1
+        if count in self._recordings:
+            return self._recordings[count].replay(given)
         return self._function(given)

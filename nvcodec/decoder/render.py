@@ -71,7 +71,7 @@ class Drawer:
         self._cuda = on_cuda(self.device)
         self._rooms: list[Tensor] = []
         """Pinned memory where no batch is."""
-        self._repeated: tuple[VideoField, VideoFormat, int, Repeated] | None = None
+        self._repeated: tuple[VideoField, VideoFormat, Repeated] | None = None
 
     def in_turn(self, begun: Iterable[Iterator[Planes]]) -> Iterator[Iterator[Planes]]:
         """Batches in their order, each when those that are to be under way behind it were begun.
@@ -141,16 +141,15 @@ class Drawer:
 
     def _code_values(self, field: VideoField, frames: Tensor, video: VideoFormat) -> Tensor:
         """See :func:`code_values`; what is recorded is valid until the next batch."""
-        if not getattr(field, "capturable", False):
+        if not field.capturable:
             return code_values(field, frames, video)
         frames = frames.to(self.device, non_blocking=True)
         if self._cuda is None or frames.is_floating_point():
             return code_values(field, frames, video)
-        if self._repeated is None or self._repeated[:3] != (field, video, len(frames)):
-            repeated = Repeated(lambda frames: code_values(field, frames, video), self._cuda)
-            self._repeated = None  # first, so that there are no two recordings
-            self._repeated = field, video, len(frames), repeated
-        return self._repeated[3](frames)
+        if self._repeated is None or self._repeated[:2] != (field, video):
+            self._repeated = None  # first, so that recordings of two fields are never there at once
+            self._repeated = field, video, Repeated(lambda frames: code_values(field, frames, video), self._cuda)
+        return self._repeated[2](frames)
 
     def _room(self, values: Tensor) -> Tensor:
         """Pinned memory for a batch: what an earlier one has left, if that is large enough."""
