@@ -52,12 +52,12 @@ def traced() -> Callable[[Callable[[int], None], int], tuple[int, int]]:
     """Bytes that many readings leave behind, and the most that they take, once the first ones are over."""
 
     def measure(read: Callable[[int], None], count: int) -> tuple[int, int]:
-        read(count // 4)  # until the free lists of Python have become as long as they get
+        read(count // 4)
         gc.collect()
         gc.disable()  # nothing may wait for it
         tracemalloc.start()
         try:
-            read(10)
+            read(count // 4)  # until the free lists of Python, which collecting has emptied, are as long as they get
             before, _ = tracemalloc.get_traced_memory()
             read(count)
             after, peak = tracemalloc.get_traced_memory()

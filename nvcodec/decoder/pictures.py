@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,7 @@ from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.types import Planes, Time, VideoFormat
 
 if TYPE_CHECKING:
+    from nvcodec.decoder.render import Drawer
     from nvcodec.models.base import VideoField
     from nvcodec.models.preview import Preview
 
@@ -84,12 +85,20 @@ class Pictures:
 
         if session.config.together is not None:
             return max(session.config.together, _CLIP_BYTES // self.whole.frame_bytes)
-        return batch or default_batch(self._drawing_bytes(session, ordinal))
+        return batch or default_batch(self._drawing_bytes(session, ordinal), self.device)
 
-    def draw(self, session: Session, ordinal: int, times: Sequence[Time]) -> list[Planes]:
-        """Draw frames of a segment, or what lies between them, in the order given: all at once, but clip by clip."""
-        from nvcodec.decoder.render import render, render_clip
+    def draw(self, session: Session, ordinal: int, times: Sequence[Time], drawer: Drawer) -> Iterator[Planes]:
+        """Begin to draw frames of a segment, or what lies between them: all at once, but clip by clip.
 
+        Args:
+            session: The open file, whose lock is held.
+            ordinal: Which segment.
+            times: Within it.
+            drawer: Of the device.
+
+        Returns:
+            Pictures in the order given. The first one may have to wait for the device, and asks for no lock.
+        """
         small = self._drawn_by(session, ordinal)
         field: VideoField
         if small is not None:
@@ -97,13 +106,11 @@ class Pictures:
         else:
             field, divisor = session.field(ordinal, self.device, self.layers), 1
         video = shrunk_format(self.whole, divisor)
-        if session.config.together is not None:
-            pictures = render_clip(field, times, video)
-        else:
-            pictures = render(field, times, video, len(times))
+        begin = drawer.begin if session.config.together is None else drawer.begin_clip
+        pictures = begin(field, times, video)
         if divisor == self.divisor:
-            return list(pictures)
-        return [shrunk(planes, video, self.divisor // divisor) for planes in pictures]
+            return pictures
+        return (shrunk(planes, video, self.divisor // divisor) for planes in pictures)
 
     def _drawing_bytes(self, session: Session, ordinal: int) -> int:
         """Memory that drawing one picture of a segment takes at its peak, roughly."""

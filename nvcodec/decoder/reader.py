@@ -23,6 +23,8 @@ from nvcodec.types import NOTHING_SAID, Planes, Time
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nvcodec.decoder.render import Drawer
+
 
 class VideoReader:
     """Frames of a bitstream on demand: any of them, in any order, without those before.
@@ -251,13 +253,20 @@ class VideoReader:
         Raises:
             IndexError: There is no such frame; behind the last one there is nothing.
         """
+        from nvcodec.decoder.render import Drawer
+
         wanted = [self.session.locate(time, self.stream) for time in (times if times is not None else range(len(self)))]
+        drawer = Drawer(self.device)
+        for pictures in drawer.in_turn(self._begun(wanted, drawer)):
+            yield from pictures
+
+    def _begun(self, wanted: Iterable[tuple[int, Time]], drawer: Drawer) -> Iterator[Iterator[Planes]]:
+        """Begin one batch after another; segments, and times within them, come as they are to be drawn."""
         for (ordinal, _), group in groupby(wanted, key=lambda place: (place[0], self.session.company(*place))):
             frames = [local for _, local in group]
             with self.session.lock:
                 batch = self.pictures.at_once(self.session, ordinal, self._batch)
             for start in range(0, len(frames), batch):
                 with self.session.lock:  # not while the caller looks at the pictures
-                    drawn = self.pictures.draw(self.session, ordinal, frames[start : start + batch])
-                yield from drawn
-                del drawn  # before there are the next ones
+                    pictures = self.pictures.draw(self.session, ordinal, frames[start : start + batch], drawer)
+                yield pictures
