@@ -14,7 +14,9 @@ from typing import Any
 Record = dict[str, Any]
 """The outcome of a task as JSON: ``status``, ``line`` (a summary for people) and the task's own numbers."""
 
-DONE, UNFINISHED, FAILED, SKIPPED = "done", "unfinished", "failed", "skipped"
+DONE, UNFINISHED, FAILED, SKIPPED, TIMEOUT = "done", "unfinished", "failed", "skipped", "timeout"
+WRONG = (FAILED, TIMEOUT)
+"""What is run again by ``--retry`` alone, and makes the exit code 1."""
 
 
 class Deadline:
@@ -84,6 +86,11 @@ class Task(ABC):
     @abstractmethod
     def expected_s(self) -> float:
         """How long it should take on a fast GPU."""
+
+    @property
+    def limit_s(self) -> float:
+        """When it is given up."""
+        return 5 + 2 * self.expected_s
 
     def blocked(self, bench: Bench) -> str | None:
         """Why it cannot run here; None when it can."""

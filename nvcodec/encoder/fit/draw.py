@@ -12,6 +12,7 @@ from torch.func import functional_call
 from nvcodec.encoder.fit.events import EventHandler, Notice
 from nvcodec.encoder.fit.loss import picture_error
 from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.way import Way
 from nvcodec.encoder.footage.clip import Footage
 from nvcodec.encoder.footage.hiding import exempt
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, region
@@ -30,7 +31,9 @@ class Painter:
         fill: See :func:`nvcodec.encoder.footage.hiding.exempt`; for steps, not for errors.
     """
 
-    def __init__(self, flat: FlatField, tiles: list[CellWindow], on_event: EventHandler, fill: float = 0) -> None:
+    def __init__(
+        self, flat: FlatField, tiles: list[CellWindow], on_event: EventHandler, fill: float = 0, way: Way | None = None
+    ) -> None:
         self.flat, self.tiles, self.on_event, self.fill = flat, tiles, on_event, fill
         self.on_cuda = flat.vector.device.type == "cuda"
         self._call: Callable[..., Drawing] = self._eager
