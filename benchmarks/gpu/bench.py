@@ -53,6 +53,8 @@ class Bench:
     """Same tasks, sizes for a CPU and a test."""
     eager: bool = False
     """Encode without torch.compile."""
+    compiler: Path | None = None
+    """What the compiler keeps, to be brought home."""
     say: Callable[[str], None] = partial(print, flush=True)
 
     @property
