@@ -24,6 +24,7 @@ from nvcodec.encoder.fit.schedule import Budget
 from nvcodec.encoder.fit.way import Way
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.plan.plan import make_plan
+from nvcodec.models.config import FieldConfig
 from nvcodec.types import VideoFormat
 
 BITS_PER_PARAMETER = 6
@@ -124,7 +125,7 @@ def noise_fit(
     plan = make_plan([(stored, subject.frames)], options)
     drawn = replace(stored, chroma=plan.domain.drawn(stored.chroma))
     network, device = plan.network, torch.device(bench.device)
-    assert network is not None
+    assert isinstance(network, FieldConfig)
     noise = [
         torch.randint(0, 256, (subject.frames, *shape), dtype=torch.uint8, device=device)
         for shape in drawn.plane_shapes

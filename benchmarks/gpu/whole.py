@@ -205,7 +205,9 @@ class Archive(Whole):
         pictures, device, how = list(waves(video, frames)), torch.device(bench.device), self.how(bench)
         clip, notices = Clip.load(pictures, video, frames).to(device), list[str]()
         network = _archive_network(clip, how)
-        coarse = [tuple((plane >> 4) << 4 for plane in pictures[at]) for at in network.key_times(frames)]
+        coarse = [
+            tuple(video.code_values(plane // 16 * 16) for plane in pictures[at]) for at in network.key_times(frames)
+        ]
         units = Units(network, [clip], [coarse])
         torch.manual_seed(0)
         painter = Painter(FlatField(UnitField(units).to(device)), [], hearing(notices))
