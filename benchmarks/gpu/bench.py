@@ -14,7 +14,9 @@ from typing import Any
 Record = dict[str, Any]
 """The outcome of a task as JSON: ``status``, ``line`` (a summary for people) and the task's own numbers."""
 
-DONE, UNFINISHED, FAILED, SKIPPED = "done", "unfinished", "failed", "skipped"
+DONE, UNFINISHED, FAILED, SKIPPED, TIMEOUT = "done", "unfinished", "failed", "skipped", "timeout"
+WRONG = (FAILED, TIMEOUT)
+"""What is run again by ``--retry`` alone, and makes the exit code 1."""
 
 
 class Deadline:
@@ -51,6 +53,8 @@ class Bench:
     """Same tasks, sizes for a CPU and a test."""
     eager: bool = False
     """Encode without torch.compile."""
+    compiler: Path | None = None
+    """What the compiler keeps, to be brought home."""
     say: Callable[[str], None] = partial(print, flush=True)
 
     @property
@@ -84,6 +88,11 @@ class Task(ABC):
     @abstractmethod
     def expected_s(self) -> float:
         """How long it should take on a fast GPU."""
+
+    @property
+    def limit_s(self) -> float:
+        """When it is given up."""
+        return 5 + 2 * self.expected_s
 
     def blocked(self, bench: Bench) -> str | None:
         """Why it cannot run here; None when it can."""

@@ -54,15 +54,26 @@ def source(footage: Footage, folder: Path | None, scratch: Path, tiny: bool) -> 
     Raises:
         InputError: There is no such clip, or it has another size.
     """
-    ready = scratch / f"{footage.name}.y4m"
-    if ready.exists():
-        return ready
     if tiny:
-        write(ready, _TINY, _waves(_TINY, _TINY_FRAMES))
+        ready = scratch / f"{footage.name}.y4m"
+        if not ready.exists():
+            write(ready, _TINY, waves(_TINY, _TINY_FRAMES))
         return ready
     path = find(footage, folder)
     if path is None:
         raise InputError(f"no clip called {footage.name} is in {folder}", "See:  python benchmarks/gpu/prepare.py -h")
+    return opened(footage, path, scratch)
+
+
+def opened(footage: Footage, path: Path, scratch: Path) -> Path:
+    """A file of the frames and rows of a clip: the one given, or one made of it in ``scratch``.
+
+    Raises:
+        InputError: It cannot be read, or has another size.
+    """
+    ready = scratch / f"{footage.name}.y4m"
+    if ready.exists():
+        return ready
     if path.suffix == ".xz":  # as prepare.py makes it: cut already
         with lzma.open(path) as packed, ready.open("wb") as file:
             shutil.copyfileobj(packed, file, 1 << 20)
@@ -97,7 +108,7 @@ def write(path: Path, video: VideoFormat, pictures: Iterator[Planes]) -> None:
             sink.write(planes)
 
 
-def _waves(video: VideoFormat, frames: int) -> Iterator[Planes]:
+def waves(video: VideoFormat, frames: int) -> Iterator[Planes]:
     """Smooth waves that travel."""
     for frame in range(frames):
         planes = []

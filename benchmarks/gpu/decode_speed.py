@@ -43,7 +43,7 @@ class DecodeSpeed(Task):
 
     @property
     def expected_s(self) -> float:
-        return 10.0
+        return 11.0
 
     def run(self, bench: Bench) -> Record:
         frames = 4 if bench.tiny else self.frames

@@ -1,4 +1,4 @@
-"""Whole encodes, with the way to their quality; one may go on in another sitting."""
+"""Encodes of real clips, with the way to their quality: they may go on in another sitting, and are measured at home."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,17 +16,19 @@ import torch
 from benchmarks.ablation.study import read_toml
 from benchmarks.gpu.bench import DONE, UNFINISHED, Bench, Record, Task
 from benchmarks.gpu.clips import Footage, find, source
-from benchmarks.parts import first_part
 from nvcodec.config.job import Job
 from nvcodec.config.options import EncodeOptions
 from nvcodec.config.settings import flatten
-from nvcodec.encoder.encode import encode
-from nvcodec.encoder.fit.events import Event, Notice, Step
-from nvcodec.encoder.footage.clip import Clip
+from nvcodec.container import KeyFrames
+from nvcodec.encoder.file import NewFile
+from nvcodec.encoder.fit.events import Event, EventHandler, Notice, Step
+from nvcodec.encoder.fit.fit import StopRequested
 from nvcodec.encoder.footage.read import digest_of, read_videos
-from nvcodec.encoder.parts.part import measuring_s
-from nvcodec.encoder.plan.models import settings_for
-from nvcodec.encoder.result import EncodeResult
+from nvcodec.encoder.parts.part import Context, Fitted, Network, new_part
+from nvcodec.encoder.plan.models import ROWS
+from nvcodec.encoder.plan.plan import make_plan
+from nvcodec.encoder.report import described, versions
+from nvcodec.encoder.resume.autosave import Autosave
 from nvcodec.encoder.resume.checkpoint import Checkpoint
 from nvcodec.errors import InterruptedEncodeError
 from nvcodec.io.source import open_source
@@ -35,9 +38,10 @@ CONFIGURATIONS = Path(__file__).parents[1] / "studies" / "configurations"
 _TINY_SHARE, _TINY_EPOCHS = 250, 3
 _CURVE_POINTS = 150
 _SAVE_CURVE_S = 20.0
-_SETUP_S = 60.0
-"""Reading the clip and compiling, on a fast machine."""
+_SETUP_S = 25.0
+"""Reading the clip, compiling, and packing, on a fast machine."""
 _SEARCH_S_PER_PARAMETER = 6e-6
+"""Of the integers, behind the fit."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,12 @@ class Encode(Task):
         return _SETUP_S + 40
 
     @property
+    def limit_s(self) -> float:
+        return self.expected_s + 120
+
+    @property
     def expected_s(self) -> float:
-        return _SETUP_S + self.fit_s + 60
+        return _SETUP_S + self.fit_s
 
     def blocked(self, bench: Bench) -> str | None:
         if all(model.name != self.model for model in MODELS):
@@ -76,46 +84,54 @@ class Encode(Task):
         began = time.monotonic()
         path = source(self.footage, bench.clips, bench.scratch, bench.tiny)
         folder, output = bench.work(self.name), bench.results / f"{self.name}.nvc"
-        job = self._prepare(bench, path, output, folder)
-        curve = _Curve(folder / "curve.json", (job.options.frames or 1) / settings_for(job.options).fit.batch)
-        brake = _Brake(bench, _tail_s(path, job, bench.on_cuda))
-        notices: list[str] = []
+        job, notices = self._job(bench, path, output, folder), list[str]()
 
-        def hear(event: Event) -> None:
-            if isinstance(event, Step):
-                curve.add(event)
-                brake.look(event)
-            elif isinstance(event, Notice):
+        def tell(event: Event) -> None:
+            if isinstance(event, Notice):
                 notices.append(event.message)
                 bench.say(f"  {event.message}")
 
+        road = _Road(job, folder, tell)
+        curve = _Curve(folder / "curve.json", len(road.videos[0].source) / road.part.plan.settings.fit.batch)
+        brake = _Brake(bench, 2 + _SEARCH_S_PER_PARAMETER * road.part.parameters)
+
+        def hear(event: Event) -> None:
+            tell(event)
+            if isinstance(event, Step):
+                curve.add(event)
+                brake.look(event)
+
         stance = torch.compiler.set_stance("force_eager") if bench.eager else nullcontext()
-        about: Record = {"compiled": bench.on_cuda and not bench.eager, "notices": notices}
+        about: Record = {"notices": notices}
         try:
             with stance:
-                result = encode(job, work_dir=folder, overwrite=True, on_event=hear, should_stop=brake.pulled)
+                probe_s = road.prepare(None if bench.tiny else self.fit_s)
+                fitted = road.fit(hear, brake.pulled)
         except InterruptedEncodeError as error:
             curve.save()
             line = f"{error.message}: {curve.last_psnr_db:.2f} dB after {curve.last_s:.0f} s of fitting"
             return {"status": UNFINISHED, "line": line, **about, "curve": curve.points}
-        assert isinstance(result, EncodeResult)
+        encoded = road.written(fitted)
         shutil.rmtree(folder, ignore_errors=True)
-        shown = result.psnr["rgb" if self.domain == "rgb" else "yuv_611"]
         line = (
-            f"{shown:.2f} dB at {result.bpp:.4f} bpp, {result.bits_per_parameter:.1f} bits/parameter, "
-            f"{result.fit_steps:,} steps in {curve.last_s:.0f} s"
+            f"about {curve.last_psnr_db:.2f} dB at {encoded['bpp']:.4f} bpp, "
+            f"{encoded['bits_per_parameter']:.1f} bits/parameter, {fitted.steps:,} steps in {curve.last_s:.0f} s; "
+            "to be measured"
         )
         return {
             "status": DONE,
             "line": line + (f"; {self.note}" if self.note else ""),
             **about,
+            "clip": self.footage.name,
+            "note": self.note,
+            "probe_s": probe_s,
             "fit_s": curve.last_s,
             "other_s": time.monotonic() - began - curve.here_s,
             "curve": curve.points,
-            "encode": {**result.to_json(), "file": output.name},
+            "encode": {**encoded, "file": output.name},
         }
 
-    def _prepare(self, bench: Bench, path: Path, output: Path, folder: Path) -> Job:
+    def _job(self, bench: Bench, path: Path, output: Path, folder: Path) -> Job:
         """The encode to begin, or the one to go on with: its files may lie elsewhere today."""
         if (folder / "job.json").exists():
             job = Job.load(folder / "job.json")
@@ -141,32 +157,86 @@ class Encode(Task):
             threads=bench.threads,
             device=bench.device,
         )
-        job = Job((str(path),), str(output), options)
-        if not bench.tiny:
-            _plan_in_time(job, folder, self.fit_s)
         folder.mkdir(parents=True, exist_ok=True)
-        return job
+        return Job((str(path),), str(output), options)
 
 
-def _plan_in_time(job: Job, folder: Path, fit_s: float) -> None:
-    """Leave the resume file of a fit that has not begun, planned to take ``fit_s`` seconds.
+class _Road:
+    """What an encode does, up to the written file: measuring takes a CPU half a minute, and can be done at home.
 
-    ``max_time_s`` plans the whole encode: reading, compiling and measuring, which differ from network to network, would
-    come out of the fit, and fits of equal time are what is to be compared.
+    Raises:
+        InputError: The folder holds the state of another encode.
     """
-    videos = read_videos(job)
-    part = first_part(job, videos)
-    part.budget.seconds = fit_s
-    Checkpoint(folder, job, digest_of(videos)).save_state(0, part.state())
 
+    def __init__(self, job: Job, folder: Path, on_event: EventHandler) -> None:
+        self.job, self.on_event = job, on_event
+        self.videos = read_videos(job)
+        plan = make_plan([(video.source.format, len(video.source)) for video in self.videos], job.options)
+        assert len(plan.parts) == 1
+        self.file = NewFile(job, plan, self.videos, overwrite=True)
+        self.checkpoint = Checkpoint(folder, job, digest_of(self.videos))
+        self.checkpoint.verify()
+        seen, names = [video.seen(plan.domain) for video in self.videos], [video.name for video in self.videos]
+        context = Context(job, plan, seen, names, torch.device(job.options.device), None, on_event)
+        self.part = new_part(ROWS[plan.model.name].part, context, 0, self._room)
+        self._state = self.checkpoint.load_state(0)
+        torch.set_num_threads(job.options.threads)
+        self.part.choose(self._state, lambda: False)
 
-def _tail_s(path: Path, job: Job, on_cuda: bool) -> float:
-    """Seconds from the last step to the end of an encode: the search for the integers, drawing and measuring."""
-    with open_source(path, frames=1) as video:
-        one = Clip.load(video, video.format, 1)
-    # a CPU takes about as long for drawing; a margin for what RGB adds
-    per_frame = (1.4 if on_cuda else 2.0) * measuring_s(one) * one.pixels
-    return 1 + per_frame * (job.options.frames or 1) + _SEARCH_S_PER_PARAMETER * (job.options.parameters or 0)
+    def prepare(self, fit_s: float | None) -> float:
+        """Compile and warm up, which is not counted, and plan a fit of so many seconds; how long it took."""
+        began = time.monotonic()
+        self.part.probe()
+        if self._state:
+            self.part.load(self._state)
+        elif fit_s is not None:
+            self.part.budget.seconds = fit_s
+        return time.monotonic() - began
+
+    def fit(self, on_event: EventHandler, should_stop: Callable[[], bool]) -> Fitted:
+        """Fit to the end.
+
+        Raises:
+            InterruptedEncodeError: ``should_stop`` said so; the state is saved.
+        """
+        autosave = Autosave(self.checkpoint, 0, self.part.state, on_event)
+
+        def hear(event: Event) -> None:
+            on_event(event)
+            autosave.tick()
+
+        try:
+            return self.part.run(hear, should_stop)
+        except StopRequested:
+            raise autosave.stopped(self.part.budget.done_steps, "nothing was written") from None
+
+    def written(self, fitted: Fitted) -> Record:
+        """Write the file; what is known of it unseen, under the names that ``nvc encode --json`` has for it."""
+        try:
+            self.file.draft([fitted])
+            size = self.file.complete([fitted], None)
+        finally:
+            self.file.discard()
+        source = self.videos[0].source
+        return {
+            "bytes": size,
+            "bpp": 8 * size / source.pixels,
+            "frames": len(source),
+            "width": source.format.width,
+            "height": source.format.height,
+            "model": self.part.plan.model.name,
+            "parameters": fitted.parameters,
+            "bits_per_parameter": 8 * size / fitted.parameters,
+            "fit_steps": fitted.steps,
+            "device": self.job.options.device,
+            "seed": self.job.options.seed,
+            "versions": versions(),
+            "config": {**described(self.job, self.part.plan), "network": fitted.network.to_dict()},
+        }
+
+    def _room(self, network: Network, key_frames: Mapping[int, KeyFrames]) -> int | None:
+        limit = self.part.plan.limit
+        return None if limit is None else max(limit - self.file.overhead(network, key_frames), 1)
 
 
 class _Brake:

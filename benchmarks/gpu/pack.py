@@ -18,8 +18,8 @@ from nvcodec.errors import InputError
 
 PART_BYTES = 15 << 20
 """Size of a part."""
-TOTAL_BYTES = 62 << 20
-"""Size of all parts together."""
+TOTAL_BYTES = 47 << 20
+"""Size of all parts together; with the compiler's cache, less than 64 MiB."""
 _NAME = "results.tar.gz"
 _LEVEL = 1
 """There is little to gain: nearly all of it is floats and range-coded bytes."""

@@ -1,7 +1,7 @@
 """Measure on a machine with a GPU, in sittings of some minutes.
 
-python benchmarks/gpu/run.py --carry .carry --out OUT --minutes 9
-python benchmarks/gpu/run.py --carry .carry --out OUT2 --minutes 9 --state OUT      (go on)
+python benchmarks/gpu/run.py --carry .carry --out OUT --sitting faults
+python benchmarks/gpu/run.py --carry .carry --out OUT2 --sitting results --state OUT
 
 See benchmarks/gpu/README.md.
 """
@@ -18,14 +18,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+SITTING_MINUTES, MINUTES = 5.5, 9.0
 
 
 def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--carry", type=Path, metavar="DIR", help="wheels/ and clips/, as prepare.py makes them")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the packed results go")
-    parser.add_argument("--minutes", type=float, default=9.0, metavar="N", help="end within this time  [default: 9]")
-    parser.add_argument("--state", type=Path, metavar="DIR", help="results of an earlier sitting, to go on with")
+    parser.add_argument("--sitting", choices=("faults", "results"), help="the tasks of a sitting of 5.5 minutes")
+    parser.add_argument(
+        "--minutes", type=float, metavar="N", help="end within this time  [default: 5.5 for a sitting, else 9]"
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="DIR", help="results and compiler's cache of an earlier sitting, to go on with"
+    )
     parser.add_argument("--only", action="append", metavar="GLOB", help="tasks to run (repeatable)  [default: all]")
     parser.add_argument("--retry", action="store_true", help="also run tasks that failed in an earlier sitting")
     parser.add_argument("--eager", action="store_true", help="encode without torch.compile")
@@ -53,39 +59,51 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _main(options: argparse.Namespace, folder: Path, began: float) -> int:
-    from benchmarks.gpu import carry
+    from benchmarks.gpu import cache, carry
 
+    cache.use()
+    packed = cache.take_along([place for place in (options.state, options.carry) if place is not None])
     wheels = carry.provide(None if options.carry is None else options.carry / "wheels", folder / "packages")
     # only now: they need what was brought along
     from benchmarks.gpu.bench import Bench, Deadline
     from benchmarks.gpu.pack import unpack
     from benchmarks.gpu.sitting import RESERVE_S, BrokenDeviceError, failures, sit, table
-    from benchmarks.gpu.tasks import tasks
+    from benchmarks.gpu.tasks import START_S, sitting, tasks
     from nvcodec.decoder.opening import pick_device
     from nvcodec.errors import UsageError
 
-    everything = tasks()
+    everything = tasks() if options.sitting is None else sitting(options.sitting)
     only = options.only or ["*"]
     chosen = [task for task in everything if any(fnmatch.fnmatchcase(task.name, glob) for glob in only)]
     if not chosen:
         raise UsageError(f"no task is called {' or '.join(only)}", "See them with --list")
     if options.list:
         print("\n".join(f"{task.name:<46} {task.expected_s:>4.0f} s" for task in chosen))
+        print(f"{'in all, with the start':<46} {START_S + sum(task.expected_s for task in chosen):>4.0f} s")
         return 0
+    minutes = options.minutes or (SITTING_MINUTES if options.sitting else MINUTES)
     bench = Bench(
         device=pick_device(options.device),
         results=folder / "results",
         scratch=folder / "scratch",
-        deadline=Deadline(60 * options.minutes - RESERVE_S - (time.monotonic() - began)),
+        deadline=Deadline(60 * minutes - RESERVE_S - (time.monotonic() - began)),
         clips=None if options.carry is None else options.carry / "clips",
         tiny=options.tiny,
         eager=options.eager,
+        compiler=cache.HOME,
     )
     bench.results.mkdir()
     bench.scratch.mkdir()
     if options.state is not None:
         unpack(options.state, bench.results)
-    print(f"{len(chosen)} tasks on {bench.device}" + (f", with {', '.join(wheels)}" if wheels else ""), flush=True)
+    took_s = time.monotonic() - began
+    print(
+        f"{len(chosen)} tasks on {bench.device} after {took_s:.1f} s",
+        *filter(None, [packed]),
+        *wheels,
+        sep="\n  ",
+        flush=True,
+    )
     try:
         sit(chosen, bench, options.out, retry=options.retry)
     except BrokenDeviceError:

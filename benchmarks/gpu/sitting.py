@@ -5,16 +5,20 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import torch
 
-from benchmarks.gpu.bench import DONE, FAILED, SKIPPED, UNFINISHED, Bench, Record, Task
+from benchmarks.gpu.bench import DONE, FAILED, SKIPPED, TIMEOUT, UNFINISHED, WRONG, Bench, Record, Task
+from benchmarks.gpu.cache import bring_home
 from benchmarks.gpu.pack import pack
 from nvcodec.errors import NvcError
 
@@ -24,6 +28,16 @@ RESERVE_S = 20.0
 _LAST_RESORT_S = 8.0
 """So long before the end results are packed, whatever a task is doing."""
 _NAME_COLUMNS = 46
+
+
+_RINGS_AGAIN_S = 5.0
+"""Until a task that has caught its end is interrupted once more."""
+_GRACE_S = 5.0
+"""What a task that watches the deadline itself may take for stopping."""
+
+
+class TimeIsUp(BaseException):
+    """Out of a task that takes too long. What catches every error must not catch this one."""
 
 
 class BrokenDeviceError(Exception):
@@ -43,10 +57,10 @@ def sit(tasks: Sequence[Task], bench: Bench, out: Path, *, retry: bool) -> None:
         BrokenDeviceError: A task broke the GPU for this process.
     """
     torch.set_num_threads(bench.threads)
-    with _last_resort(tasks, bench, out):
+    with _last_resort(tasks, bench, out) as running:
         for task in tasks:
             status = load(bench, task).get("status")
-            if status == DONE or (status == FAILED and not retry):
+            if status == DONE or (status in WRONG and not retry):
                 continue
             if reason := task.blocked(bench):
                 _save(bench, task, {"status": SKIPPED, "line": reason}, 0.0)
@@ -55,13 +69,17 @@ def sit(tasks: Sequence[Task], bench: Bench, out: Path, *, retry: bool) -> None:
                 continue
             bench.say(f"{task.name} ({bench.deadline.left_s():.0f} s left)")
             began = time.monotonic()
+            running.add(task)
             record = _attempt(task, bench)
             _save(bench, task, record, time.monotonic() - began)
-            bench.say(f"  {record['status']}: {record['line']}")
+            bench.say(f"  {record['status']}: {record['line']} ({time.monotonic() - began:.1f} s)")
+            if "traceback" in record:
+                bench.say(record["traceback"])
+            running.clear()
             hand_over(tasks, bench, out)
-            if record["status"] == FAILED and _is_broken(bench):
+            if record["status"] in WRONG and _is_broken(bench):
                 raise BrokenDeviceError
-    hand_over(tasks, bench, out)
+        _close(tasks, bench, out)
 
 
 def hand_over(tasks: Sequence[Task], bench: Bench, out: Path) -> None:
@@ -71,6 +89,13 @@ def hand_over(tasks: Sequence[Task], bench: Bench, out: Path) -> None:
     temporary = out / ".summary.txt"
     temporary.write_text(table(tasks, bench) + note, encoding="utf-8")
     os.replace(temporary, out / "summary.txt")
+
+
+def _close(tasks: Sequence[Task], bench: Bench, out: Path) -> None:
+    """Results first; then the compiler's cache, which may be large."""
+    hand_over(tasks, bench, out)
+    if bench.compiler is not None and (left_out := bring_home(out, bench.compiler)):
+        bench.say(f"{len(left_out)} folders of the compiler's cache were left out, for lack of room")
 
 
 def table(tasks: Sequence[Task], bench: Bench) -> str:
@@ -95,8 +120,8 @@ def load(bench: Bench, task: Task) -> Record:
 
 
 def failures(tasks: Sequence[Task], bench: Bench) -> int:
-    """How many tasks failed."""
-    return sum(load(bench, task).get("status") == FAILED for task in tasks)
+    """How many tasks failed, or took too long."""
+    return sum(load(bench, task).get("status") in WRONG for task in tasks)
 
 
 def _save(bench: Bench, task: Task, record: Record, seconds: float) -> None:
@@ -108,14 +133,35 @@ def _save(bench: Bench, task: Task, record: Record, seconds: float) -> None:
 
 def _attempt(task: Task, bench: Bench) -> Record:
     """The record of a task, or of how it failed: the others are run all the same."""
-    _tidy(bench)
+    limit_s = min(task.limit_s, max(bench.deadline.left_s(), 0.0) + _GRACE_S)
     try:
-        return task.run(bench)
+        with _alarm(limit_s):
+            _tidy(bench)
+            return task.run(bench)
+    except TimeIsUp:
+        return {"status": TIMEOUT, "line": f"given up after {limit_s:.0f} s", "traceback": traceback.format_exc()}
     except NvcError as error:
-        return {"status": FAILED, "line": error.message, "hint": error.hint}
+        hint = {"hint": error.hint} if error.hint else {}
+        return {"status": FAILED, "line": error.message, **hint, "traceback": traceback.format_exc()}
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         return {"status": FAILED, "line": f"{type(error).__name__}: {first[:120]}", "traceback": traceback.format_exc()}
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Interrupt what takes longer. A call into the device that does not return is not interrupted."""
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _RINGS_AGAIN_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _tidy(bench: Bench) -> None:
@@ -140,21 +186,28 @@ def _is_broken(bench: Bench) -> bool:
 
 
 @contextmanager
-def _last_resort(tasks: Sequence[Task], bench: Bench, out: Path) -> Iterator[None]:
-    """End the program in time even if a task does not return (a compiler may take minutes)."""
+def _last_resort(tasks: Sequence[Task], bench: Bench, out: Path) -> Iterator[set[Task]]:
+    """End the program in time even if a task does not return; yields what is to be kept up to date: the running one."""
 
     def end() -> None:
+        where = "".join(traceback.format_stack(sys._current_frames().get(main)))
         for task in tasks:
-            if (bench.work(task.name) / "job.json").exists() and not load(bench, task):
+            if load(bench, task):
+                continue
+            if (bench.work(task.name) / "job.json").exists():
                 _save(bench, task, {"status": UNFINISHED, "line": "cut off; its state is saved"}, 0.0)
-        hand_over(tasks, bench, out)
+            elif task in running:
+                _save(bench, task, {"status": TIMEOUT, "line": "cut off", "traceback": where}, 0.0)
+        bench.say(f"the time is over:\n{where}")
+        _close(tasks, bench, out)
         print(table(tasks, bench), flush=True)
-        os._exit(0)
+        os._exit(1 if failures(tasks, bench) else 0)
 
+    main, running = threading.get_ident(), set[Task]()
     timer = threading.Timer(max(bench.deadline.left_s() + RESERVE_S - _LAST_RESORT_S, 0.0), end)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield running
     finally:
         timer.cancel()

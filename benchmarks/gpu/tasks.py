@@ -7,17 +7,42 @@ from collections.abc import Iterator
 from benchmarks.gpu.bench import Task
 from benchmarks.gpu.checks import Conformance, Doctor
 from benchmarks.gpu.clips import BUNNY, INTOTREE
+from benchmarks.gpu.compiled import CompiledStep, GroupsApart
 from benchmarks.gpu.decode_speed import DecodeSpeed
 from benchmarks.gpu.encodes import Encode
+from benchmarks.gpu.fits import BITS_PER_PARAMETER, SUBJECTS
+from benchmarks.gpu.profiles import DecodeProfile, StepProfile, Waits
 from benchmarks.gpu.train_speed import WAYS, TrainSpeed
+from benchmarks.gpu.whole import whole_tasks
 
-_SIZES = {"640p": (1280, 640), "1080p": (1920, 1080)}
-_PARAMETERS = {"draft": 500_000, "medium": 3_000_000, "slow": 8_000_000}
+START_S = 12.0
+"""Until the first task begins: Python, torch, the driver."""
+_SPEEDS = ("eager-bf16", "compile-bf16", "graph-bf16", "graph-compile-bf16", "encoder")
+SITTINGS = {
+    "faults": (
+        "doctor",
+        "conformance",
+        *(task.name for task in whole_tasks()),
+        "profile-step-1080p",
+        "waits-step-1080p",
+        "profile-decode-medium",
+        "speed-train-640p-graph-bf16",
+        "compiled-step-640p",
+        "groups-apart-640p",
+    ),
+    "results": (
+        "speed-decode-medium-batch-auto",
+        "speed-decode-draft-batch-auto",
+        "bunny-msnerv-1.5M-2min",
+        *(f"speed-train-640p-{way}" for way in _SPEEDS),
+        *(f"speed-train-1080p-{way}" for way in _SPEEDS),
+    ),
+}
+"""Tasks of a sitting of five and a half minutes, the most telling first."""
+_DECODED = {"draft": 500_000, "medium": 3_000_000, "slow": 8_000_000}
 """``slow`` has the network of ``medium`` and trains it longer: here it stands for what a higher rate leads to."""
 
 _BUNNY_PARAMETERS = {"0.75M": 750_000, "1.5M": 1_500_000, "3M": 3_000_000}
-_BUNNY_BITS_PER_PARAMETER = 6
-"""The papers give no rate for this protocol; HiNeRV and MSNeRV quantise weights to 6 bits."""
 _BUNNY_MINUTES = (2, 5, 8)
 _PUBLISHED_DB = {
     "0.75M": {"HNeRV": 32.81, "QS-NeRV": 33.74},
@@ -37,19 +62,40 @@ _INTOTREE_BPP = 0.1
 
 def tasks() -> list[Task]:
     """All of them."""
-    return [Doctor("doctor"), Conformance("conformance"), *_speed(), *_bunny(), *_large()]
+    return [
+        Doctor("doctor"),
+        Conformance("conformance"),
+        *whole_tasks(),
+        *_steps(),
+        *_decoding(),
+        *_bunny(),
+        *_large(),
+    ]
 
 
-def _speed() -> Iterator[Task]:
-    for preset, size in (("medium", "640p"), ("medium", "1080p"), ("draft", "640p"), ("draft", "1080p")):
+def sitting(name: str) -> list[Task]:
+    """Those of one of the :data:`SITTINGS`, in its order."""
+    by_name = {task.name: task for task in tasks()}
+    return [by_name[each] for each in SITTINGS[name]]
+
+
+def _steps() -> Iterator[Task]:
+    yield StepProfile("profile-step-1080p", "1080p", "eager-bf16")
+    yield Waits("waits-step-1080p", "1080p", "eager-bf16")
+    yield CompiledStep("compiled-step-640p", "640p")
+    yield GroupsApart("groups-apart-640p", "640p")
+    for subject in SUBJECTS:
         for way in WAYS:
-            yield TrainSpeed(
-                f"speed-train-{preset}-{size}-{way}", preset, _PARAMETERS[preset], *_SIZES[size], way
-            )  # fmt: skip
-    for preset in ("draft", "medium", "slow"):
+            yield TrainSpeed(f"speed-train-{subject}-{way}", subject, way)
+
+
+def _decoding() -> Iterator[Task]:
+    for preset, parameters in _DECODED.items():
         for batch in (1, 4, None):
-            name = f"speed-decode-{preset}-batch-{batch or 'auto'}"
-            yield DecodeSpeed(name, preset, _PARAMETERS[preset], batch)
+            speed = DecodeSpeed(f"speed-decode-{preset}-batch-{batch or 'auto'}", preset, parameters, batch)
+            yield speed
+            if batch is None:
+                yield DecodeProfile(f"profile-decode-{preset}", speed)
 
 
 def _bunny() -> Iterator[Task]:
@@ -62,7 +108,7 @@ def _bunny() -> Iterator[Task]:
                     BUNNY,
                     fit_s=60.0 * minutes,
                     parameters=parameters,
-                    bpp=_BUNNY_BITS_PER_PARAMETER * parameters / (BUNNY.width * BUNNY.height * BUNNY.frames),
+                    bpp=BITS_PER_PARAMETER * parameters / (BUNNY.width * BUNNY.height * BUNNY.frames),
                     model=model,
                     configuration=configuration,
                     domain="rgb",
