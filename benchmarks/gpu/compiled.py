@@ -62,7 +62,7 @@ def _first(made: NoiseFit, bench: Bench) -> Record:
     vector = fit.flat.vector.detach().clone().requires_grad_()
     with compiler_of(bench):
         (planes, _), targets = fit.painter.train(vector, fit.clip, frames)
-        loss = picture_error(planes, targets, fit.geometry.chroma).mean()
+        loss = picture_error(planes, targets, fit.flat.field.geometry.chroma).mean()
         loss.backward()  # type: ignore[no-untyped-call]
     assert vector.grad is not None
     return {
