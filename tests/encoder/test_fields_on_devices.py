@@ -250,15 +250,16 @@ def test_quality_of_an_archive_is_known_without_asking_for_it() -> None:
 @every_scene
 def test_bfloat16_draws_nearly_the_same(build: Callable[[torch.device], Scene]) -> None:
     scene = build(torch.device("cpu"))
-    exact, _, _ = _drawn(scene)
+    exact, embedding, _ = _drawn(scene)
     with torch.autocast("cpu", torch.bfloat16):
-        planes, _, targets = _drawn(scene)
+        planes, features, targets = _drawn(scene)
     loss = sum(((a - b).square().mean() for a, b in zip(planes, targets, strict=True)), torch.zeros(()))
     loss.backward()
     for plane, expected in zip(planes, exact, strict=True):
         assert plane.dtype is torch.float32
         assert not torch.equal(plane, plane.bfloat16().float())  # what heads draw is finer than eight bits
         assert (plane - expected).abs().max() < 0.1 * expected.std() + 0.02
+    assert all(map(torch.equal, features[:1], embedding[:1]))  # what is stored over time is not rounded on its way
     gradients = [p.grad for p in scene.field.parameters() if p.grad is not None]
     assert gradients and all(gradient.isfinite().all() for gradient in gradients)
 
