@@ -56,7 +56,7 @@ class DecodeSpeed(Task):
                 pass
             seconds.append(time.perf_counter() - began)
         field = reader.session.field(0, reader.device)
-        batch = self.batch or default_batch(reader.session.config.drawing_bytes(field.geometry))
+        batch = self.batch or default_batch(reader.session.config.drawing_bytes(field.geometry), reader.device)
         fps = frames / statistics.median(seconds)
         drawn_fps = self._drawn_fps(bench, reader, batch, frames)
         entropy_s = reader.session.entropy_s

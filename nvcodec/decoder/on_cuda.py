@@ -12,8 +12,8 @@ from torch import Tensor
 
 Function = Callable[[Tensor], Tensor]
 
-_CALLS_BEFORE = 4
-"""A recording takes about as long as a few batches: it is made once as many were drawn without."""
+_IDLE_BEFORE = 4
+"""A recording takes about as long as a few batches: it is made once the device has waited for as many."""
 _SHARE_OF_MEMORY = 4
 
 _log = logging.getLogger(__name__)
@@ -43,6 +43,11 @@ class OnCuda:
         free, _ = torch.cuda.mem_get_info(self.device)
         kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
         return (free + kept) // _SHARE_OF_MEMORY
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that the device was told to do is done."""
+        return bool(torch.cuda.current_stream(self.device).query())
 
     def room(self, count: int, dtype: torch.dtype) -> Tensor:
         """Memory of the host that the device can write by itself, [count]."""
@@ -93,7 +98,10 @@ def on_cuda(device: torch.device) -> OnCuda | None:
 
 
 class Repeated:
-    """A function that is called with few shapes again and again: as it stands at first, then as a recording of each.
+    """A function that is called with few shapes again and again: as it stands, or as a recording of each.
+
+    What is recorded costs the host one call. That helps where the device is done before the host has told it what comes
+    next: with small pictures. A device that is busy does not notice, and nothing is recorded for it.
 
     Args:
         function: See :meth:`OnCuda.record`.
@@ -102,7 +110,8 @@ class Repeated:
 
     def __init__(self, function: Function, cuda: OnCuda) -> None:
         self._function, self._cuda = function, cuda
-        self._calls: Counter[int] = Counter()
+        self._idle: Counter[int] = Counter()
+        """Calls with each shape that found the device idle."""
         self._recordings: dict[int, Recording] = {}
         self.refusal: str | None = None
         """Why there is no recording although there should be one; it is logged, and all goes on as before."""
@@ -110,14 +119,18 @@ class Repeated:
     def __call__(self, given: Tensor) -> Tensor:
         """What the function returns for one of the shapes, which differ in length; valid until the next call."""
         count = len(given)
-        self._calls[count] += 1
-        if self.refusal is None and self._calls[count] == _CALLS_BEFORE + 1:
-            try:
-                beside = list(self._recordings.values())
-                self._recordings[count] = self._cuda.record(self._function, given, beside)
-            except RuntimeError as error:
-                self.refusal = str(error)
-                _log.info("drawing cannot be recorded as a CUDA graph and goes on without: %s", error)
-        if count in self._recordings:
-            return self._recordings[count].replay(given)
-        return self._function(given)
+        if count not in self._recordings and self.refusal is None:
+            self._idle[count] += self._cuda.idle
+            if self._idle[count] > _IDLE_BEFORE:
+                self._record(given)
+        recorded = self._recordings.get(count)
+        return recorded.replay(given) if recorded is not None else self._function(given)
+
+    def _record(self, given: Tensor) -> None:
+        try:
+            recorded = self._cuda.record(self._function, given, list(self._recordings.values()))
+        except RuntimeError as error:
+            self.refusal = str(error)
+            _log.info("drawing cannot be recorded as a CUDA graph and goes on without: %s", error)
+        else:
+            self._recordings[len(given)] = recorded

@@ -43,8 +43,8 @@ class VideoReader:
     Frame(data=uint8 [3, 180, 320], pts_seconds=1.48, duration_seconds=0.04)
 
     Frames are the same however they are asked for, up to the rounding of a code value. Threads may share a reader, and
-    readers may share a session: they draw one after another. Nothing is read ahead. Readers cannot be pickled: workers
-    of a ``DataLoader`` want a :class:`nvcodec.VideoDataset`.
+    readers may share a session: they draw one after another. On CUDA, a batch is drawn ahead. Readers cannot be pickled:
+    workers of a ``DataLoader`` want a :class:`nvcodec.VideoDataset`.
 
     Args:
         source: Path of an .nvc file, or its bytes, or a binary file that is open, or what :func:`open_session` made of
@@ -245,6 +245,8 @@ class VideoReader:
 
     def frames(self, times: Sequence[Time] | None = None) -> Iterator[Planes]:
         """Draw frames in the order given (default: all), a batch at a time, in bounded memory.
+
+        On CUDA the next batch is drawn while one is handed out; elsewhere when that was.
 
         Args:
             times: Indices. Fractions lie between frames: what a network stores for single frames is interpolated, and

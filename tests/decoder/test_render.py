@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -37,6 +38,7 @@ class Pretended(OnCuda):
     """Something like CUDA in memory of the host: what it is told to do is done as late as it may be."""
 
     affordable_bytes = 1 << 30  # type: ignore[assignment]
+    idle = True  # type: ignore[assignment]
 
     def __init__(self, device: torch.device, refuses: bool = False) -> None:
         super().__init__(device)
@@ -142,7 +144,7 @@ def test_drawing_ahead_shows_the_same(
     source = CONFORMANCE / f"{name}.nvc"
     times: list[Time] = [*range(8), 3, 3, Fraction(5, 2), 0]
     expected = list(VideoReader(source, device="cpu", batch=batch, **options).frames(times))
-    monkeypatch.setattr(on_cuda, "_CALLS_BEFORE", 2)
+    monkeypatch.setattr(on_cuda, "_IDLE_BEFORE", 2)
     used: list[Pretended] = request.getfixturevalue("cuda")
     drawn = list(VideoReader(source, device="cpu", batch=batch, **options).frames(times))
     for ours, theirs in zip(drawn, expected, strict=True):
@@ -246,13 +248,21 @@ def test_batches_are_recorded_once_it_pays(cuda: list[Pretended]) -> None:
         for count in (3, 2):
             times = range(start, start + count)
             assert _numbers(drawer.begin(field, times, VIDEO)) == list(times)
-    once = on_cuda._CALLS_BEFORE
+    once = on_cuda._IDLE_BEFORE
     assert cuda[-1].recordings == 2 and cuda[-1].replays == 2 * (10 - once), "each size for itself"
     other = Numbers()
     for _ in range(once):
         assert _numbers(drawer.begin(other, [4, 5], VIDEO)) == [4, 5] and cuda[-1].recordings == 2
     assert _numbers(drawer.begin(other, [Fraction(9, 2), 5], VIDEO)) == [4, 5] and cuda[-1].recordings == 2
     assert _numbers(drawer.begin(other, [6, 7], VIDEO)) == [6, 7] and cuda[-1].recordings == 3
+
+
+def test_nothing_is_recorded_for_a_device_that_is_busy(cuda: list[Pretended]) -> None:
+    drawer, field = render.Drawer("cpu"), Numbers()
+    cuda[-1].idle = False
+    for start in range(50):
+        assert _numbers(drawer.begin(field, [start], VIDEO)) == [start]
+    assert cuda[-1].recordings == 0
 
 
 def test_what_cannot_be_recorded_is_drawn_as_before(caplog: pytest.LogCaptureFixture) -> None:
@@ -280,7 +290,9 @@ class _NoWaits(TorchDispatchMode):
 
 @pytest.mark.parametrize("times", [[1, 2], [Fraction(1, 2)]], ids=["frames", "between"])
 @pytest.mark.parametrize("depth", [8, 10, 12])
-def test_nothing_is_asked_of_the_device(cuda: list[Pretended], times: list[Time], depth: int) -> None:
+@pytest.mark.usefixtures("cuda")
+def test_nothing_is_asked_of_the_device(times: list[Time], depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # "meta" has none to turn off
     video = VideoFormat(64, 48, bit_depth=depth)
     config = MSNeRVConfig((2, 2), (6, 4), (1, 1), (2, 2), (GridLevel(2, 1, 2),), 4, gop_kernels=True)
     field = MSNeRV(config, FieldGeometry(8, 48, 64, video.chroma, (0, 3))).to("meta").requires_grad_(False)
