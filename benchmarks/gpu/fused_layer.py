@@ -6,11 +6,11 @@ python benchmarks/gpu/fused_layer.py --deadline 60
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -59,25 +59,29 @@ def layers(kind: type[Layer], channels: int, first: bool) -> Layer:
     return kind(incoming, channels, 4, 0).cuda().eval().requires_grad_(False)
 
 
-def errors(layer: Layer, kernel: LayerKernel) -> tuple[float, float]:
-    """Relative to float64, on the CPU: by norm, and by the largest sample."""
-    x = torch.randn(2, 23, 41, kernel.plan.channels)
-    drawn = kernel(x.cuda(), None).double().cpu()
-    twin = type(layer)(kernel.plan.channels, kernel.plan.outgoing, kernel.plan.hidden // kernel.plan.outgoing, 0)
-    twin.load_state_dict(layer.state_dict())
-    expected = twin.double().eval()(x.double(), None)
-    apart = drawn - expected
-    return float(apart.norm() / expected.norm()), float(apart.abs().max() / expected.abs().max())
+class Truth:
+    """A small picture drawn by a layer in float64, on the CPU."""
+
+    def __init__(self, layer: Layer) -> None:
+        (hidden, incoming), outgoing = layer.expand.shape, layer.project.shape[0]
+        twin = type(layer)(incoming, outgoing, hidden // outgoing, 0)
+        twin.load_state_dict(layer.state_dict())
+        x = torch.randn(2, 23, 41, incoming)
+        self.x, self.expected = x.cuda(), twin.double().eval()(x.double(), None)
+
+    def errors(self, draw: Callable[[Tensor, Tensor | None], Tensor]) -> str:
+        """Relative to it: by norm, and by the largest sample."""
+        apart = draw(self.x, None).double().cpu() - self.expected
+        by_norm, largest = apart.norm() / self.expected.norm(), apart.abs().max() / self.expected.abs().max()
+        return f"error {float(by_norm):.1e} by norm, {float(largest):.1e} at most"
 
 
 def compiled(kernels: list[LayerKernel]) -> None:
     """Compile kernels side by side; what fails does so again where it is timed."""
 
     def compile_one(kernel: LayerKernel) -> None:
-        try:
+        with contextlib.suppress(Exception):
             kernel(torch.zeros(1, 8, 16, kernel.plan.channels, device="cuda"), None)
-        except Exception:
-            pass
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(compile_one, kernels))
@@ -105,24 +109,25 @@ class Bench:
         incoming = layer.expand.shape[1]
         name = f"{kind.__name__:13} {columns}x{rows} {incoming:3}->{channels:3}"
         x = torch.randn(1, rows, columns, incoming, device="cuda")
-        self.say(f"{name} torch                              {milliseconds(lambda: layer(x, None)):7.3f} ms")
+        truth = Truth(layer)
+        self.say(f"{name} {'torch':41} {milliseconds(lambda: layer(x, None)):7.3f} ms  {truth.errors(layer)}")
         for precision in _PRECISIONS:
             chosen = list(candidates(incoming, channels)) if many else [usual_blocks(incoming, channels)]
             for blocks in chosen if precision == "bf16x3" else chosen[:1]:
                 if self.over:
                     return
-                self.say(f"{name} {self.kernel(layer, x, precision, blocks)}")
+                self.say(f"{name} {self.kernel(LayerKernel(layer, precision, blocks), x, truth)}")
 
-    def kernel(self, layer: Layer, x: Tensor, precision: Precision, blocks: Blocks) -> str:
+    def kernel(self, kernel: LayerKernel, x: Tensor, truth: Truth) -> str:
+        blocks = kernel.blocks
         cut = f"{blocks.pixels:3}/{blocks.tile_width:2} px {blocks.units:2} units {blocks.warps} w {blocks.stages} st"
+        name = f"{kernel.plan.precision} {cut:34}"
         try:
-            kernel = LayerKernel(layer, precision, blocks)
-            by_norm, largest = errors(layer, kernel)
-            took = milliseconds(lambda: kernel(x, None))
+            right = truth.errors(kernel)
+            return f"{name} {milliseconds(lambda: kernel(x, None)):7.3f} ms  {right}"
         except Exception as error:
             first_line = str(error).splitlines()[0] if str(error) else ""
-            return f"{precision} {cut}  {type(error).__name__}: {first_line[:60]}"
-        return f"{precision} {cut} {took:7.3f} ms  error {by_norm:.1e} by norm, {largest:.1e} at most"
+            return f"{name}  {type(error).__name__}: {first_line[:60]}"
 
 
 def main() -> None:
