@@ -1,0 +1,156 @@
+"""The decoder's kernel for a layer against torch: what it gets wrong, and its time with different blocks.
+
+python benchmarks/gpu/fused_layer.py --deadline 60
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from nvcodec.decoder.kernels.layer import Blocks, LayerKernel, Precision, usual_blocks
+from nvcodec.decoder.render import full_float32
+from nvcodec.models.msnerv import ConvNeXtLayer, FusionLayer
+
+_SHAPES = [(1080, 1920, 34), (540, 960, 68), (270, 480, 136), (135, 240, 272)]
+"""Rows, columns and channels of the network `medium` at 1920x1080, from the last block to the first."""
+_PRECISIONS: tuple[Precision, ...] = ("bf16x3", "tf32x3")
+Layer = ConvNeXtLayer | FusionLayer
+
+
+def candidates(channels: int, outgoing: int) -> Iterator[Blocks]:
+    """The usual blocks, then others that may be better."""
+    usual = usual_blocks(channels, outgoing)
+    seen = {usual}
+    yield usual
+    for pixels in (64, 128):
+        for units in (16, 32, 64):
+            for warps in (4, 8):
+                for stages in (1, 2, 3):
+                    for tile_width in (16, 64):
+                        blocks = Blocks(pixels, units, warps, stages, tile_width)
+                        near = sum(getattr(blocks, name) != getattr(usual, name) for name in vars(usual))
+                        if blocks not in seen and near == 1:
+                            yield blocks
+
+
+def milliseconds(call: Callable[[], object], repeats: int = 9) -> float:
+    """Median time on the device, after warming up."""
+    for _ in range(2):
+        call()
+    events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)]
+    for begin, end in events:
+        begin.record()
+        call()
+        end.record()
+    torch.cuda.synchronize()
+    return statistics.median(begin.elapsed_time(end) for begin, end in events)
+
+
+def layers(kind: type[Layer], channels: int, first: bool) -> Layer:
+    incoming = 2 * channels if first and channels < 272 else channels
+    return kind(incoming, channels, 4, 0).cuda().eval().requires_grad_(False)
+
+
+class Truth:
+    """A small picture drawn by a layer in float64, on the CPU."""
+
+    def __init__(self, layer: Layer) -> None:
+        (hidden, incoming), outgoing = layer.expand.shape, layer.project.shape[0]
+        twin = type(layer)(incoming, outgoing, hidden // outgoing, 0)
+        twin.load_state_dict(layer.state_dict())
+        x = torch.randn(2, 23, 41, incoming)
+        self.x, self.expected = x.cuda(), twin.double().eval()(x.double(), None)
+
+    def errors(self, draw: Callable[[Tensor, Tensor | None], Tensor]) -> str:
+        """Relative to it: by norm, and by the largest sample."""
+        apart = draw(self.x, None).double().cpu() - self.expected
+        by_norm, largest = apart.norm() / self.expected.norm(), apart.abs().max() / self.expected.abs().max()
+        return f"error {float(by_norm):.1e} by norm, {float(largest):.1e} at most"
+
+
+def compiled(kernels: list[LayerKernel]) -> None:
+    """Compile kernels side by side; what fails does so again where it is timed."""
+
+    def compile_one(kernel: LayerKernel) -> None:
+        with contextlib.suppress(Exception):
+            kernel(torch.zeros(1, 8, 16, kernel.plan.channels, device="cuda"), None)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(compile_one, kernels))
+
+
+class Bench:
+    """Lines of a table, and a clock."""
+
+    def __init__(self, deadline_s: float) -> None:
+        self.ends = time.monotonic() + deadline_s
+        self.rows: list[str] = []
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() > self.ends
+
+    def say(self, line: str) -> None:
+        self.rows.append(line)
+        print(line, flush=True)
+
+    def layer(self, kind: type[Layer], size: tuple[int, int, int], first: bool, many: bool) -> None:
+        """Time one layer: by torch, and by the kernel with one or many choices of blocks."""
+        rows, columns, channels = size
+        layer = layers(kind, channels, first)
+        incoming = layer.expand.shape[1]
+        name = f"{kind.__name__:13} {columns}x{rows} {incoming:3}->{channels:3}"
+        x = torch.randn(1, rows, columns, incoming, device="cuda")
+        truth = Truth(layer)
+        self.say(f"{name} {'torch':41} {milliseconds(lambda: layer(x, None)):7.3f} ms  {truth.errors(layer)}")
+        for precision in _PRECISIONS:
+            chosen = list(candidates(incoming, channels)) if many else [usual_blocks(incoming, channels)]
+            for blocks in chosen if precision == "bf16x3" else chosen[:1]:
+                if self.over:
+                    return
+                self.say(f"{name} {self.kernel(LayerKernel(layer, precision, blocks), x, truth)}")
+
+    def kernel(self, kernel: LayerKernel, x: Tensor, truth: Truth) -> str:
+        blocks = kernel.blocks
+        cut = f"{blocks.pixels:3}/{blocks.tile_width:2} px {blocks.units:2} units {blocks.warps} w {blocks.stages} st"
+        name = f"{kernel.plan.precision} {cut:34}"
+        try:
+            right = truth.errors(kernel)
+            return f"{name} {milliseconds(lambda: kernel(x, None)):7.3f} ms  {right}"
+        except Exception as error:
+            first_line = str(error).splitlines()[0] if str(error) else ""
+            return f"{name}  {type(error).__name__}: {first_line[:60]}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--deadline", type=float, default=60.0, metavar="S", help="begin nothing after this time")
+    parser.add_argument("--few", action="store_true", help="the usual blocks only")
+    options = parser.parse_args()
+    bench = Bench(options.deadline)
+    with torch.inference_mode(), full_float32():
+        usual = [
+            LayerKernel(layers(ConvNeXtLayer, channels, first), precision)
+            for precision in _PRECISIONS for _, _, channels in _SHAPES for first in (True, False)
+        ]  # fmt: skip
+        compiled(usual)
+        print(f"compiled after {options.deadline - (bench.ends - time.monotonic()):.1f} s", flush=True)
+        for many in (False, True) if not options.few else (False,):
+            for size in _SHAPES:
+                for first in (False, True):
+                    bench.layer(ConvNeXtLayer, size, first, many)
+        if not bench.over:
+            bench.layer(FusionLayer, _SHAPES[0], False, False)
+    print("\n" + torch.cuda.get_device_name(), *bench.rows, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

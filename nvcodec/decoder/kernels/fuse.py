@@ -1,0 +1,78 @@
+"""Which layers of a decoded field are drawn by kernels of ours: those that a look shows to draw the same."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from nvcodec.decoder.kernels.layer import FusedLayer, LayerKernel
+from nvcodec.decoder.render import full_float32
+from nvcodec.models.msnerv import ConvNeXtLayer, FusionLayer
+
+Field = TypeVar("Field", bound=nn.Module)
+
+_MOST_APART = 1e-4
+"""In units of the largest sample. A code value is 4e-3 of white at 8 bits and 1e-3 at 10."""
+_LOOK = (2, 11, 19)
+"""Pictures, rows and columns that are drawn both ways: several tiles, and borders through them."""
+
+
+def fused(field: Field) -> Field:
+    """Have layers of a field drawn by one kernel each, in place, where it is on a GPU that can.
+
+    Parameters keep their names. A kernel that does not draw what its layer draws, or does not run, is not used, and
+    that is warned of; where Triton is missing, nothing is said.
+
+    Args:
+        field: In evaluation mode, with its decoded parameters, which must not change from now on.
+    """
+    layers = list(_layers(field))
+    if not layers or not can_run(layers[0][2].expand.device):
+        return field
+    for parent, name, layer in layers:
+        kernel = LayerKernel(layer)
+        problem = trouble(layer, kernel)
+        if problem is not None:
+            warnings.warn(f"a layer is drawn without its kernel: {problem}", RuntimeWarning, stacklevel=2)
+            break  # what is wrong with one is most likely wrong with all
+        setattr(parent, name, FusedLayer(layer, kernel))
+    return field
+
+
+def trouble(layer: ConvNeXtLayer | FusionLayer, kernel: LayerKernel) -> str | None:
+    """What is wrong with a kernel, found by drawing noise both ways; None: nothing."""
+    batch, rows, columns = _LOOK
+    device = layer.expand.device
+    generator = torch.Generator(device).manual_seed(1)
+    x = torch.randn(batch, rows, columns, kernel.plan.channels, device=device, generator=generator)
+    deltas = layer.kernel.deltas
+    gops: Tensor | None = None if deltas is None else torch.arange(batch, device=device) % len(deltas)
+    with torch.inference_mode(), full_float32():
+        try:
+            drawn = kernel(x, gops)
+        except Exception as error:  # of the compiler, which has many, of the driver, or for want of shared memory
+            return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        expected = layer(x, gops)
+        apart, largest = float((drawn - expected).abs().max()), float(expected.abs().max())
+    if not apart <= _MOST_APART * largest:  # or not a number
+        return f"samples are {apart:.3g} apart where the largest is {largest:.3g}"
+    return None
+
+
+def _layers(field: nn.Module) -> Iterator[tuple[nn.Module, str, ConvNeXtLayer | FusionLayer]]:
+    for parent in list(field.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, (ConvNeXtLayer, FusionLayer)):
+                yield parent, name, child
+
+
+def can_run(device: torch.device) -> bool:
+    """Whether there is Triton, and tensor cores that take bf16."""
+    if device.type != "cuda" or find_spec("triton") is None:
+        return False
+    return torch.cuda.get_device_capability(device) >= (8, 0)
