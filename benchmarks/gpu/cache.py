@@ -20,18 +20,18 @@ _FOLDERS = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
 _LEVEL = 6
 _OVERHEAD_BYTES = 2048
 """Header and padding of a file in the archive."""
-_SLACK_BYTES = 1 << 16
+_SLACK_BYTES = 1 << 19
 """What the packer has taken and not yet written."""
 
 
-def use(home: Path = HOME) -> None:
+def use(home: Path) -> None:
     """Have the compiler keep all it makes in a folder. To be called before torch is imported."""
     for variable, name in _FOLDERS.items():
         (home / name).mkdir(parents=True, exist_ok=True)
         os.environ[variable] = str(home / name)
 
 
-def take_along(places: Sequence[Path], home: Path = HOME) -> str | None:
+def take_along(places: Sequence[Path], home: Path) -> str | None:
     """Unpack what was left in the first folder that holds a cache; what to say of it, None where none does.
 
     An archive that is damaged costs compiling again, and nothing else.
@@ -49,7 +49,7 @@ def take_along(places: Sequence[Path], home: Path = HOME) -> str | None:
     return f"the compiler's cache {packed}, {packed.stat().st_size / 2**20:.1f} MiB"
 
 
-def bring_home(out: Path, home: Path = HOME) -> list[str]:
+def bring_home(out: Path, home: Path) -> list[str]:
     """Pack the cache into a folder, in place of what is there; what came last first, while there is room.
 
     A folder that holds files goes along as a whole or not at all: a kernel without one of its files is an error, where

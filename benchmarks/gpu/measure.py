@@ -35,7 +35,10 @@ def main(words: Sequence[str] | None = None) -> int:
     clips = {BUNNY.name: options.bunny, INTOTREE.name: options.intotree}
     try:
         complete(options.results, clips, options.device, again=options.again)
-    except (NvcError, OSError) as error:
+    except NvcError as error:
+        print(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
     return 0

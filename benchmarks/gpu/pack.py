@@ -61,7 +61,7 @@ def pack(folder: Path, out: Path) -> list[str]:
     """Write a folder of results as parts into ``out``, in place of those that are there.
 
     Records first, then the state of what is unfinished, then bitstreams, the newest first: what does not fit is left
-    out.
+    out (an interrupted fit of three million parameters is), and what comes behind it goes along all the same.
 
     Returns:
         Names of the files left out.
@@ -74,14 +74,16 @@ def pack(folder: Path, out: Path) -> list[str]:
             gzip.GzipFile(_NAME, "wb", _LEVEL, parts, mtime=0) as squeezed,
             tarfile.open(fileobj=squeezed, mode="w") as archive,
         ):
-            for path in _ordered(folder):
-                name, size = path.relative_to(folder).as_posix(), _size(path)
-                if taken + size * 1.001 + _OVERHEAD_BYTES > TOTAL_BYTES:
-                    left_out.append(name)
+            for together in _ordered(folder):
+                names = [path.relative_to(folder).as_posix() for path in together]
+                size = sum(int(_size(path) * 1.001) + _OVERHEAD_BYTES for path in together)
+                if taken + size > TOTAL_BYTES:
+                    left_out += names
                     continue
-                taken += int(size * 1.001) + _OVERHEAD_BYTES
-                with suppress(FileNotFoundError):  # an encode that runs on may just have finished with it
-                    archive.add(path, name)
+                taken += size
+                for path, name in zip(together, names, strict=True):
+                    with suppress(FileNotFoundError):  # an encode that runs on may just have finished with it
+                        archive.add(path, name)
         for old in sorted(out.glob(f"{_NAME}.*"))[len(parts.paths) :]:
             old.unlink()
         for path in parts.paths:
@@ -115,8 +117,12 @@ def _size(path: Path) -> int:
     return 0
 
 
-def _ordered(folder: Path) -> list[Path]:
+def _ordered(folder: Path) -> list[list[Path]]:
+    """What is packed, in this order; what is in a list is of use together only."""
     records = sorted(folder.glob("*.json"))
-    work = sorted(path for path in folder.glob("work/**/*") if path.is_file() and ".tmp" not in path.name)
+    states = [
+        sorted(path for path in work.rglob("*") if path.is_file() and ".tmp" not in path.name)
+        for work in sorted(folder.glob("work/*"))
+    ]
     coded = sorted(folder.glob("*.nvc"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [*records, *work, *coded]
+    return [*([path] for path in records), *filter(None, states), *([path] for path in coded)]

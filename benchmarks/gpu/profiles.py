@@ -113,7 +113,7 @@ def heard_waits(on_cuda: bool) -> Iterator[Counter[str]]:
 
     def hear(message: Any, *_: Any, **__: Any) -> None:
         if "synchroniz" in str(message):
-            stack = traceback.extract_stack()[:-1]
+            stack = [frame for frame in traceback.extract_stack()[:-1] if frame.filename != warnings.__file__]
             ours = [frame for frame in stack if Path(frame.filename).is_relative_to(_PACKAGE)]
             frame = (ours or stack)[-1]
             name = Path(frame.filename).relative_to(_PACKAGE.parent) if ours else frame.filename

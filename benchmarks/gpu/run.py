@@ -61,8 +61,9 @@ def main(words: Sequence[str] | None = None) -> int:
 def _main(options: argparse.Namespace, folder: Path, began: float) -> int:
     from benchmarks.gpu import cache, carry
 
-    cache.use()
-    packed = cache.take_along([place for place in (options.state, options.carry) if place is not None])
+    cache.use(cache.HOME)
+    places = [place for place in (options.state, options.carry) if place is not None]
+    packed = cache.take_along(places, cache.HOME)
     wheels = carry.provide(None if options.carry is None else options.carry / "wheels", folder / "packages")
     # only now: they need what was brought along
     from benchmarks.gpu.bench import Bench, Deadline

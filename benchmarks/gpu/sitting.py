@@ -135,17 +135,23 @@ def _attempt(task: Task, bench: Bench) -> Record:
     """The record of a task, or of how it failed: the others are run all the same."""
     limit_s = min(task.limit_s, max(bench.deadline.left_s(), 0.0) + _GRACE_S)
     try:
+        _tidy(bench)
         with _alarm(limit_s):
-            _tidy(bench)
             return task.run(bench)
     except TimeIsUp:
-        return {"status": TIMEOUT, "line": f"given up after {limit_s:.0f} s", "traceback": traceback.format_exc()}
+        status = UNFINISHED if _has_state(bench, task) else TIMEOUT
+        return {"status": status, "line": f"given up after {limit_s:.0f} s", "traceback": traceback.format_exc()}
     except NvcError as error:
         hint = {"hint": error.hint} if error.hint else {}
         return {"status": FAILED, "line": error.message, **hint, "traceback": traceback.format_exc()}
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         return {"status": FAILED, "line": f"{type(error).__name__}: {first[:120]}", "traceback": traceback.format_exc()}
+
+
+def _has_state(bench: Bench, task: Task) -> bool:
+    """Whether another sitting can go on with it."""
+    return (bench.work(task.name) / "job.json").exists()
 
 
 @contextmanager
@@ -194,7 +200,7 @@ def _last_resort(tasks: Sequence[Task], bench: Bench, out: Path) -> Iterator[set
         for task in tasks:
             if load(bench, task):
                 continue
-            if (bench.work(task.name) / "job.json").exists():
+            if _has_state(bench, task):
                 _save(bench, task, {"status": UNFINISHED, "line": "cut off; its state is saved"}, 0.0)
             elif task in running:
                 _save(bench, task, {"status": TIMEOUT, "line": "cut off", "traceback": where}, 0.0)

@@ -40,6 +40,9 @@ from nvcodec.types import VideoFormat
 
 _VIDEO, _FRAMES = VideoFormat(320, 192, Fraction(25)), 24
 _TINY_VIDEO, _TINY_FRAMES = VideoFormat(96, 64, Fraction(25)), 8
+_LARGE_VIDEO = VideoFormat(1280, 640, Fraction(25))
+_SHORT_BYTES = 100 << 20
+"""A step of the draft's network takes 174 MiB to draw the large one."""
 _EPOCHS, _TINY_EPOCHS = 6, 2
 _BYTES, _TINY_BYTES = 30_000, 3000
 _STOPPED_AT = 5
@@ -116,11 +119,15 @@ class Whole(Task):
 
     def source(self, bench: Bench) -> Path:
         """A file of waves."""
-        path = bench.scratch / "waves.y4m"
+        video, frames = self.footage(bench)
+        path = bench.scratch / f"waves_{video.height}.y4m"
         if not path.exists():
-            video, frames = _footage(bench)
             write(path, video, waves(video, frames))
         return path
+
+    def footage(self, bench: Bench) -> tuple[VideoFormat, int]:
+        """Format and frames of what it encodes."""
+        return (_TINY_VIDEO, _TINY_FRAMES) if bench.tiny else (_VIDEO, _FRAMES)
 
     def output(self, bench: Bench) -> Path:
         """The file that it makes."""
@@ -147,11 +154,15 @@ class ShortOfMemory(Whole):
         """See :class:`Whole`."""
         total = torch.cuda.get_device_properties(bench.device).total_memory
         used = torch.cuda.memory_reserved(bench.device)
-        torch.cuda.set_per_process_memory_fraction((used + (96 << 20)) / total)
+        torch.cuda.set_per_process_memory_fraction((used + _SHORT_BYTES) / total)
         try:
             return super().outcome(bench)
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
+
+    def footage(self, bench: Bench) -> tuple[VideoFormat, int]:
+        """See :class:`Whole`."""
+        return _LARGE_VIDEO, _TINY_FRAMES
 
 
 @dataclass(frozen=True)
@@ -201,7 +212,7 @@ class Archive(Whole):
         """See :class:`Whole`."""
         if importlib.util.find_spec("av") is not None:
             return super().outcome(bench)
-        video, frames = _footage(bench)
+        video, frames = self.footage(bench)
         pictures, device, how = list(waves(video, frames)), torch.device(bench.device), self.how(bench)
         clip, notices = Clip.load(pictures, video, frames).to(device), list[str]()
         network = _archive_network(clip, how)
@@ -227,10 +238,6 @@ def _archive_network(clip: Clip, how: Mapping[str, Any]) -> DNeRVConfig:
     network = network_of(shape, geometry_of(clip), 2 * how["target_size"], settings, pinned=False)
     assert isinstance(network, DNeRVConfig)
     return network
-
-
-def _footage(bench: Bench) -> tuple[VideoFormat, int]:
-    return (_TINY_VIDEO, _TINY_FRAMES) if bench.tiny else (_VIDEO, _FRAMES)
 
 
 def hearing(notices: list[str]) -> Callable[[Event], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import lzma
 import os
@@ -9,6 +10,8 @@ import re
 import sys
 import tarfile
 import threading
+import time
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,15 +21,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.gpu import carry, clips, pack, prepare, run, sitting
+from benchmarks.gpu import cache, carry, checks, clips, measure, pack, prepare, run, sitting
 from benchmarks.gpu.bench import Bench, Deadline, Record, Task
-from benchmarks.gpu.encodes import CONFIGURATIONS, Encode, _Brake, _plan_in_time
-from benchmarks.gpu.tasks import tasks
+from benchmarks.gpu.encodes import CONFIGURATIONS, Encode, _Brake, _Road
+from benchmarks.gpu.profiles import heard_waits
+from benchmarks.gpu.tasks import SITTINGS, START_S, tasks
+from nvcodec.api.encode import encode
 from nvcodec.config.job import Job
 from nvcodec.container import read_container
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.encoder.fit.events import Step
-from nvcodec.errors import InputError
+from nvcodec.encoder.fit.events import Step, ignore
+from nvcodec.encoder.resume.checkpoint import Checkpoint
+from nvcodec.errors import InputError, InterruptedEncodeError
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
 from nvcodec.types import Planes, VideoFormat
@@ -59,10 +65,15 @@ class Stub(Task):
     """A task that does what a test wants."""
 
     does: Callable[[Bench], Record] = field(default=lambda bench: {"status": "done", "line": "well"})
+    given_s: float = 60.0
 
     @property
     def least_s(self) -> float:
         return 0.0
+
+    @property
+    def limit_s(self) -> float:
+        return self.given_s
 
     @property
     def expected_s(self) -> float:
@@ -72,24 +83,97 @@ class Stub(Task):
         return self.does(bench)
 
 
-def test_results_come_home_and_finished_tasks_are_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A compiler's cache of its own, and the variables that name it back in their place afterwards."""
+    for name in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(cache, "HOME", tmp_path / "compiler")
+    return tmp_path / "compiler"
+
+
+def test_results_come_home_and_finished_tasks_are_skipped(
+    tmp_path: Path, apart: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["--tiny", "--device", "cpu", "--minutes", "5", "--only", "doctor", "--only", "conformance"]
     assert run.main([*words, "--out", str(tmp_path / "first")]) == 0
     assert "doctor (" in capsys.readouterr().out
     files = _brought_home(tmp_path / "first")
     doctor, conformance = (json.loads(files[f"{name}.json"]) for name in ("doctor", "conformance"))
     assert doctor["status"] == "done" and doctor["device"] == "cpu" and doctor["packages"]["torch"]
+    assert doctor["compile_s"] > 0
     assert len(conformance["streams"]) >= 12
     assert all(stream["integers"] and stream["worst"] == 0 for stream in conformance["streams"].values())
+    assert os.environ["TRITON_CACHE_DIR"].startswith(str(apart))
     words = [*words, "--only", "*-640p-eager", "--state", str(tmp_path / "first")]
     assert run.main([*words, "--out", str(tmp_path / "second")]) == 0
     said = capsys.readouterr().out
-    assert "doctor (" not in said and "speed-train-medium-640p-eager (" in said
+    assert "doctor (" not in said and "speed-train-640p-eager (" in said
     again = _brought_home(tmp_path / "second")
     assert again["doctor.json"] == files["doctor.json"]
-    speed = json.loads(again["speed-train-draft-640p-eager.json"])
-    assert speed["steps_per_s"] > 0 and len(speed["step_s"]) >= 3
+    speed = json.loads(again["speed-train-640p-eager.json"])
+    assert speed["steps_per_s"] > 0 and speed["finite"]
     assert speed["line"] in (tmp_path / "second" / "summary.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["whole-msnerv", "whole-qsnerv", "whole-tiles", "whole-layer", "whole-resume", "whole-dnerv",
+     "profile-step-1080p", "profile-decode-medium", "waits-step-1080p", "compiled-step-640p", "groups-apart-640p",
+     "speed-train-1080p-encoder"],
+)  # fmt: skip
+def test_a_fault_would_be_found_by(name: str, tmp_path: Path) -> None:
+    bench = _bench(tmp_path)
+    sitting.sit([_task(name)], bench, tmp_path / "out", retry=False)
+    record = json.loads(_brought_home(tmp_path / "out")[f"{name}.json"])
+    assert record["status"] == "done", record
+    if name.startswith("profile"):
+        assert "aten::" in record["table"] and record["kernels_s"] > 0
+    if name.startswith("whole"):
+        assert record["psnr_db"] > 8
+
+
+@pytest.mark.parametrize("name", SITTINGS)
+def test_a_sitting_is_over_in_time(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = [_task(each) for each in SITTINGS[name]]
+    assert START_S + sum(task.expected_s for task in chosen) <= 290 <= 60 * run.SITTING_MINUTES - sitting.RESERVE_S
+    assert all(task.expected_s < task.limit_s for task in chosen)
+    assert run.main(["--sitting", name, "--list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[:-1]] == [*SITTINGS[name]]
+
+
+def test_archives_are_tried_without_pyav_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name == "av" else real(name, *rest))
+    bench = _bench(tmp_path)
+    record = _task("whole-dnerv").run(bench)
+    assert record["status"] == "done" and "made up" in record["line"]
+    monkeypatch.setattr(checks, "STREAMS", _streams(tmp_path / "streams", "archive", "draft"))
+    record = _task("conformance").run(bench)
+    assert record["status"] == "done" and record["line"].endswith("needs PyAV: archive")
+    assert record["streams"]["archive"] == {"skipped": "needs PyAV"} and record["streams"]["draft"]["ok"]
+
+
+def test_a_stream_that_fails_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _streams(tmp_path / "streams", "draft", "tenerv")
+    expected = json.loads((folder / "draft.json").read_text())
+    (folder / "draft.json").write_text(json.dumps({**expected, "samples": [[10_000, 0, 0, 0, 0]]}))
+    monkeypatch.setattr(checks, "STREAMS", folder)
+    bench = _bench(tmp_path)
+    sitting.sit([_task("conformance")], bench, tmp_path / "out", retry=False)
+    record = json.loads(_brought_home(tmp_path / "out")["conformance.json"])
+    assert record["status"] == "failed" and record["line"].startswith("1 of 2 streams right")
+    assert record["streams"]["tenerv"]["ok"] and "wrong: draft" in record["line"]
+    assert "in _compare" in record["traceback"] and record["traceback"].startswith("draft:")
+
+
+def _streams(folder: Path, *names: str) -> Path:
+    """Some of the conformance streams."""
+    folder.mkdir()
+    for name in names:
+        for suffix in (".nvc", ".json"):
+            (folder / f"{name}{suffix}").write_bytes((checks.STREAMS / f"{name}{suffix}").read_bytes())
+    return folder
 
 
 def test_an_interrupted_encode_goes_on_elsewhere_and_gives_the_same_file(tmp_path: Path) -> None:
@@ -114,19 +198,64 @@ def test_an_interrupted_encode_goes_on_elsewhere_and_gives_the_same_file(tmp_pat
     record = json.loads(finished[f"{ENCODE}.json"])
     steps = [point["steps"] for point in record["curve"]]
     assert steps == sorted(set(steps)) and steps[-1] == record["encode"]["fit_steps"] == 24
-    assert record["encode"]["schema"] == "nvc-encode/1" and record["encode"]["bytes"] == len(finished[f"{ENCODE}.nvc"])
+    assert record["encode"]["bytes"] == len(finished[f"{ENCODE}.nvc"]) and "psnr" not in record["encode"]
     assert len(VideoReader(finished[f"{ENCODE}.nvc"], device="cpu")) == 8
     assert read_container(finished[f"{ENCODE}.nvc"]).header.domain.name == "RGB"
 
 
-def test_a_plan_in_time_is_left_for_a_fit_that_has_not_begun(tiny_job: JobMaker, tmp_path: Path) -> None:
+def test_a_fit_is_planned_in_time_and_goes_on_as_planned(tiny_job: JobMaker, tmp_path: Path) -> None:
     job = tiny_job()
     job = replace(job, options=replace(job.options, frames=8))
-    _plan_in_time(job, tmp_path / "work", 120.0)
+    road = _Road(job, tmp_path / "work", ignore)
+    road.prepare(120.0)
+    assert road.part.budget.seconds == 120.0
+    asked = iter(range(100))
+    with pytest.raises(InterruptedEncodeError, match="stopped at step 4"):
+        road.fit(ignore, lambda: next(asked) == 4)
     with np.load(tmp_path / "work" / "state.npz") as state:
-        assert float(state["planned_seconds"]) == 120.0
-        assert int(state["done_steps"]) == 0 and float(state["done_seconds"]) < 60
-    assert Job.load(tmp_path / "work" / "job.json") == job
+        assert float(state["planned_seconds"]) == 120.0 and int(state["done_steps"]) == 4
+    again = _Road(job, tmp_path / "work", ignore)
+    again.prepare(60.0)
+    assert again.part.budget.seconds == 120.0 and again.part.budget.done_steps == 4
+
+
+def test_a_file_that_was_not_measured_is_the_one_an_encode_makes(tiny_job: JobMaker, tmp_path: Path) -> None:
+    job = tiny_job()
+    road = _Road(job, tmp_path / "work", ignore)
+    road.prepare(None)
+    told = road.written(road.fit(ignore, lambda: False))
+    ours = read_container(Path(job.output).read_bytes())
+    result = encode(job.inputs[0], tmp_path / "whole.nvc", options=job.options)
+    theirs = read_container((tmp_path / "whole.nvc").read_bytes())
+    assert ours.segments == theirs.segments
+    assert told["bytes"] == Path(job.output).stat().st_size <= result.bytes
+    same = result.to_json()
+    assert {name: told[name] for name in ("parameters", "fit_steps", "frames", "model")} == {
+        name: same[name] for name in ("parameters", "fit_steps", "frames", "model")
+    }
+
+
+def test_records_are_completed_at_home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench = _bench(tmp_path)
+    sitting.sit([_task(ENCODE), Stub("other")], bench, tmp_path / "out", retry=False)
+    home = tmp_path / "home"
+    pack.unpack(tmp_path / "out", home)
+    assert measure.main([str(home), "--device", "cpu"]) == 0
+    record = json.loads((home / f"{ENCODE}.json").read_text())
+    found = record["encode"]
+    assert f"{found['psnr']['rgb']:.2f} dB RGB at" in record["line"] and record["line"] in capsys.readouterr().out
+    assert found["psnr"]["y"] > 5 and 0 < found["ms_ssim_y"] < 1 and 0 <= found["worst_frame"]["index"] < 8
+    assert found["measured"]["device"] == "cpu" and found["versions"]["torch"] and record["curve"]
+    assert sorted(path.suffix for path in home.iterdir()) == [".json", ".json", ".nvc"]
+    before = (home / f"{ENCODE}.json").read_bytes()
+    assert measure.complete(home, {}, "cpu") == []
+    assert measure.complete(home, {}, "cpu", again=True) == [ENCODE]
+    assert (home / f"{ENCODE}.json").read_bytes() == before
+    (home / f"{ENCODE}.json").write_text(json.dumps({**record, "tiny": False}))
+    assert measure.main([str(home), "--again"]) == 3
+    assert "--bunny FILE" in capsys.readouterr().err
+    assert measure.main([str(tmp_path / "out")]) == 3
+    assert "Unpack it first" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -166,7 +295,7 @@ def test_the_list_is_what_the_readme_promises() -> None:
 def test_what_cannot_run_says_why(tmp_path: Path) -> None:
     bench = replace(_bench(tmp_path), tiny=False, clips=tmp_path)
     assert _task("bunny-hinerv-3M-2min").blocked(bench) == "no clip bunny"
-    assert _task("speed-train-draft-1080p-graph-bf16").blocked(bench) == "needs CUDA"
+    assert _task("speed-train-1080p-graph-bf16").blocked(bench) == "needs CUDA"
     unknown = replace(_task(ENCODE), model="nothing")  # type: ignore[call-arg]
     assert unknown.blocked(bench) == "not built yet"
     sitting.sit([unknown], bench, tmp_path / "out", retry=False)
@@ -181,18 +310,57 @@ def test_a_task_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
             raise ZeroDivisionError("of no use\nat all")
         return {"status": "done", "line": "mended"}
 
-    bench, chosen = _bench(tmp_path), [Stub("bad", fail), Stub("good")]
+    said: list[str] = []
+    bench, chosen = replace(_bench(tmp_path), say=said.append), [Stub("bad", fail), Stub("good")]
     sitting.sit(chosen, bench, tmp_path / "out", retry=False)
     assert sitting.failures(chosen, bench) == 1
     files = _brought_home(tmp_path / "out")
     assert json.loads(files["good.json"])["status"] == "done"
     assert "in fail" in json.loads(files["bad.json"])["traceback"]
+    assert any("in fail" in line and "ZeroDivisionError: of no use\nat all" in line for line in said)
     assert "[failed] ZeroDivisionError: of no use\n" in (tmp_path / "out" / "summary.txt").read_text()
     broken[0] = False
     sitting.sit(chosen, bench, tmp_path / "out", retry=False)
     assert sitting.failures(chosen, bench) == 1
     sitting.sit(chosen, bench, tmp_path / "out", retry=True)
     assert sitting.failures(chosen, bench) == 0
+
+
+def _swallow(bench: Bench) -> Record:
+    while True:
+        try:
+            time.sleep(30)
+        except Exception:
+            continue
+
+
+def test_a_task_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    said: list[str] = []
+    bench, chosen = replace(_bench(tmp_path), say=said.append), [Stub("slow", _swallow, 0.2), Stub("next")]
+    sitting.sit(chosen, bench, tmp_path / "out", retry=False)
+    files = _brought_home(tmp_path / "out")
+    record = json.loads(files["slow.json"])
+    assert record["status"] == "timeout" and "in _swallow" in record["traceback"] and record["seconds"] < 5
+    assert json.loads(files["next.json"])["status"] == "done" and sitting.failures(chosen, bench) == 1
+    assert any("in _swallow" in line for line in said)
+    sitting.sit(chosen, bench, tmp_path / "out", retry=False)
+    assert len([line for line in said if line.startswith("slow (")]) == 1  # only --retry tries it again
+
+
+def test_what_waits_for_the_device_is_named(tmp_path: Path) -> None:
+    def warn(message: str) -> None:
+        warnings.warn(message, stacklevel=1)
+
+    with heard_waits(on_cuda=False) as waits:
+        for message in (*["called a synchronizing CUDA operation"] * 3, "something else"):
+            warn(message)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("numpy.savez", lambda *_, **__: warn("called a synchronizing CUDA operation"))
+            Checkpoint(tmp_path, Job((), ""), "").save_state(0, {})
+    places = dict(waits)
+    (ours,) = [place for place in places if place.startswith("nvcodec/encoder/resume/checkpoint.py:")]
+    assert "np.savez" in ours and places.pop(ours) == 1
+    assert list(places.values()) == [3] and "warnings.warn(message" in next(iter(places))
 
 
 def test_tasks_that_take_longer_than_what_is_left_are_not_begun(tmp_path: Path) -> None:
@@ -221,10 +389,63 @@ def test_results_are_packed_in_time_though_a_task_hangs(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.setattr(sitting, "RESERVE_S", sitting._LAST_RESORT_S)
-    sitting.sit([Stub("quick"), Stub("slow", hang)], _bench(tmp_path, 1.0), tmp_path / "out", retry=False)
+    said: list[str] = []
+    bench = replace(_bench(tmp_path, 2.5), say=said.append)
+    sitting.sit([Stub("quick"), Stub("slow", hang)], bench, tmp_path / "out", retry=False)
     assert codes == [0]
     assert json.loads(found[0]["quick.json"])["status"] == "done"
     assert json.loads(found[0]["slow.json"])["status"] == "unfinished" and "work/slow/job.json" in found[0]
+    assert any("in hang" in line for line in said)
+
+
+def test_the_compilers_cache_is_carried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, out, random = tmp_path / "compiler", tmp_path / "out", np.random.default_rng(0)
+    out.mkdir()
+    assert cache.bring_home(out, home) == [] and cache.take_along([out], home) is None
+    monkeypatch.setattr(cache, "LIMIT_BYTES", 3_000_000)
+    for age, (name, size) in enumerate({"old/a.so": 1_500_000, "old/a.json": 50, "new/b.cubin": 1_500_000}.items()):
+        path = home / "triton" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(random.bytes(size))
+        os.utime(path.parent, (age, age))
+    assert cache.bring_home(out, home) == ["triton/old"]  # as a whole: half a kernel is an error
+    assert (out / cache.NAME).stat().st_size <= 3_000_000
+    other = tmp_path / "other"
+    said = cache.take_along([tmp_path / "nothing", out], other)
+    assert said is not None and str(out / cache.NAME) in said
+    assert (other / "triton/new/b.cubin").read_bytes() == (home / "triton/new/b.cubin").read_bytes()
+    assert not (other / "triton/old").exists()
+    (out / cache.NAME).write_bytes((out / cache.NAME).read_bytes()[:-1000])
+    said = cache.take_along([out], other)
+    assert said is not None and "damaged" in said and not list(other.rglob("*.cubin"))
+
+
+def test_the_cache_comes_home_behind_the_results(tmp_path: Path, apart: Path) -> None:
+    kernel = apart / "inductor" / "ab" / "kernel.py"
+
+    def compile_it(bench: Bench) -> Record:
+        kernel.parent.mkdir(parents=True)
+        kernel.write_text("pass")
+        return {"status": "done", "line": "compiled"}
+
+    bench = replace(_bench(tmp_path), compiler=apart)
+    sitting.sit([Stub("compiled", compile_it)], bench, tmp_path / "out", retry=False)
+    assert len([*(tmp_path / "out").iterdir()]) == 3
+    words = ["--tiny", "--only", "doctor", "--out", str(tmp_path / "next"), "--state", str(tmp_path / "out")]
+    kernel.unlink()
+    assert run.main(words) == 0
+    assert kernel.read_text() == "pass"
+    assert pack.TOTAL_BYTES + cache.LIMIT_BYTES < 64 << 20
+
+
+def test_what_does_not_fit_costs_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack, "TOTAL_BYTES", 60_000)
+    random, folder = np.random.default_rng(0), tmp_path / "folder"
+    for name, size in {"a.json": 100, "work/task/state.npz": 90_000, "work/task/job.json": 20, "a.nvc": 25_000}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(random.bytes(size))
+    assert pack.pack(folder, tmp_path / "out") == ["work/task/job.json", "work/task/state.npz"]
+    assert set(_brought_home(tmp_path / "out")) == {"a.json", "a.nvc"}
 
 
 def test_parts_are_small_few_and_replaced_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
