@@ -45,13 +45,13 @@ def milliseconds(call: Callable[[], object], repeats: int = 9) -> float:
     """Median time on the device, after warming up."""
     for _ in range(2):
         call()
-    events = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)]
+    events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(repeats)]  # type: ignore[no-untyped-call]
     for begin, end in events:
         begin.record()
         call()
         end.record()
     torch.cuda.synchronize()
-    return statistics.median(begin.elapsed_time(end) for begin, end in events)
+    return float(statistics.median(begin.elapsed_time(end) for begin, end in events))
 
 
 def layers(kind: type[Layer], channels: int, first: bool) -> Layer:
