@@ -45,13 +45,19 @@ def milliseconds(call: Callable[[], object], repeats: int = 9) -> float:
     """Median time on the device, after warming up."""
     for _ in range(2):
         call()
-    events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(repeats)]  # type: ignore[no-untyped-call]
-    for begin, end in events:
+    times = []
+    for _ in range(repeats):
+        begin, end = _event(), _event()
         begin.record()
         call()
         end.record()
+        times.append((begin, end))
     torch.cuda.synchronize()
-    return float(statistics.median(begin.elapsed_time(end) for begin, end in events))
+    return statistics.median(float(begin.elapsed_time(end)) for begin, end in times)
+
+
+def _event() -> torch.cuda.Event:
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
 
 def layers(kind: type[Layer], channels: int, first: bool) -> Layer:

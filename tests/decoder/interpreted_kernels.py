@@ -12,14 +12,12 @@ from nvcodec.decoder.kernels.layer import Blocks, LayerKernel
 from nvcodec.models.msnerv import ConvNeXtLayer, FusionLayer
 
 CASES = [
-    (ConvNeXtLayer, 34, 34, 4, 0, "bf16x3", None),
-    (ConvNeXtLayer, 68, 34, 4, 0, "bf16x3", Blocks(64, 64, 4, 1, tile_width=8)),
-    (ConvNeXtLayer, 68, 34, 3, 2, "tf32x3", None),
-    (ConvNeXtLayer, 136, 136, 1, 3, "bf16x3", None),
-    (ConvNeXtLayer, 12, 5, 4, 0, "bf16x3", Blocks(16, 16, 4, 1)),
-    (FusionLayer, 34, 34, 4, 2, "bf16x3", None),
-    (FusionLayer, 68, 34, 4, 0, "bf16x3", Blocks(128, 128, 4, 1, tile_width=64)),
-    (FusionLayer, 90, 90, 2, 0, "ieee", None),
+    (ConvNeXtLayer, 34, 34, 4, 0, "bf16x3", Blocks(64, 32, 4, 2)),
+    (ConvNeXtLayer, 68, 34, 3, 2, "tf32x3", Blocks(128, 64, 4, 1)),
+    (ConvNeXtLayer, 136, 136, 1, 3, "bf16x3", Blocks(128, 128, 8, 2)),
+    (ConvNeXtLayer, 12, 5, 4, 0, "bf16x3", Blocks(64, 16, 4, 1, tile_width=32)),
+    (FusionLayer, 34, 34, 2, 2, "bf16x3", Blocks(128, 32, 4, 2)),
+    (FusionLayer, 90, 34, 2, 0, "ieee", Blocks(128, 128, 4, 1)),
 ]
 _dot = interpreter.InterpreterBuilder.create_dot
 

@@ -127,7 +127,7 @@ def usual_blocks(channels: int, outgoing: int) -> Blocks:
     """Blocks that fit the 227 KiB of shared memory that a tile has on a GPU of compute capability 9.0."""
     wide = max(channels, outgoing)
     if wide <= 96:
-        return Blocks(pixels=128, units=32, warps=4, stages=2)
+        return Blocks(pixels=64, units=32, warps=4, stages=2)  # three tiles or two at once
     if wide <= 160:
         return Blocks(pixels=128, units=32, warps=8, stages=2)
     if wide <= 320:
