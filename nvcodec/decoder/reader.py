@@ -43,8 +43,8 @@ class VideoReader:
     Frame(data=uint8 [3, 180, 320], pts_seconds=1.48, duration_seconds=0.04)
 
     Frames are the same however they are asked for, up to the rounding of a code value. Threads may share a reader, and
-    readers may share a session: they draw one after another. On CUDA, a batch is drawn ahead. Readers cannot be pickled:
-    workers of a ``DataLoader`` want a :class:`nvcodec.VideoDataset`.
+    readers may share a session: they draw one after another. On CUDA, a batch is drawn ahead. Readers cannot be
+    pickled: workers of a ``DataLoader`` want a :class:`nvcodec.VideoDataset`.
 
     Args:
         source: Path of an .nvc file, or its bytes, or a binary file that is open, or what :func:`open_session` made of
