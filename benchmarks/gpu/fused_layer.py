@@ -109,20 +109,24 @@ class Bench:
         print(line, flush=True)
 
     def layer(self, kind: type[Layer], size: tuple[int, int, int], first: bool, many: bool) -> None:
-        """Time one layer: by torch, and by the kernel with one or many choices of blocks."""
+        """Time one layer: by torch and by the kernel with its usual blocks, or by the kernel with many others."""
+        if self.over:
+            return
         rows, columns, channels = size
         layer = layers(kind, channels, first)
         incoming = layer.expand.shape[1]
         name = f"{kind.__name__:13} {columns}x{rows} {incoming:3}->{channels:3}"
-        x = torch.randn(1, rows, columns, incoming, device="cuda")
-        truth = Truth(layer)
-        self.say(f"{name} {'torch':41} {milliseconds(lambda: layer(x, None)):7.3f} ms  {truth.errors(layer)}")
-        for precision in _PRECISIONS:
-            chosen = list(candidates(incoming, channels)) if many else [usual_blocks(incoming, channels)]
-            for blocks in chosen if precision == "bf16x3" else chosen[:1]:
-                if self.over:
-                    return
-                self.say(f"{name} {self.kernel(LayerKernel(layer, precision, blocks), x, truth)}")
+        x, truth = torch.randn(1, rows, columns, incoming, device="cuda"), Truth(layer)
+        usual, *others = candidates(incoming, channels)
+        if many:
+            kernels = [LayerKernel(layer, "bf16x3", blocks) for blocks in others]
+        else:
+            kernels = [LayerKernel(layer, precision, usual) for precision in _PRECISIONS]
+            self.say(f"{name} {'torch':41} {milliseconds(lambda: layer(x, None)):7.3f} ms  {truth.errors(layer)}")
+        compiled(kernels)
+        for kernel in kernels:
+            if not self.over:
+                self.say(f"{name} {self.kernel(kernel, x, truth)}")
 
     def kernel(self, kernel: LayerKernel, x: Tensor, truth: Truth) -> str:
         blocks = kernel.blocks
@@ -149,12 +153,13 @@ def main() -> None:
         ]  # fmt: skip
         compiled(usual)
         print(f"compiled after {options.deadline - (bench.ends - time.monotonic()):.1f} s", flush=True)
-        for many in (False, True) if not options.few else (False,):
+        for first in (False, True):
             for size in _SHAPES:
-                for first in (False, True):
-                    bench.layer(ConvNeXtLayer, size, first, many)
-        if not bench.over:
-            bench.layer(FusionLayer, _SHAPES[0], False, False)
+                bench.layer(ConvNeXtLayer, size, first, many=False)
+        bench.layer(FusionLayer, _SHAPES[0], first=False, many=False)
+        if not options.few:
+            for size in _SHAPES:
+                bench.layer(ConvNeXtLayer, size, first=False, many=True)
     print("\n" + torch.cuda.get_device_name(), *bench.rows, sep="\n")
 
 

@@ -50,6 +50,8 @@ class Plan:
     side: int
     """Of the depthwise kernel."""
     skip: Skip
+    grouped: bool
+    """Whether groups of pictures have depthwise kernels of their own."""
     precision: Precision
     pixels: int
     units: int
@@ -155,7 +157,7 @@ class LayerKernel:
         if isinstance(layer, ConvNeXtLayer):
             skip = "input" if layer.skip else "none"
         self.plan = plan = Plan(
-            channels, outgoing, hidden, shared.shape[-1], skip, precision,
+            channels, outgoing, hidden, shared.shape[-1], skip, layer.kernel.deltas is not None, precision,
             self.blocks.pixels, self.blocks.units, self.blocks.tile_width,
         )  # fmt: skip
         self._expand = self._stored(layer.expand, (plan.hidden_padded, plan.channels_padded))
@@ -168,7 +170,7 @@ class LayerKernel:
             kernels = torch.cat([shared[None] + layer.kernel.deltas.detach(), kernels])
         taps = kernels.flatten(3).squeeze(2).transpose(1, 2)  # [G, K * K, C]; the last is that of no group
         self._taps = _padded(taps, (taps.shape[1], plan.channels_padded))
-        self._grouped = layer.kernel.deltas is not None
+        self._nobodys = torch.full((1,), len(taps) - 1, device=taps.device)
 
     def _stored(self, matrix: Tensor, shape: tuple[int, int]) -> Tensor:
         full = _padded(matrix.detach(), shape)
@@ -188,15 +190,16 @@ class LayerKernel:
 
         batch, rows, columns, _ = x.shape
         plan, blocks = self.plan, self.blocks
-        if gops is None or not self._grouped:
-            gops = torch.full((batch,), len(self._taps) - 1, device=x.device)
+        if gops is None or not plan.grouped:
+            gops = self._nobodys.expand(batch).contiguous() if plan.grouped else self._nobodys
         result = x.new_empty(batch, rows, columns, plan.outgoing)
         tile_rows = plan.pixels // plan.tile_width
         tiles = batch * -(-rows // tile_rows) * -(-columns // plan.tile_width)
-        layer_kernel[(tiles,)](
-            x.contiguous(), result, self._taps, gops, self._expand, self._project, rows, columns, plan,
-            num_warps=blocks.warps, num_stages=blocks.stages,
-        )  # fmt: skip
+        with torch.cuda.device_of(x):  # Triton takes the current one
+            layer_kernel[(tiles,)](
+                x.contiguous(), result, self._taps, gops, self._expand, self._project, rows, columns, plan,
+                num_warps=blocks.warps, num_stages=blocks.stages,
+            )  # fmt: skip
         return result
 
 
