@@ -195,7 +195,7 @@ class LayerKernel:
         result = x.new_empty(batch, rows, columns, plan.outgoing)
         tile_rows = plan.pixels // plan.tile_width
         tiles = batch * -(-rows // tile_rows) * -(-columns // plan.tile_width)
-        with torch.cuda.device_of(x):  # Triton takes the current one
+        with torch.cuda.device_of(x):  # type: ignore[no-untyped-call]  # Triton takes the current one
             layer_kernel[(tiles,)](
                 x.contiguous(), result, self._taps, gops, self._expand, self._project, rows, columns, plan,
                 num_warps=blocks.warps, num_stages=blocks.stages,
