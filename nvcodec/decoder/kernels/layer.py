@@ -38,6 +38,8 @@ class Blocks:
     """Blocks of weights under way at once, the one worked on included."""
     tile_width: int = 16
     """Pixels of a tile beside each other; a power of two."""
+    registers: int | None = None
+    """A thread has at most this many, so that more tiles are under way at once; None = as many as it likes."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,10 @@ def parts(channels: int) -> tuple[int, int]:
 def usual_blocks(channels: int, outgoing: int) -> Blocks:
     """Blocks that fit the 227 KiB of shared memory that a tile has on a GPU of compute capability 9.0."""
     wide = max(channels, outgoing)
+    if wide <= 48:
+        return Blocks(pixels=64, units=32, warps=4, stages=2, registers=128)  # four tiles at once
     if wide <= 96:
-        return Blocks(pixels=64, units=32, warps=4, stages=2)  # three tiles or two at once
+        return Blocks(pixels=64, units=32, warps=4, stages=2, registers=168)  # three
     if wide <= 160:
         return Blocks(pixels=128, units=32, warps=8, stages=2)
     if wide <= 320:
@@ -198,7 +202,7 @@ class LayerKernel:
         with torch.cuda.device_of(x):  # type: ignore[no-untyped-call]  # Triton takes the current one
             layer_kernel[(tiles,)](
                 x.contiguous(), result, self._taps, gops, self._expand, self._project, rows, columns, plan,
-                num_warps=blocks.warps, num_stages=blocks.stages,
+                num_warps=blocks.warps, num_stages=blocks.stages, maxnreg=blocks.registers,
             )  # fmt: skip
         return result
 
