@@ -11,6 +11,8 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,23 +24,22 @@ from nvcodec.models.msnerv import ConvNeXtLayer, FusionLayer
 _SHAPES = [(1080, 1920, 34), (540, 960, 68), (270, 480, 136), (135, 240, 272)]
 """Rows, columns and channels of the network `medium` at 1920x1080, from the last block to the first."""
 _PRECISIONS: tuple[Precision, ...] = ("bf16x3", "tf32x3")
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "warps": (4, 8), "registers": (None, 128, 168), "pixels": (64, 128), "stages": (1, 2, 3), "units": (16, 32, 64),
+    "tile_width": (8, 16, 64),
+}  # fmt: skip
+"""Tried one by one instead of the usual ones, the most promising first."""
 Layer = ConvNeXtLayer | FusionLayer
 
 
 def candidates(channels: int, outgoing: int) -> Iterator[Blocks]:
     """The usual blocks, then others that may be better."""
     usual = usual_blocks(channels, outgoing)
-    seen = {usual}
     yield usual
-    for pixels in (64, 128):
-        for units in (16, 32, 64):
-            for warps in (4, 8):
-                for stages in (1, 2, 3):
-                    for tile_width in (16, 64):
-                        blocks = Blocks(pixels, units, warps, stages, tile_width)
-                        near = sum(getattr(blocks, name) != getattr(usual, name) for name in vars(usual))
-                        if blocks not in seen and near == 1:
-                            yield blocks
+    for name, values in _CHOICES.items():
+        for value in values:
+            if value != getattr(usual, name):
+                yield replace(usual, **{name: value})
 
 
 def milliseconds(call: Callable[[], object], repeats: int = 9) -> float:
@@ -109,25 +110,30 @@ class Bench:
         print(line, flush=True)
 
     def layer(self, kind: type[Layer], size: tuple[int, int, int], first: bool, many: bool) -> None:
-        """Time one layer: by torch, and by the kernel with one or many choices of blocks."""
+        """Time one layer: by torch and by the kernel with its usual blocks, or by the kernel with many others."""
+        if self.over:
+            return
         rows, columns, channels = size
         layer = layers(kind, channels, first)
         incoming = layer.expand.shape[1]
         name = f"{kind.__name__:13} {columns}x{rows} {incoming:3}->{channels:3}"
-        x = torch.randn(1, rows, columns, incoming, device="cuda")
-        truth = Truth(layer)
-        self.say(f"{name} {'torch':41} {milliseconds(lambda: layer(x, None)):7.3f} ms  {truth.errors(layer)}")
-        for precision in _PRECISIONS:
-            chosen = list(candidates(incoming, channels)) if many else [usual_blocks(incoming, channels)]
-            for blocks in chosen if precision == "bf16x3" else chosen[:1]:
-                if self.over:
-                    return
-                self.say(f"{name} {self.kernel(LayerKernel(layer, precision, blocks), x, truth)}")
+        x, truth = torch.randn(1, rows, columns, incoming, device="cuda"), Truth(layer)
+        usual, *others = candidates(incoming, channels)
+        if many:
+            kernels = [LayerKernel(layer, "bf16x3", blocks) for blocks in others]
+        else:
+            kernels = [LayerKernel(layer, precision, usual) for precision in _PRECISIONS]
+            self.say(f"{name} {'torch':57} {milliseconds(lambda: layer(x, None)):7.3f} ms  {truth.errors(layer)}")
+        compiled(kernels)
+        for kernel in kernels:
+            if not self.over:
+                self.say(f"{name} {self.kernel(kernel, x, truth)}")
 
     def kernel(self, kernel: LayerKernel, x: Tensor, truth: Truth) -> str:
         blocks = kernel.blocks
-        cut = f"{blocks.pixels:3}/{blocks.tile_width:2} px {blocks.units:2} units {blocks.warps} w {blocks.stages} st"
-        name = f"{kernel.plan.precision} {cut:34}"
+        cut = f"{blocks.pixels:3}/{blocks.tile_width:2} px {blocks.units:2} units {blocks.warps} warps"
+        cut += f" {blocks.stages} stages {blocks.registers or 255} registers"
+        name = f"{kernel.plan.precision} {cut:50}"
         try:
             right = truth.errors(kernel)
             return f"{name} {milliseconds(lambda: kernel(x, None)):7.3f} ms  {right}"
@@ -149,12 +155,13 @@ def main() -> None:
         ]  # fmt: skip
         compiled(usual)
         print(f"compiled after {options.deadline - (bench.ends - time.monotonic()):.1f} s", flush=True)
-        for many in (False, True) if not options.few else (False,):
+        for first in (False, True):
             for size in _SHAPES:
-                for first in (False, True):
-                    bench.layer(ConvNeXtLayer, size, first, many)
-        if not bench.over:
-            bench.layer(FusionLayer, _SHAPES[0], False, False)
+                bench.layer(ConvNeXtLayer, size, first, many=False)
+        bench.layer(FusionLayer, _SHAPES[0], first=False, many=False)
+        if not options.few:
+            for size in _SHAPES:
+                bench.layer(ConvNeXtLayer, size, first=False, many=True)
     print("\n" + torch.cuda.get_device_name(), *bench.rows, sep="\n")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TypeVar
 
@@ -34,13 +35,16 @@ def fused(field: Field) -> Field:
     layers = list(_layers(field))
     if not layers or not can_run(layers[0][2].expand.device):
         return field
-    for parent, name, layer in layers:
-        kernel = LayerKernel(layer)
-        problem = trouble(layer, kernel)
-        if problem is not None:
-            warnings.warn(f"a layer is drawn without its kernel: {problem}", RuntimeWarning, stacklevel=2)
-            break  # what is wrong with one is most likely wrong with all
-        setattr(parent, name, FusedLayer(layer, kernel))
+    kernels = [LayerKernel(layer) for _, _, layer in layers]
+    alike = {kernel.plan: (layer, kernel) for (_, _, layer), kernel in zip(layers, kernels, strict=True)}
+    with full_float32(), ThreadPoolExecutor() as pool:  # each takes its compiler seconds when it is seen first
+        found = pool.map(lambda pair: trouble(*pair), alike.values())
+        problems = dict(zip(alike, found, strict=True))
+    for (parent, name, layer), kernel in zip(layers, kernels, strict=True):
+        if problems[kernel.plan] is None:
+            setattr(parent, name, FusedLayer(layer, kernel))
+    for problem in [problem for problem in problems.values() if problem is not None][:1]:
+        warnings.warn(f"layers are drawn without kernels of ours: {problem}", RuntimeWarning, stacklevel=2)
     return field
 
 
@@ -52,7 +56,7 @@ def trouble(layer: ConvNeXtLayer | FusionLayer, kernel: LayerKernel) -> str | No
     x = torch.randn(batch, rows, columns, kernel.plan.channels, device=device, generator=generator)
     deltas = layer.kernel.deltas
     gops: Tensor | None = None if deltas is None else torch.arange(batch, device=device) % len(deltas)
-    with torch.inference_mode(), full_float32():
+    with torch.inference_mode():
         try:
             drawn = kernel(x, gops)
         except Exception as error:  # of the compiler, which has many, of the driver, or for want of shared memory

@@ -38,6 +38,8 @@ class Blocks:
     """Blocks of weights under way at once, the one worked on included."""
     tile_width: int = 16
     """Pixels of a tile beside each other; a power of two."""
+    registers: int | None = None
+    """A thread has at most this many, so that more tiles are under way at once; None = as many as it likes."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Plan:
     side: int
     """Of the depthwise kernel."""
     skip: Skip
+    grouped: bool
+    """Whether groups of pictures have depthwise kernels of their own."""
     precision: Precision
     pixels: int
     units: int
@@ -126,8 +130,10 @@ def parts(channels: int) -> tuple[int, int]:
 def usual_blocks(channels: int, outgoing: int) -> Blocks:
     """Blocks that fit the 227 KiB of shared memory that a tile has on a GPU of compute capability 9.0."""
     wide = max(channels, outgoing)
+    if wide <= 48:
+        return Blocks(pixels=64, units=32, warps=4, stages=2, registers=128)  # four tiles at once
     if wide <= 96:
-        return Blocks(pixels=64, units=32, warps=4, stages=2)  # three tiles or two at once
+        return Blocks(pixels=64, units=32, warps=4, stages=2, registers=168)  # three
     if wide <= 160:
         return Blocks(pixels=128, units=32, warps=8, stages=2)
     if wide <= 320:
@@ -155,7 +161,7 @@ class LayerKernel:
         if isinstance(layer, ConvNeXtLayer):
             skip = "input" if layer.skip else "none"
         self.plan = plan = Plan(
-            channels, outgoing, hidden, shared.shape[-1], skip, precision,
+            channels, outgoing, hidden, shared.shape[-1], skip, layer.kernel.deltas is not None, precision,
             self.blocks.pixels, self.blocks.units, self.blocks.tile_width,
         )  # fmt: skip
         self._expand = self._stored(layer.expand, (plan.hidden_padded, plan.channels_padded))
@@ -168,7 +174,7 @@ class LayerKernel:
             kernels = torch.cat([shared[None] + layer.kernel.deltas.detach(), kernels])
         taps = kernels.flatten(3).squeeze(2).transpose(1, 2)  # [G, K * K, C]; the last is that of no group
         self._taps = _padded(taps, (taps.shape[1], plan.channels_padded))
-        self._grouped = layer.kernel.deltas is not None
+        self._nobodys = torch.full((1,), len(taps) - 1, device=taps.device)
 
     def _stored(self, matrix: Tensor, shape: tuple[int, int]) -> Tensor:
         full = _padded(matrix.detach(), shape)
@@ -188,15 +194,16 @@ class LayerKernel:
 
         batch, rows, columns, _ = x.shape
         plan, blocks = self.plan, self.blocks
-        if gops is None or not self._grouped:
-            gops = torch.full((batch,), len(self._taps) - 1, device=x.device)
+        if gops is None or not plan.grouped:
+            gops = self._nobodys.expand(batch).contiguous() if plan.grouped else self._nobodys
         result = x.new_empty(batch, rows, columns, plan.outgoing)
         tile_rows = plan.pixels // plan.tile_width
         tiles = batch * -(-rows // tile_rows) * -(-columns // plan.tile_width)
-        layer_kernel[(tiles,)](
-            x.contiguous(), result, self._taps, gops, self._expand, self._project, rows, columns, plan,
-            num_warps=blocks.warps, num_stages=blocks.stages,
-        )  # fmt: skip
+        with torch.cuda.device_of(x):  # type: ignore[no-untyped-call]  # Triton takes the current one
+            layer_kernel[(tiles,)](
+                x.contiguous(), result, self._taps, gops, self._expand, self._project, rows, columns, plan,
+                num_warps=blocks.warps, num_stages=blocks.stages, maxnreg=blocks.registers,
+            )  # fmt: skip
         return result
 
 
