@@ -91,6 +91,9 @@ def test_fields_keep_their_parameters_and_pictures(field, pretend, monkeypatch):
     layers = {id(layer.expand): layer for layer in field.modules() if isinstance(layer, (ConvNeXtLayer, FusionLayer))}
     pretend(_zeros)
     monkeypatch.setattr(fuse, "trouble", lambda layer, kernel: None)
+    monkeypatch.setattr(fuse, "draws_sooner", lambda layer, kernel: False)
+    assert not _fused(fuse.fused(field))
+    monkeypatch.setattr(fuse, "draws_sooner", lambda layer, kernel: True)
     assert fuse.fused(field) is field
     assert len(_fused(field)) == len(layers) > 0
     assert [name for name, _ in field.named_parameters()] == names
@@ -100,6 +103,15 @@ def test_fields_keep_their_parameters_and_pictures(field, pretend, monkeypatch):
     with torch.inference_mode():
         assert not field(frames).planes[0].equal(before[0])  # zeros, as the kernels were told
     assert all(plane.equal(old) for plane, old in zip(field(frames).planes, before, strict=True))  # where it is trained
+
+
+def test_kernels_are_made_when_there_is_enough_to_draw(field, pretend, monkeypatch):
+    pretend(_zeros)
+    monkeypatch.setattr(fuse, "trouble", lambda layer, kernel: None)
+    monkeypatch.setattr(fuse, "draws_sooner", lambda layer, kernel: True)
+    changes = [fuse.fused_in_time(field, 16) for _ in range(20)]
+    assert changes.count(True) == 1 and 16 * changes.index(True) < fuse._WORTH_IT <= 16 * (1 + changes.index(True))
+    assert _fused(field)
 
 
 def test_pictures_too_large_for_a_kernel_are_drawn_by_the_layer():
