@@ -116,6 +116,7 @@ def test_results_come_home_and_finished_tasks_are_skipped(
     assert speed["line"] in (tmp_path / "second" / "summary.txt").read_text()
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo looks at it
 @pytest.mark.parametrize(
     "name",
     ["whole-msnerv", "whole-qsnerv", "whole-tiles", "whole-layer", "whole-resume", "whole-dnerv",
