@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -88,8 +90,9 @@ class Encode(Task):
 
         def tell(event: Event) -> None:
             if isinstance(event, Notice):
-                notices.append(event.message)
-                bench.say(f"  {event.message}")
+                told = sys.exc_info()[0] is not None  # in a line, of what it goes on without
+                notices.append(f"{event.message}\n{traceback.format_exc()}" if told else event.message)
+                bench.say(f"  {notices[-1]}")
 
         road = _Road(job, folder, tell)
         curve = _Curve(folder / "curve.json", len(road.videos[0].source) / road.part.plan.settings.fit.batch)

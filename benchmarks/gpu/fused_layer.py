@@ -147,22 +147,28 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=60.0, metavar="S", help="begin nothing after this time")
     parser.add_argument("--few", action="store_true", help="the usual blocks only")
     options = parser.parse_args()
-    bench = Bench(options.deadline)
+    bench = measured(options.deadline, few=options.few)
+    print("\n" + torch.cuda.get_device_name(), *bench.rows, sep="\n")
+
+
+def measured(deadline_s: float, *, few: bool) -> Bench:
+    """All of it, or with the usual blocks only."""
+    bench = Bench(deadline_s)
     with torch.inference_mode(), full_float32():
         usual = [
             LayerKernel(layers(ConvNeXtLayer, channels, first), precision)
             for precision in _PRECISIONS for _, _, channels in _SHAPES for first in (True, False)
         ]  # fmt: skip
         compiled(usual)
-        print(f"compiled after {options.deadline - (bench.ends - time.monotonic()):.1f} s", flush=True)
+        print(f"compiled after {deadline_s - (bench.ends - time.monotonic()):.1f} s", flush=True)
         for first in (False, True):
             for size in _SHAPES:
                 bench.layer(ConvNeXtLayer, size, first, many=False)
         bench.layer(FusionLayer, _SHAPES[0], first=False, many=False)
-        if not options.few:
+        if not few:
             for size in _SHAPES:
                 bench.layer(ConvNeXtLayer, size, first=False, many=True)
-    print("\n" + torch.cuda.get_device_name(), *bench.rows, sep="\n")
+    return bench
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from benchmarks.gpu.compiled import CompiledStep, GroupsApart
 from benchmarks.gpu.decode_speed import DecodeSpeed
 from benchmarks.gpu.encodes import Encode
 from benchmarks.gpu.fits import BITS_PER_PARAMETER, SUBJECTS
-from benchmarks.gpu.profiles import DecodeProfile, StepProfile, Waits
+from benchmarks.gpu.profiles import DecodeProfile, FusedLayers, StepProfile, Waits
 from benchmarks.gpu.train_speed import WAYS, TrainSpeed
 from benchmarks.gpu.whole import whole_tasks
 
@@ -26,6 +26,7 @@ SITTINGS = {
         "profile-step-1080p",
         "waits-step-1080p",
         "profile-decode-medium",
+        "fused-layers",
         "speed-train-640p-graph-bf16",
         "compiled-step-640p",
         "groups-apart-640p",
@@ -81,6 +82,7 @@ def sitting(name: str) -> list[Task]:
 
 def _steps() -> Iterator[Task]:
     yield StepProfile("profile-step-1080p", "1080p", "eager-bf16")
+    yield FusedLayers("fused-layers")
     yield Waits("waits-step-1080p", "1080p", "eager-bf16")
     yield CompiledStep("compiled-step-640p", "640p")
     yield GroupsApart("groups-apart-640p", "640p")

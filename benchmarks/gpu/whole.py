@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -245,7 +247,8 @@ def hearing(notices: list[str]) -> Callable[[Event], None]:
 
     def hear(event: Event) -> None:
         if isinstance(event, Notice):
-            notices.append(event.message)
+            told = sys.exc_info()[0] is not None  # in a line, of what it goes on without
+            notices.append(f"{event.message}\n{traceback.format_exc()}" if told else event.message)
 
     return hear
 

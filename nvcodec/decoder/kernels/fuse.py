@@ -1,4 +1,4 @@
-"""Which layers of a decoded field are drawn by kernels of ours: where a look shows them to draw the same, and sooner."""
+"""Which layers of a decoded field are drawn by kernels: those that a look shows to draw the same, and sooner."""
 
 from __future__ import annotations
 
