@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,14 +62,18 @@ def _fit(device: torch.device = CPU, way: Way = EAGER, steps: int = 40, **loss: 
 
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("kind", ["fit", "round", "rate", "supervised"])
-def test_a_step_waits_for_nothing(kind: str, apart: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_waits_for_nothing(
+    kind: str, apart: bool, monkeypatch: pytest.MonkeyPatch, unwaited: Callable[[], AbstractContextManager[None]]
+) -> None:
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which knows no such device
     fit = _fit(META, multi_resolution=kind == "supervised", high_frequency=kind == "supervised")
     monkeypatch.setattr(fit.optimiser._adam, "step", lambda: None)  # torch's own; there is none for this device
     fit.grouping.field.groups.apart = apart  # type: ignore[union-attr]
     rounding = Rounding.NONE if kind == "fit" else Rounding.HARD
     frames = torch.zeros(1, dtype=torch.int64, device=META)
-    fit.stepper.take(Kind(rounding, kind == "rate", kind == "supervised", False, apart), frames, frames)
+    with unwaited():
+        fit.stepper.take(Kind(rounding, kind == "rate", kind == "supervised", False, apart), frames, frames)
+        assert torch.stack([fit.stepper.mean_error, fit.stepper.psnr_db, fit.stepper.bits]).device == META
 
 
 def test_steps_of_a_kind_are_recorded_once_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -355,7 +355,7 @@ class Fit:
             errors = self.painter.errors(vector, self.clip, frames)
             in_training = self.frame_errors[frames.start : frames.stop : frames.step]
             known = in_training != NEVER
-            loss_db = torch.where(known, 10 * torch.log10(errors / in_training), 0).sum() / known.sum()
+            loss_db = (10 * torch.log10(errors / in_training)).masked_fill(~known, 0).sum() / known.sum()
             found = torch.stack([errors.mean(), loss_db])
 
         def measured() -> tuple[float, float, float]:

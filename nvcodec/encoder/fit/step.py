@@ -140,4 +140,4 @@ class Stepper:
 
     def _mean_over_frames(self, values: Tensor) -> Tensor:
         drawn = self.frame_errors != NEVER
-        return torch.where(drawn, values, 0).sum() / drawn.sum()
+        return values.masked_fill(~drawn, 0).sum() / drawn.sum()
