@@ -138,7 +138,7 @@ def noise_fit(
     flat = FlatField(plan.model.build(network, plan.geometry(span, stored)).to(device))
     config = settings.fit
     if middle:
-        # fine steps: coarse ones would round the small numbers a network begins with to zeros, and norms of zeros explode
+        # fine steps: others would round the small numbers a network begins with to zeros, whose norms explode
         stages = (Stage("round", 1.0, Rounding.HARD),)
         config = replace(config, rate_from=0.0, first_step_log2=-14.0, stages=stages)
     heard: list[Event] = []
