@@ -49,7 +49,7 @@ _EPOCHS, _TINY_EPOCHS = 6, 2
 _BYTES, _TINY_BYTES = 30_000, 3000
 _STOPPED_AT = 5
 """Questions whether to stop that are answered with no."""
-_LITTLE_BYTES = 48 << 20
+_LITTLE_BYTES = 22 << 20
 _WORST_DB = 8.0
 """Less than that is no picture of the video."""
 
