@@ -19,8 +19,10 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.gops import DepthwiseKernel, GroupedField, Groups
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
 from nvcodec.models.planes import channels_of, cut, resize, unpack
-from nvcodec.models.precision import in_float32
+from nvcodec.models.precision import in_float32, widened
 from nvcodec.models.pyramid import head_channels
+
+_NORM_EPS = 1e-6
 
 
 class MSNeRV(GroupedField):
@@ -300,7 +302,14 @@ def _mlp(x: Tensor, expand: Tensor, project: Tensor) -> Tensor:
 
 def _normalise(x: Tensor) -> Tensor:
     """Layer norm over channels without learned scale or shift, as in HiNeRV."""
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6)
+    if not x.is_cuda:
+        return F.layer_norm(x, x.shape[-1:], eps=_NORM_EPS)
+    # torch's kernel gives every place a block of threads: with the few channels there are here, that was the most
+    # expensive thing in a picture, 14 of 45 ms at 1080p
+    centred = widened(x)
+    centred = centred - centred.mean(-1, keepdim=True)
+    normal: Tensor = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + _NORM_EPS)
+    return normal
 
 
 def _small(shape: tuple[int, ...]) -> nn.Parameter:

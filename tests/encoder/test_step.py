@@ -259,11 +259,11 @@ def test_where_memory_is_short_pictures_are_drawn_in_tiles(
 ) -> None:
     train, whole, notices = Painter.train, [], []
 
-    def train_in_little_memory(self: Painter, *args: Any) -> Any:
+    def train_in_little_memory(self: Painter, *args: Any, **how: Any) -> Any:
         if not self.tiles or self.tiles[0].rows > 8:
             whole.append(len(self.tiles))
             raise torch.OutOfMemoryError("out of memory")
-        return train(self, *args)
+        return train(self, *args, **how)
 
     monkeypatch.setattr(Painter, "train", train_in_little_memory)
     result = encode(tiny_job(video=VideoFormat(192, 128)), on_event=notices.append)
@@ -275,7 +275,7 @@ def test_where_memory_is_short_pictures_are_drawn_in_tiles(
 def test_where_no_tile_is_small_enough_it_says_so(
     tiny_job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(self: Painter, *_: Any) -> Any:
+    def train(self: Painter, *_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError("out of memory")
 
     monkeypatch.setattr(Painter, "train", train)

@@ -187,10 +187,10 @@ class Fit:
         self.recorder.recording = self.painter.way.recorded
 
     def _compile(self, frames: Tensor) -> None:
-        """Have the network compiled for all that will be asked of it; if that fails, do without."""
+        """Have the network compiled as most of the fit will see it; if that fails, do without."""
         self.painter.compile()
         try:
-            for _ in self.grouping.stages():
+            with self.grouping.as_later():
                 self.stepper.rehearse(frames)
         except torch.OutOfMemoryError:
             raise

@@ -95,7 +95,8 @@ class Stepper:
         """
         vector = self.flat.vector
         floats, penalty = self.guide.place(places) if kind.guided else (vector, None)
-        (planes, features), targets = self.painter.train(self.quantiser.apply(floats, kind.rounding), self.clip, frames)
+        rounded = self.quantiser.apply(floats, kind.rounding)
+        (planes, features), targets = self.painter.train(rounded, self.clip, frames, compiled=kind.apart)
         fade = self.dials.fade if kind.fading else None
         loss = self.distortion(planes, targets, features, fade)
         if penalty is not None:
