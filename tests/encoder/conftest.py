@@ -32,8 +32,6 @@ class _NoConstants(TorchFunctionMode):
         made = func(*args, **(kwargs or {}))
         if func in (torch.tensor, torch.as_tensor, torch.Tensor.new_tensor):
             assert made.device != DEVICE, f"{func} copies to the device"
-        if func in (torch.where, torch.Tensor.where):
-            assert all(isinstance(each, Tensor) for each in args), "where copies a number to the device"
         if func is torch.Tensor.__setitem__:
             _, index, value = args
             chosen = any(isinstance(leaf, Tensor) for leaf in tree_leaves(index))

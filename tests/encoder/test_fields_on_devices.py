@@ -157,8 +157,6 @@ def test_the_guard_notices_what_would_wait(unwaited: Unwaited) -> None:
         lambda: x.cpu(),
         lambda: x[x > 0],
         lambda: bool((x > 0).any()),
-        lambda: torch.where(x > 0, x, 0),
-        lambda: torch.where(x > 0, 1, 2),
         lambda: x.__setitem__(numbers.to(DEVICE, non_blocking=True), 0.5),
     ]
     with unwaited():

@@ -21,8 +21,6 @@ class Quantiser:
         self.flat = flat
         device = flat.vector.device
         self.log2_steps = torch.where(flat.is_offset, 0.0, first_step_log2).requires_grad_()
-        # made once: a number of the host becomes a tensor by a copy, which a recorded step would repeat from where the
-        # number no longer is
         self._finest = torch.where(flat.is_offset, -MAX_OFFSET, MIN_STEP_CODE + MAX_OFFSET) / CODES_PER_OCTAVE
         self._none = torch.zeros(1, device=device)
         self._sizes = torch.tensor(flat.sizes, dtype=torch.float32, device=device)
