@@ -1,21 +1,21 @@
-"""Which layers of a decoded field are drawn by kernels: those that a look shows to draw the same, and sooner."""
+"""What of a decoded field is drawn by kernels, and by which: those that a look shows to draw the same, and sooner."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.util import find_spec
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from nvcodec.decoder.kernels.layer import FusedLayer, LayerKernel
+from nvcodec.decoder.kernels.candidates import Kernel, Part, parts_of
 from nvcodec.decoder.render import full_float32
-from nvcodec.models.msnerv import ConvNeXtLayer, FusionLayer
 
 Field = TypeVar("Field", bound=nn.Module)
 
@@ -23,7 +23,8 @@ _MOST_APART = 1e-4
 """In units of the largest sample. A code value is 4e-3 of white at 8 bits and 1e-3 at 10."""
 _WORTH_IT = 200
 """Pictures after which their compiler may take its seconds: as many as it would take to draw about so many."""
-_TIMED_PLACES, _TIMES = 1 << 19, 5
+_TIMED_VALUES, _TIMES = 1 << 26, 5
+"""Of the most that is there at once without a kernel, 256 MiB; and how often that is drawn."""
 _LOOK = (2, 11, 19)
 """Pictures, rows and columns that are drawn both ways: several tiles, and borders through them."""
 
@@ -47,57 +48,64 @@ def fused_in_time(field: nn.Module, pictures: int) -> bool:
 
 
 def fused(field: Field) -> Field:
-    """Have layers of a field drawn by one kernel each, in place, where it is on a GPU that can.
+    """Have layers, beginnings of blocks and the head of a field drawn by one kernel each, in place, on a GPU that can.
 
-    Parameters keep their names. A kernel that does not draw what its layer draws, or does not run, is not used, and
-    that is warned of; where it draws later than its layer, or Triton is missing, nothing is said.
+    Parameters keep their names. Of the kernels that draw what is drawn without them, the quickest is used. Where there
+    is none, since all draw something else or do not run, that is warned of; where they draw later than without them, or
+    Triton is missing, nothing is said.
 
     Args:
         field: In evaluation mode, with its decoded parameters, which must not change from now on.
     """
-    layers = list(_layers(field))
-    if not layers or not can_run(layers[0][2].expand.device):
+    parts = parts_of(field)
+    if not parts or not can_run(parts[0].device):
         return field
-    kernels = [LayerKernel(layer) for _, _, layer in layers]
-    alike = {kernel.plan: (layer, kernel) for (_, _, layer), kernel in zip(layers, kernels, strict=True)}
+    alike = {part.key: part for part in parts}
+    best: dict[Hashable, int | None] = {}
+    problems: list[str] = []
     with full_float32(), ThreadPoolExecutor() as pool:  # each takes its compiler seconds when it is seen first
-        found = pool.map(lambda pair: trouble(*pair), alike.values())
-        problems = dict(zip(alike, found, strict=True))
-    sooner = {plan: problems[plan] is None and draws_sooner(*pair) for plan, pair in alike.items()}
-    for (parent, name, layer), kernel in zip(layers, kernels, strict=True):
-        if sooner[kernel.plan]:
-            setattr(parent, name, FusedLayer(layer, kernel))
-    for problem in [problem for problem in problems.values() if problem is not None][:1]:
-        warnings.warn(f"layers are drawn without kernels of ours: {problem}", RuntimeWarning, stacklevel=2)
+        looks = {key: [pool.submit(trouble, part, kernel) for kernel in part.kernels] for key, part in alike.items()}
+        found = {key: [look.result() for look in each] for key, each in looks.items()}
+    for key, part in alike.items():
+        good = [number for number, problem in enumerate(found[key]) if problem is None]
+        best[key] = quickest(part, good) if good else None
+        problems += [] if good else [str(found[key][0])]
+    for part in parts:
+        number = best[part.key]
+        if number is not None:
+            part.put(part.kernels[number])
+    if problems:
+        warnings.warn(f"layers are drawn without kernels of ours: {problems[0]}", RuntimeWarning, stacklevel=2)
     return field
 
 
-def trouble(layer: ConvNeXtLayer | FusionLayer, kernel: LayerKernel) -> str | None:
+def trouble(part: Part, kernel: Kernel) -> str | None:
     """What is wrong with a kernel, found by drawing noise both ways; None: nothing."""
     batch, rows, columns = _LOOK
-    device = layer.expand.device
-    generator = torch.Generator(device).manual_seed(1)
-    x = torch.randn(batch, rows, columns, kernel.plan.channels, device=device, generator=generator)
-    deltas = layer.kernel.deltas
-    gops: Tensor | None = None if deltas is None else torch.arange(batch, device=device) % len(deltas)
+    generator = torch.Generator(part.device).manual_seed(1)
+    x = torch.randn(batch, rows, columns, part.channels, device=part.device, generator=generator)
+    beside = part.beside(batch)
     with torch.inference_mode():
         try:
-            drawn = kernel(x, gops)
+            drawn = kernel(x, *beside)
         except Exception as error:  # of the compiler, which has many, of the driver, or for want of shared memory
             return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        expected = layer(x, gops)
+        expected = part.draw(x, *beside)
         apart, largest = float((drawn - expected).abs().max()), float(expected.abs().max())
     if not apart <= _MOST_APART * largest:  # or not a number
         return f"samples are {apart:.3g} apart where the largest is {largest:.3g}"
     return None
 
 
-def draws_sooner(layer: ConvNeXtLayer | FusionLayer, kernel: LayerKernel) -> bool:
-    """Whether a kernel takes less time than its layer, for features of a large picture."""
-    side = math.isqrt(_TIMED_PLACES)
-    x = torch.randn(1, side, side, kernel.plan.channels, device=layer.expand.device)
+def quickest(part: Part, good: Sequence[int]) -> int | None:
+    """Which of some of its kernels draws a part of a large picture in the least time; None: it is sooner without."""
+    side = math.isqrt(_TIMED_VALUES // (part.channels * part.growth))
+    x = torch.randn(1, side, side, part.channels, device=part.device)
+    beside = part.beside(1)
     with torch.inference_mode(), full_float32():
-        return _milliseconds(lambda: kernel(x, None)) < _milliseconds(lambda: layer(x, None))
+        times = {number: _milliseconds(partial(part.kernels[number], x, *beside)) for number in good}
+        best = min(good, key=times.__getitem__)
+        return best if times[best] < _milliseconds(partial(part.draw, x, *beside)) else None
 
 
 def _milliseconds(draw: Callable[[], object]) -> float:
@@ -112,13 +120,6 @@ def _milliseconds(draw: Callable[[], object]) -> float:
         end.synchronize()
         times.append(float(start.elapsed_time(end)))
     return min(times)
-
-
-def _layers(field: nn.Module) -> Iterator[tuple[nn.Module, str, ConvNeXtLayer | FusionLayer]]:
-    for parent in list(field.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, (ConvNeXtLayer, FusionLayer)):
-                yield parent, name, child
 
 
 def can_run(device: torch.device) -> bool:

@@ -6,7 +6,7 @@ tensor cores of a GPU take three such products in less time than its other units
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -127,18 +127,22 @@ def parts(channels: int) -> tuple[int, int]:
     return main, max(16, 1 << (rest - 1).bit_length()) if rest > 0 else 0
 
 
-def usual_blocks(channels: int, outgoing: int) -> Blocks:
-    """Blocks that fit the 227 KiB of shared memory that a tile has on a GPU of compute capability 9.0."""
+def likely_blocks(channels: int, outgoing: int) -> list[Blocks]:
+    """Blocks of which one is the quickest on most GPUs, the one for 227 KiB of shared memory for a tile first."""
     wide = max(channels, outgoing)
     if wide <= 48:
-        return Blocks(pixels=64, units=32, warps=4, stages=2, registers=128)  # four tiles at once
+        usual = Blocks(pixels=64, units=32, warps=4, stages=2, registers=128)  # four tiles at once
+        return [usual, replace(usual, registers=168), replace(usual, pixels=128, units=64, warps=8, registers=None)]
     if wide <= 96:
-        return Blocks(pixels=64, units=32, warps=4, stages=2, registers=168)  # three
+        usual = Blocks(pixels=64, units=32, warps=4, stages=2, registers=168)  # three
+        return [usual, replace(usual, registers=None), replace(usual, pixels=128, units=64, warps=8, registers=None)]
     if wide <= 160:
-        return Blocks(pixels=128, units=32, warps=8, stages=2)
+        usual = Blocks(pixels=128, units=32, warps=8, stages=2)
+        return [usual, replace(usual, pixels=64), replace(usual, units=16)]
     if wide <= 320:
-        return Blocks(pixels=64, units=32, warps=8, stages=2)
-    return Blocks(pixels=64, units=16, warps=8, stages=1)
+        usual = Blocks(pixels=64, units=32, warps=8, stages=2)
+        return [usual, replace(usual, units=16), replace(usual, units=16, stages=1)]
+    return [Blocks(pixels=64, units=16, warps=8, stages=1)]
 
 
 class LayerKernel:
@@ -147,7 +151,7 @@ class LayerKernel:
     Args:
         layer: What is drawn; its parameters are copied, and must not change afterwards.
         precision: How products are made.
-        blocks: How work is cut; None = as usual for this width.
+        blocks: How work is cut; None = the first of the likely ones.
     """
 
     def __init__(
@@ -156,7 +160,7 @@ class LayerKernel:
         shared = layer.kernel.shared.detach()  # [C, 1, K, K]
         hidden, channels = layer.expand.shape
         outgoing = layer.project.shape[0]
-        self.blocks = blocks or usual_blocks(channels, outgoing)
+        self.blocks = blocks or likely_blocks(channels, outgoing)[0]
         skip: Skip = "convolved"
         if isinstance(layer, ConvNeXtLayer):
             skip = "input" if layer.skip else "none"
