@@ -17,7 +17,10 @@ from nvcodec.decoder.kernels.entry import EntryKernel, FusedBlock
 from nvcodec.decoder.kernels.head import FusedHead, HeadKernel
 from nvcodec.decoder.kernels.layer import Blocks, FusedLayer, LayerKernel, likely_blocks, parts
 from nvcodec.decoder.session import Session
-from nvcodec.models.msnerv import Block, Conv3x3, ConvNeXtLayer, FusionLayer
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.msnerv import Block, Conv3x3, ConvNeXtLayer, MSNeRV
+from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig, Upsampling
+from nvcodec.types import ChromaFormat
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="Triton comes with torch on Linux where there is CUDA")
@@ -39,8 +42,19 @@ def test_channels_are_cut_in_two_blocks(channels):
 
 
 @pytest.fixture
-def field(coded):
-    return Session(coded()).field(0)
+def field():
+    """As presets have it: of bilinear upsampling alone."""
+    torch.manual_seed(0)
+    config = MSNeRVConfig(
+        (2, 2), (8, 6), (1, 2), (2, 2), (GridLevel(2, 1, 2),), upsampling=Upsampling.BILINEAR, fusion=False
+    )
+    return MSNeRV(config, FieldGeometry(8, 48, 64, ChromaFormat.YUV444)).eval()
+
+
+def test_upsampling_of_other_kinds_stays(coded):
+    field = Session(coded()).field(0)
+    assert field.blocks[0].upsample.kernel is not None
+    assert not [part for part in parts_of(field) if isinstance(part.kernels[0], EntryKernel)]
 
 
 @pytest.fixture
@@ -50,7 +64,9 @@ def pretend(monkeypatch):
     def pretend(draw):
         monkeypatch.setattr(fuse, "can_run", lambda device: True)
         monkeypatch.setattr(LayerKernel, "__call__", lambda kernel, x, _: draw(kernel, x, 1, kernel.plan.outgoing))
-        monkeypatch.setattr(EntryKernel, "__call__", lambda kernel, x, _: draw(kernel, x, kernel.plan.stride, x.shape[3]))
+        monkeypatch.setattr(
+            EntryKernel, "__call__", lambda kernel, x, _: draw(kernel, x, kernel.plan.stride, x.shape[3])
+        )
         monkeypatch.setattr(HeadKernel, "__call__", lambda kernel, x: draw(kernel, x, 1, kernel.plan.outgoing))
 
     return pretend
@@ -92,7 +108,7 @@ def _expected(field):
     """What may be drawn by kernels in a field."""
     return [
         module for module in field.modules()
-        if isinstance(module, (ConvNeXtLayer, FusionLayer, Block)) or (isinstance(module, Conv3x3) and len(module.bias) <= 16)
+        if isinstance(module, (ConvNeXtLayer, Block)) or (isinstance(module, Conv3x3) and len(module.bias) <= 16)
     ]  # fmt: skip
 
 

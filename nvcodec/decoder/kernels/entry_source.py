@@ -1,4 +1,4 @@
-"""What a block begins with as one kernel, in Triton: norm, bilinear upsampling, and the encoding of the place in a cell.
+"""What a block begins with as one kernel, in Triton: norm, bilinear upsampling, and an encoding of places in a cell.
 
 Between four neighbours lie as many samples of the result as an upsampled cell has, and all are mixed from these four.
 A program makes those of a few such gaps, with all their channels; around the picture, gaps reach over its border, where
