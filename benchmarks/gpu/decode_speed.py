@@ -52,15 +52,9 @@ class DecodeSpeed(Task):
         frames = 4 if bench.tiny else self.frames
         reader = VideoReader(self.file(bench.tiny, frames), device=bench.device, batch=self.batch)
         list(reader.frames(range(min(frames, 4))))  # decodes the parameters, and warms up
-        seconds = []
-        for _ in range(_ROUNDS):
-            began = time.perf_counter()
-            for _ in reader.frames():
-                pass
-            seconds.append(time.perf_counter() - began)
+        fps = _fps(reader, frames)
         field = reader.session.field(0, reader.device)
         batch = self.batch or default_batch(reader.session.config.drawing_bytes(field.geometry), reader.device)
-        fps = frames / statistics.median(seconds)
         drawn_fps = self._drawn_fps(bench, reader, batch, frames)
         entropy_s = reader.session.entropy_s
         line = f"{fps:.1f} fps (drawing alone {drawn_fps:.1f}), batch {batch}, entropy decoding {entropy_s:.2f} s"
@@ -84,7 +78,8 @@ class DecodeSpeed(Task):
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always", RuntimeWarning)
                 fused(reader.session.field(0, reader.device))
-            fps = self._drawn_fps(bench, reader, batch, frames)
+            list(reader.frames(range(min(frames, 4))))
+            fps, drawn_fps = _fps(reader, frames), self._drawn_fps(bench, reader, batch, frames)
         except Exception:
             return {
                 "status": FAILED,
@@ -93,8 +88,9 @@ class DecodeSpeed(Task):
             }
         messages = [str(warning.message) for warning in told]
         return {
-            "line": "; ".join([line, f"with the kernel for layers drawing alone {fps:.1f}", *messages]),
-            "fused_drawn_fps": fps,
+            "line": "; ".join([line, f"with kernels {fps:.1f} fps (drawing alone {drawn_fps:.1f})", *messages]),
+            "fused_fps": fps,
+            "fused_drawn_fps": drawn_fps,
             "warnings": messages,
         }
 
@@ -134,6 +130,17 @@ class DecodeSpeed(Task):
             ModelId.MSNERV, Domain.YUV420, (StreamHeader(video, frames),), network.to_bytes()
         )  # fmt: skip
         return write_container(header, [BaseSegment(0, 0, frames, encode_tensors(tensors))])
+
+
+def _fps(reader: VideoReader, frames: int) -> float:
+    """From the open file to code values in memory."""
+    seconds = []
+    for _ in range(_ROUNDS):
+        began = time.perf_counter()
+        for _ in reader.frames():
+            pass
+        seconds.append(time.perf_counter() - began)
+    return frames / statistics.median(seconds)
 
 
 def _wait(bench: Bench) -> None:
