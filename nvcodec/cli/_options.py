@@ -177,21 +177,26 @@ def raw_options() -> Callable[[_Function], _Function]:
     return fields_of(EncodeOptions, "size", "fps", "pix_fmt")
 
 
-def output_options(*, progress: bool = True) -> Callable[[_Function], _Function]:
-    """What most commands can be told of their output.
+def output_options(*, progress: bool = True, overwrite: bool = True) -> Callable[[_Function], _Function]:
+    """What commands can be told of their output: all of them ``--json``, ``-v`` and ``-q``.
 
     ``overwrite`` is a parameter of the command; the others set the :class:`Terminal`.
+
+    Args:
+        progress: Whether it takes time.
+        overwrite: Whether it writes files.
     """
     kind = choice("auto", "bar", "plain", "json", "none")
     shown = [
         option("--progress", group="Output", type=kind, default="auto", expose_value=False, callback=_set("progress"),
                help="Progress on stderr; auto = bar on a terminal, else plain lines.  [default: auto]")
     ]  # fmt: skip
+    replacing = option("-y", "--overwrite", group="Output", is_flag=True, help="Replace an existing output file.")
     return _stacked(
         option("--json", group="Output", is_flag=True, expose_value=False, callback=_set("as_json"),
                help="Print one JSON result on stdout when done."),
         *(shown if progress else ()),
-        option("-y", "--overwrite", group="Output", is_flag=True, help="Replace an existing output file."),
+        *((replacing,) if overwrite else ()),
         option("-v", "--verbose", group="Output", count=True, expose_value=False, is_eager=True,
                callback=_set("verbose"), help="More detail; -vv also shows library logs."),
         option("-q", "--quiet", group="Output", is_flag=True, expose_value=False, is_eager=True,

@@ -83,12 +83,17 @@ def cli() -> None:
     """A neural video codec: videos become small networks, networks become files, files become videos again."""
 
 
+def _wants_json(words: Sequence[str]) -> bool:
+    """Whether JSON is asked for, as far as can be told of words that nobody has understood yet, and may be mistakes."""
+    return "--json" in words[: words.index("--") if "--" in words else None]
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``nvc``, the console entry point."""
     fill_closed()
     use_utf8()
-    terminal = Terminal()
     words = list(sys.argv[1:] if arguments is None else arguments)
+    terminal = Terminal(as_json=_wants_json(words))
 
     def command() -> int | None:
         # not cli.main(), which has its own idea of broken pipes
