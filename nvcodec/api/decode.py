@@ -17,7 +17,7 @@ from nvcodec.color import converted
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.container import Limits
 from nvcodec.decoder.notices import notices
-from nvcodec.decoder.opening import check_layers, pick_device, read_bitstream, stream_number
+from nvcodec.decoder.opening import called, check_layers, pick_device, read_bitstream, stream_number
 from nvcodec.decoder.previews import check_scale
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
@@ -25,7 +25,6 @@ from nvcodec.decoder.shrink import shrunk_format
 from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming, quoted
 from nvcodec.io.output import check_apart
 from nvcodec.io.sink import VideoSink, open_sink
-from nvcodec.io.standard import standard_input
 from nvcodec.types import NOTHING_SAID, Time
 
 if TYPE_CHECKING:
@@ -312,8 +311,7 @@ def _opened(source: str | Path | bytes | Session, limits: Limits | None) -> tupl
     """What messages call a bitstream, and its session; without torch, so that mistakes are reported at once."""
     if isinstance(source, Session):
         return UNNAMED, source
-    name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
-    data = read_bitstream(standard_input() if source in ("-", Path("-")) else source)
+    name, data = called(source), read_bitstream(source)
     with naming(name):
         return name, probe(data, limits=limits).session
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from io import BufferedReader
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.info import probe
 from nvcodec.color import yuv_format
 from nvcodec.config.options import EvalOptions, changed
 from nvcodec.container.ids import SIGNATURE
+from nvcodec.decoder.opening import called
 from nvcodec.decoder.reader import VideoReader
+from nvcodec.decoder.session import Session
 from nvcodec.errors import InputError, UsageError, naming
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
 from nvcodec.io.geometry import describe, parse_name, pixel_format_of
 from nvcodec.io.mask import open_mask
 from nvcodec.io.source import open_source
+from nvcodec.io.standard import standard_input
 from nvcodec.io.y4m import MAGIC
 from nvcodec.metrics.masked import MaskedMeasurement
 from nvcodec.metrics.measure import Measurement, in_common, in_planes_of, measure, with_nulls
@@ -92,6 +95,8 @@ class _Side:
     """Whether it could say what its code values mean; raw video cannot."""
     notices: Sequence[str] = ()
     """What was chosen, turned or left out; complete when all pictures were read."""
+    session: Session | None = None
+    """Of a bitstream."""
 
 
 def evaluate(
@@ -137,7 +142,7 @@ def evaluate(
             on_notice(f"warning: {test} and {reference} differ in {unlike}; code values are compared as they are")
         if vmaf:
             check_vmaf_size(source.format)
-        if asked.threads is not None and (ms_ssim or is_bitstream(test)):
+        if asked.threads is not None and (ms_ssim or drawn.session is not None):
             import torch
 
             torch.set_num_threads(asked.threads)
@@ -156,12 +161,12 @@ def evaluate(
             for notice in side.notices:
                 on_notice(f"{path}: {notice}")
         quality.masked = None if masked is None else masked.result()
-    size_bytes = _compressed_bytes(Path(test))
+    size_bytes = _compressed_bytes(Path(test)) if drawn.session is None else drawn.session.size
     total = quality.frames if drawn.total is None and asked.frames is None and at == 0 else drawn.total
     bpp = None
     if size_bytes is not None and total is not None:
         samples = drawn.format.width * drawn.format.height * total
-        bpp = probe(test).bpp if is_bitstream(test) else 8 * size_bytes / samples
+        bpp = 8 * size_bytes / samples if drawn.session is None else drawn.session.bpp
     return Evaluation(str(reference), str(test), quality, size_bytes, bpp, ms_ssim, scores)
 
 
@@ -200,7 +205,8 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
                 "Frames count from 0. Lower --seek or --frames.",
             )
         origin = f"geometry {describe(reader.format)} (from the bitstream)"
-        return _Side(_named(reader.frames(wanted), str(path)), reader.format, origin, len(wanted), len(reader))
+        pictures = _named(reader.frames(wanted), called(path))
+        return _Side(pictures, reader.format, origin, len(wanted), len(reader), session=reader.session)
     inherited = False
     raw = Path(path).suffix.lower() in (".yuv", ".raw")
     if like is not None and raw:
@@ -232,7 +238,10 @@ def _named(pictures: Iterator[Planes], file: str) -> Iterator[Planes]:
 
 
 def is_bitstream(path: str | Path) -> bool:
-    """Whether a file is one of ours, by its first bytes or, where those are damaged, by its name."""
+    """Whether a file, or standard input, is one of ours, by its first bytes or, where those are damaged, its name."""
+    if str(path) == "-":
+        stream = standard_input()
+        return isinstance(stream, BufferedReader) and stream.peek(len(SIGNATURE)).startswith(SIGNATURE)
     try:
         with open(path, "rb") as file:
             return file.read(len(SIGNATURE)) == SIGNATURE or Path(path).suffix.lower() == ".nvc"
