@@ -116,9 +116,7 @@ class KindType(click.ParamType):  # type: ignore[type-arg]
         """The words there are, where they are few."""
         return f"[{'|'.join(self.kind.choices)}]" if self.kind.choices else None
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[str]]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
         """What a shell may fill in: the words there are, or names of files."""
         if self.kind is kinds.PATH:
             return [CompletionItem(incomplete, type="file")]

@@ -51,9 +51,7 @@ _MATRICES = {
 @options.output_options(progress=False, overwrite=False)
 # fmt: on
 @click.pass_context
-def command(
-    ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: bool, check: bool, cite: bool
-) -> None:
+def command(ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: bool, check: bool, cite: bool) -> None:
     """Show what a bitstream holds, without decoding it.
 
     BITSTREAM is an .nvc file or '-' for stdin; of several, --json prints a list.

@@ -27,7 +27,8 @@ from nvcodec.encoder.fit.fit import StopRequested
 from nvcodec.encoder.fit.schedule import Deadline
 from nvcodec.encoder.footage.read import SourceVideo, digest_of, read_again, read_videos
 from nvcodec.encoder.parts.part import Context, Fitted, Network, Part, new_part
-from nvcodec.encoder.plan.layer import check_base, make_layer_plan
+from nvcodec.encoder.plan.floor import check_room, least_bytes
+from nvcodec.encoder.plan.layer import check_base, least_layer_bytes, make_layer_plan
 from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan, make_plan
 from nvcodec.encoder.previews.preview import size_bytes
@@ -117,7 +118,9 @@ class _Opened:
 
 def _open_new(job: Job, overwrite: bool) -> _Opened:
     videos = read_videos(job)
-    plan = make_plan([(video.source.format, len(video.source)) for video in videos], job.options)
+    sizes = [(video.source.format, len(video.source)) for video in videos]
+    plan = make_plan(sizes, job.options)
+    check_room(job.target, least_bytes(plan, sizes, [video.source.is_flat for video in videos]), sizes)
     file = NewFile(job, plan, videos, overwrite)
     return _Opened(videos, plan, file, ROWS[plan.model.name].part, digest_of(videos))
 
@@ -131,6 +134,7 @@ def _open_base(job: Job, overwrite: bool) -> _Opened:
         check_appendable(session.container, data)
     check_base(session, job.base)
     videos, plan = read_again(job, session.stream(0).format, len(base)), make_layer_plan(session, job.options)
+    check_room(job.target, least_layer_bytes(session), [(session.stream(0).format, len(base))])
     file = LayeredFile(job, plan, data, session, overwrite)
     return _Opened(videos, plan, file, _LAYER_PART, digest_of(videos, data), base)
 

@@ -80,7 +80,7 @@ def test_wide_samples_are_paid_for(tiny_job: JobMaker, moving: Moving) -> None:
     assert encode(job).bytes <= 1500
 
 
-@pytest.mark.parametrize(("size", "segment"), [(100, None), (100, 2), (360, None)])
+@pytest.mark.parametrize(("size", "segment"), [(300, None), (500, 2), (360, None)])
 def test_a_size_out_of_reach(tiny_job: JobMaker, size: int, segment: int | None) -> None:
     job = tiny_job(TargetKind.SIZE, size, segment=segment)
     result = encode(job)

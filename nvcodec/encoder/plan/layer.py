@@ -8,6 +8,7 @@ from nvcodec.config.fit import Settings
 from nvcodec.config.options import EncodeOptions
 from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.decoder.session import Session
+from nvcodec.encoder.plan.floor import LEAST_BITS
 from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan, Span
 from nvcodec.encoder.plan.sizing import Shape, schedule_steps
@@ -65,6 +66,19 @@ def plan_layer(base: Pyramid, geometry: FieldGeometry, parameters: int) -> EENCo
 def parameters_for(payload_bytes: int) -> int:
     """Size of the network for a payload."""
     return max(1, round(8 * payload_bytes / _BITS_PER_PARAMETER))
+
+
+def least_layer_bytes(session: Session) -> int:
+    """Bytes without which one more layer adds nothing: those of the smallest networks there are."""
+    longest = session.geometry(max(session.container.segments, key=lambda segment: segment.frames))
+    total = 0
+    for segment in session.container.segments:
+        geometry = session.geometry(segment)
+        base, widest = session.config.pyramid(geometry), session.config.pyramid(longest)
+        assert base is not None and widest is not None
+        specs = plan_layer(widest, longest, 1).tensor_specs(geometry, base)
+        total += LEAST_BITS * sum(spec.size for spec in specs) // 8
+    return total
 
 
 def check_base(session: Session, path: str) -> None:
