@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.checks import check, check_inputs, check_resumable, settled, videos_of
+from nvcodec.api.checks import check, check_bitstream, check_inputs, check_resumable, settled, videos_of
 from nvcodec.api.info import probe
 from nvcodec.config.job import Job
 from nvcodec.config.options import PRESETS, EncodeOptions, changed
@@ -90,7 +90,7 @@ def add_layer(
     if work_dir is not None:
         check_resumable(job)
     if output is not None:
-        check_output(job.output, overwrite, (str(bitstream), *job.read))
+        check_bitstream(job.output, overwrite, (str(bitstream), *job.read))
     info = probe(bitstream)
     check_base(info.session, str(bitstream))
     if "mask" in info.metadata:
@@ -195,7 +195,7 @@ def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False
         UnsupportedError: It needs something this version does not have.
         UsageError: It has no such layer; or the output exists or cannot be written.
     """
-    check_output(output, overwrite, [path])
+    check_bitstream(output, overwrite, [path], ".nvcl")
     with naming(called(path)):
         container = read_container(read_bitstream(path))
     if not 1 <= layer <= container.layers:
@@ -217,7 +217,7 @@ def _changed(
         _check_changeable(path)
         check_apart([target], inputs if output is not None else ())
     else:
-        check_output(target, overwrite, [path, *inputs])
+        check_bitstream(target, overwrite, [path, *inputs])
     with exclusive(target), naming(called(path)):
         old = read_bitstream(path)
         keep, tail = change(old)

@@ -7,13 +7,13 @@ from math import ceil, floor, log10
 
 from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.encoder.plan.plan import Plan, network_of
+from nvcodec.encoder.plan.size_dnerv import key_frames
 from nvcodec.errors import UsageError
 from nvcodec.models.config import FieldConfig
-from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import VideoFormat
 
-LEAST_BITS = 1
+_LEAST_BITS = 1
 """Of each parameter of the smallest network: with less, hardly any is left that is not 0, and nothing is drawn."""
 _KEY_FRAME_BYTES = 32
 """Headers of a key frame, and little else."""
@@ -39,15 +39,14 @@ def least_bytes(plan: Plan, videos: Sequence[tuple[VideoFormat, int]], flat: Seq
     if plan.model.settings.keyed:
         whole = FieldGeometry(frames, format.height, format.width, format.chroma)
         network = network_of(plan.preset, whole, 1, plan.settings, pinned=False)
-        assert isinstance(network, DNeRVConfig)
-        return _KEY_FRAME_BYTES * sum(len(network.key_times(span.frames)) for span in plan.spans)
+        return _KEY_FRAME_BYTES * sum(key_frames(network, span.frames) for span in plan.spans)
     longest = max(plan.spans, key=lambda span: span.frames)
     smallest = network_of(plan.preset, plan.geometry(longest, format), 1, plan.settings, pinned=False)
     assert isinstance(smallest, FieldConfig)
     sizes = {
         span.frames: sum(s.size for s in smallest.tensor_specs(plan.geometry(span, format))) for span in plan.spans
     }
-    return sum(LEAST_BITS * sizes[span.frames] // 8 for span in plan.spans if not flat[span.stream])
+    return sum(_LEAST_BITS * sizes[span.frames] // 8 for span in plan.spans if not flat[span.stream])
 
 
 def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoFormat, int]]) -> None:
