@@ -24,6 +24,7 @@ from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk_format
 from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming, quoted
 from nvcodec.io.output import check_apart
+from nvcodec.io.saying import plural
 from nvcodec.io.sink import VideoSink, open_sink
 from nvcodec.types import NOTHING_SAID, Time
 
@@ -334,7 +335,7 @@ def _frame_range(name: str, total: int, asked: DecodeOptions) -> range:
     if not wanted or wanted[-1] >= total:
         last = seek if not wanted else wanted[-1]
         raise InputError(
-            f"{name} holds {total} frame{'' if total == 1 else 's'}, but frame {last} was asked for",
+            f"{name} holds {plural(total, 'frame')}, but frame {last} was asked for",
             "Frames count from 0. Lower --seek or --frames.",
         )
     return wanted

@@ -21,6 +21,7 @@ from nvcodec.encoder.resume.work_folder import check_work_dir
 from nvcodec.errors import UsageError, naming
 from nvcodec.io.output import check_apart, check_output, file_for, place_of
 from nvcodec.io.replace import exclusive, replace_with
+from nvcodec.io.saying import plural
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -145,7 +146,7 @@ def strip(
     def change(old: bytes) -> tuple[int, bytes]:
         held = read_container(old).layers
         if layers is not None and layers > held:
-            counted = f"{held} enhancement layer{'' if held == 1 else 's'}"
+            counted = plural(held, "enhancement layer")
             raise UsageError(f"{path} has {counted}; {layers} cannot be kept", "See:  nvc info")
         kept = old if layers is None else stripped(old, layers)
         if not drop_previews:

@@ -115,7 +115,7 @@ def _rate(info: Info) -> str:
     fps = info.streams[0].format.fps
     if fps is None:
         return ""
-    return f", {float(8 * info.bytes * fps / info.frames / 1000):.4g} kb/s"
+    return f", {_format.bit_rate(float(8 * info.bytes * fps / info.frames))}"
 
 
 def _pictures(info: Info) -> str:
@@ -195,7 +195,7 @@ def _previews(info: Info) -> str:
     sizes = []
     for divisor, preview in info.previews.items():
         of = "" if preview.segments == len(info.segments) else f" for {plural(preview.segments, 'segment')}"
-        sizes.append(f"1/{divisor}{of} {preview.bytes:,} bytes")
+        sizes.append(f"1/{divisor}{of} {plural(preview.bytes, 'byte')}")
     return ", ".join(sizes) + (", and smaller" if sizes and 8 not in info.previews else "")
 
 

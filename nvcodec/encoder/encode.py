@@ -223,6 +223,7 @@ class _Encode:
         if done:
             fitted = part.finished(done)
             self._forecast(part, part.probe())
+            self._tell(f"going on: what was finished is kept{self._of_parts(index)}")
         else:
             fitted = self._fit(part)
         for problem in fitted.chunks.problems:
@@ -242,6 +243,7 @@ class _Encode:
         self._forecast(part, step_s)
         if state:
             part.load(state)
+            self._tell(f"going on from step {part.budget.done_steps:,}{self._of_parts(part.index)}")
         autosave, count = Autosave(self.checkpoint, part.index, part.state, self.on_event), len(self.plan.parts)
 
         def tick(event: Event) -> None:
@@ -327,6 +329,10 @@ class _Encode:
         )
         if part.note is not None:
             self._tell(part.note)
+
+    def _of_parts(self, index: int) -> str:
+        """Which of several fits is meant."""
+        return f", fit {index + 1} of {len(self.plan.parts)}" if len(self.plan.parts) > 1 else ""
 
     def _stopped_early(self) -> InterruptedEncodeError:
         if self.checkpoint is not None and self.fitted:

@@ -20,6 +20,7 @@ from nvcodec.errors import InputError, UsageError, naming
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
 from nvcodec.io.geometry import describe, parse_name, pixel_format_of
 from nvcodec.io.mask import open_mask
+from nvcodec.io.saying import plural
 from nvcodec.io.source import open_source
 from nvcodec.io.standard import standard_input
 from nvcodec.io.y4m import MAGIC
@@ -185,7 +186,7 @@ def _measured(
     for expected, found in zip_longest(source.pictures, drawn.pictures):
         if expected is None or found is None:
             longer, shorter = (test, reference) if expected is None else (reference, test)
-            raise InputError(f"{shorter} ends after {quality.frames} frames, {longer} does not", _LENGTH_HINT)
+            raise InputError(f"{shorter} ends after {plural(quality.frames, 'frame')}, {longer} does not", _LENGTH_HINT)
         quality.per_frame += measure([expected], source.format, [found], drawn.format, ms_ssim=ms_ssim).per_frame
         if masked is not None:
             masked.add(in_planes_of(drawn.format, expected, source.format), found)
@@ -201,7 +202,7 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
             raise InputError(
-                f"{path} holds {len(reader)} frames, but frame {max(seek, len(reader))} was asked for",
+                f"{path} holds {plural(len(reader), 'frame')}, but frame {max(seek, len(reader))} was asked for",
                 "Frames count from 0. Lower --seek or --frames.",
             )
         origin = f"geometry {describe(reader.format)} (from the bitstream)"
@@ -271,7 +272,9 @@ def _check_match(reference: str, source: _Side, test: str, drawn: _Side) -> None
     if any(rgb) and not all(rgb):
         yuv_format(theirs if rgb[0] else ours)  # where nobody knows what RGB it shows, nothing can be compared
     if source.frames is not None and drawn.frames is not None and source.frames != drawn.frames:
-        raise InputError(f"{test} has {drawn.frames} frames, but {reference} has {source.frames}", _LENGTH_HINT)
+        raise InputError(
+            f"{test} has {plural(drawn.frames, 'frame')}, but {reference} has {source.frames}", _LENGTH_HINT
+        )
 
 
 def _unlike_colours(ours: VideoFormat, theirs: VideoFormat) -> str:

@@ -9,6 +9,7 @@ from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.encoder.plan.plan import Plan, network_of
 from nvcodec.encoder.plan.size_dnerv import key_frames
 from nvcodec.errors import UsageError
+from nvcodec.io.saying import plural
 from nvcodec.models.config import FieldConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import VideoFormat
@@ -73,7 +74,8 @@ def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoForma
     hints = [f"Did you mean {' or '.join(meant)}?"] if meant else []
     hints.append(f"The least that can show anything:  {flag} {_written(_rounded_up(least / per_unit), target.kind)}")
     raise UsageError(
-        f"{flag} {target.value:g} leaves {limit:,} bytes; the smallest network alone takes {least:,}", "\n".join(hints)
+        f"{flag} {target.value:g} leaves {plural(limit, 'byte')}; the smallest network alone takes {least:,}",
+        "\n".join(hints),
     )
 
 

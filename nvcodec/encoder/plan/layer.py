@@ -12,6 +12,7 @@ from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan, Span
 from nvcodec.encoder.plan.sizing import Shape, schedule_steps
 from nvcodec.errors import UsageError
+from nvcodec.io.saying import plural
 from nvcodec.models import pack_registry
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
@@ -95,7 +96,7 @@ def check_base(session: Session, path: str) -> None:
         )
     streams = len(session.container.header.streams)
     if streams > 1:
-        raise UsageError(f"{path} holds {streams} videos", "Add layers to files of one video")
+        raise UsageError(f"{path} holds {plural(streams, 'video')}", "Add layers to files of one video")
 
 
 def make_layer_plan(session: Session, options: EncodeOptions) -> Plan:
