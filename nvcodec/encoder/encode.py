@@ -114,15 +114,17 @@ class _Opened:
     digest: str
     """SHA-256 of everything that is read, hexadecimal."""
     base: VideoReader | None = None
+    doubt: str | None = None
+    """What there is to say of the size asked for."""
 
 
 def _open_new(job: Job, overwrite: bool) -> _Opened:
     videos = read_videos(job)
     sizes = [(video.source.format, len(video.source)) for video in videos]
     plan = make_plan(sizes, job.options)
-    check_room(job.target, least_bytes(plan, sizes, [video.source.is_flat for video in videos]), sizes)
+    doubt = check_room(job.target, least_bytes(plan, sizes, [video.source.is_flat for video in videos]), sizes)
     file = NewFile(job, plan, videos, overwrite)
-    return _Opened(videos, plan, file, ROWS[plan.model.name].part, digest_of(videos))
+    return _Opened(videos, plan, file, ROWS[plan.model.name].part, digest_of(videos), doubt=doubt)
 
 
 def _open_base(job: Job, overwrite: bool) -> _Opened:
@@ -177,6 +179,8 @@ class _Encode:
 
     def run(self, verify: bool) -> EncodeResult | LayerResult:
         """Fit, write, decode, measure."""
+        if self.opened.doubt is not None:
+            self._tell(self.opened.doubt)
         for path, video in zip(self.job.inputs, self.videos, strict=True):
             for notice in video.notices:
                 self._tell(f"{path}: {notice}")

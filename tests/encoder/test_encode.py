@@ -109,7 +109,7 @@ def test_what_can_hold_no_picture_is_refused(tiny_job: JobMaker, target: dict[st
     job, told = tiny_job(), list[object]()
     settings = {**job.options.settings} if "settings" not in target else {}
     asked = changed(job.options, {"target_size": None, **target, "settings": settings})
-    with pytest.raises(UsageError, match="the smallest network alone takes") as refused:
+    with pytest.raises(UsageError, match="no picture fits into less than") as refused:
         encode(replace(job, options=asked), on_event=told.append)
     assert refused.value.hint.startswith(hints) and not told
     assert os.listdir(Path(job.output).parent) == [Path(job.inputs[0]).name]

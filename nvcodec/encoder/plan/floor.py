@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, floor, log10
 
 from nvcodec.config.target import RateTarget, TargetKind
@@ -20,6 +20,8 @@ _KEY_FRAME_BYTES = 32
 """Headers of a key frame, and little else."""
 _USUAL_BPP = (0.004, 8.0)
 """Bits per pixel that somebody may have meant."""
+_ODD_BPP = 5e-4
+"""Below, hardly anybody means it."""
 _UNITS = {
     TargetKind.SIZE: (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)),
     TargetKind.BITRATE: (("G", 1e9), ("M", 1e6), ("k", 1e3)),
@@ -50,7 +52,7 @@ def least_bytes(plan: Plan, videos: Sequence[tuple[VideoFormat, int]], flat: Seq
     return sum(_LEAST_BITS * sizes[span.frames] // 8 for span in plan.spans if not flat[span.stream])
 
 
-def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoFormat, int]]) -> None:
+def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoFormat, int]]) -> str | None:
     """Refuse a size that has no room for a picture, and say what was probably meant.
 
     Args:
@@ -58,25 +60,40 @@ def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoForma
         least: Bytes that a picture takes.
         videos: Format and frames of each.
 
+    Returns:
+        What there is to say of a size that has room, but for hardly more, where another unit makes a usual one.
+
     Raises:
         UsageError: It is smaller.
     """
     limit = target.files_bytes(videos)
-    if limit is None or limit >= least:
-        return
-    flag, pixels = _FLAGS[target.kind], sum(video.width * video.height * frames for video, frames in videos)
-    meant = []
-    for _, factor in _UNITS[target.kind]:
-        size = RateTarget(target.kind, target.value * factor).files_bytes(videos) or 0
-        if size >= least and _USUAL_BPP[0] <= 8 * size / pixels <= _USUAL_BPP[1]:
-            meant.append(f"{flag} {_written(target.value * factor, target.kind)}")
+    if limit is None:
+        return None
+    flag, pixels = _FLAGS[target.kind], _pixels(videos)
+    meant = " or ".join(f"{flag} {_written(value, target.kind)}" for value in _meant(target, least, videos))
+    if limit >= least:
+        bpp = 8 * limit / pixels
+        hardly = f"{flag} {target.value:g} is {bpp:.2g} bits per pixel, which is hardly a picture"
+        return f"{hardly}; did you mean {meant}?" if meant and bpp < _ODD_BPP else None
     per_unit = (RateTarget(target.kind, 1e9).files_bytes(videos) or 1) / 1e9
-    hints = [f"Did you mean {' or '.join(meant)}?"] if meant else []
+    hints = [f"Did you mean {meant}?"] if meant else []
     hints.append(f"The least that can show anything:  {flag} {_written(_rounded_up(least / per_unit), target.kind)}")
     raise UsageError(
-        f"{flag} {target.value:g} leaves {plural(limit, 'byte')}; the smallest network alone takes {least:,}",
+        f"{flag} {target.value:g} leaves {plural(limit, 'byte')}; no picture fits into less than {least:,}",
         "\n".join(hints),
     )
+
+
+def _meant(target: RateTarget, least: int, videos: Sequence[tuple[VideoFormat, int]]) -> Iterator[float]:
+    """The value with other units, where that is what somebody asks for."""
+    for _, factor in _UNITS[target.kind]:
+        size = RateTarget(target.kind, target.value * factor).files_bytes(videos) or 0
+        if size >= least and _USUAL_BPP[0] <= 8 * size / _pixels(videos) <= _USUAL_BPP[1]:
+            yield target.value * factor
+
+
+def _pixels(videos: Sequence[tuple[VideoFormat, int]]) -> int:
+    return sum(video.width * video.height * frames for video, frames in videos)
 
 
 def _written(value: float, kind: TargetKind) -> str:
