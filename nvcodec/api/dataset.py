@@ -23,6 +23,7 @@ from nvcodec.decoder.opening import check_layers, open_session, pick_device
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.errors import UsageError, naming
+from nvcodec.io.saying import plural
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 Source = str | Path | bytes
@@ -130,16 +131,16 @@ class VideoDataset(Dataset[VideoClip]):
         if not len(self):
             longest = max((stream.frames for stream in self.streams), default=0)
             raise UsageError(
-                f"there is no clip of {clip_length} frames in {len(self.streams)} videos",
-                f"The longest has {longest} frames: lower clip_length" if longest else "",
+                f"there is no clip of {plural(clip_length, 'frame')} in {plural(len(self.streams), 'video')}",
+                f"The longest has {plural(longest, 'frame')}: lower clip_length" if longest else "",
             )
 
     def __len__(self) -> int:
         return self._firsts[-1]
 
     def __repr__(self) -> str:
-        size = f"{len(self)} clips of {self.clip_length} frames, {len(self.streams)} videos"
-        return f"VideoDataset({size}, {self.device})"
+        size = f"{plural(len(self), 'clip')} of {plural(self.clip_length, 'frame')}"
+        return f"VideoDataset({size}, {plural(len(self.streams), 'video')}, {self.device})"
 
     def __getitem__(self, index: SupportsIndex) -> VideoClip:
         """One clip; negative indices count from the end.

@@ -17,15 +17,15 @@ from nvcodec.color import converted
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.container import Limits
 from nvcodec.decoder.notices import notices
-from nvcodec.decoder.opening import check_layers, pick_device, read_bitstream, stream_number
+from nvcodec.decoder.opening import called, check_layers, pick_device, read_bitstream, stream_number
 from nvcodec.decoder.previews import check_scale
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk_format
 from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming, quoted
 from nvcodec.io.output import check_apart
+from nvcodec.io.saying import plural
 from nvcodec.io.sink import VideoSink, open_sink
-from nvcodec.io.standard import standard_input
 from nvcodec.types import NOTHING_SAID, Time
 
 if TYPE_CHECKING:
@@ -312,8 +312,7 @@ def _opened(source: str | Path | bytes | Session, limits: Limits | None) -> tupl
     """What messages call a bitstream, and its session; without torch, so that mistakes are reported at once."""
     if isinstance(source, Session):
         return UNNAMED, source
-    name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
-    data = read_bitstream(standard_input() if source in ("-", Path("-")) else source)
+    name, data = called(source), read_bitstream(source)
     with naming(name):
         return name, probe(data, limits=limits).session
 
@@ -336,7 +335,7 @@ def _frame_range(name: str, total: int, asked: DecodeOptions) -> range:
     if not wanted or wanted[-1] >= total:
         last = seek if not wanted else wanted[-1]
         raise InputError(
-            f"{name} holds {total} frame{'' if total == 1 else 's'}, but frame {last} was asked for",
+            f"{name} holds {plural(total, 'frame')}, but frame {last} was asked for",
             "Frames count from 0. Lower --seek or --frames.",
         )
     return wanted

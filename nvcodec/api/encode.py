@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.checks import check, check_inputs, check_resumable, settled, videos_of
+from nvcodec.api.checks import check, check_bitstream, check_inputs, check_resumable, settled, videos_of
 from nvcodec.config.job import Job
 from nvcodec.config.options import MANY, EncodeOptions, changed
 from nvcodec.encoder.fit.events import EventHandler, ignore
@@ -66,7 +66,7 @@ def encode(
     job = Job(inputs, str(output), asked)
     if work_dir is not None:
         check_resumable(job)
-    check_output(job.output, overwrite, job.read)
+    check_bitstream(job.output, overwrite, job.read)
     check_inputs(job, on_event)
     job = Job(inputs, job.output, settled(asked, on_event))
     folder = None if work_dir is None else Path(work_dir)

@@ -25,7 +25,7 @@ from nvcodec.container import (
     StreamHeader,
 )
 from nvcodec.container.ids import CHUNK_TYPES
-from nvcodec.decoder.opening import open_session
+from nvcodec.decoder.opening import called, open_session
 from nvcodec.decoder.previews import head_integers
 from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import TensorCost, payload_costs
@@ -183,7 +183,7 @@ def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
     """Read what a bitstream holds.
 
     Args:
-        source: Path of an .nvc file, or its bytes.
+        source: Path of an .nvc file, ``-`` for standard input, or its bytes.
         limits: What to refuse before allocating.
 
     Raises:
@@ -194,7 +194,7 @@ def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
     session = open_session(source, limits)
     container, header = session.container, session.container.header
     return Info(
-        file="<bytes>" if isinstance(source, bytes) else str(source),
+        file=called(source),
         bytes=session.size,
         bpp=session.bpp,
         version=container.version,

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.checks import check, check_inputs, check_resumable, settled, videos_of
+from nvcodec.api.checks import check, check_bitstream, check_inputs, check_resumable, settled, videos_of
 from nvcodec.api.info import probe
 from nvcodec.config.job import Job
 from nvcodec.config.options import PRESETS, EncodeOptions, changed
 from nvcodec.container import appended, pack_file, read_container, read_pack_file, stripped, without_previews
-from nvcodec.decoder.opening import read_bitstream
+from nvcodec.decoder.opening import called, read_bitstream
 from nvcodec.encoder.fit.events import EventHandler, ignore
 from nvcodec.encoder.plan.layer import check_base
 from nvcodec.encoder.result import LayerResult
@@ -21,6 +21,7 @@ from nvcodec.encoder.resume.work_folder import check_work_dir
 from nvcodec.errors import UsageError, naming
 from nvcodec.io.output import check_apart, check_output, file_for, place_of
 from nvcodec.io.replace import exclusive, replace_with
+from nvcodec.io.saying import plural
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -84,11 +85,13 @@ def add_layer(
     asked = changed(options or EncodeOptions(), changes)
     inputs = videos_of(source)
     check(asked, len(inputs), layer=True)
+    if str(bitstream) == "-":
+        raise UsageError("a layer needs a bitstream that can be read again, not standard input", "Write it to a file")
     job = Job(inputs, str(bitstream if output is None else output), asked, str(bitstream))
     if work_dir is not None:
         check_resumable(job)
     if output is not None:
-        check_output(job.output, overwrite, (str(bitstream), *job.read))
+        check_bitstream(job.output, overwrite, (str(bitstream), *job.read))
     info = probe(bitstream)
     check_base(info.session, str(bitstream))
     if "mask" in info.metadata:
@@ -143,7 +146,7 @@ def strip(
     def change(old: bytes) -> tuple[int, bytes]:
         held = read_container(old).layers
         if layers is not None and layers > held:
-            counted = f"{held} enhancement layer{'' if held == 1 else 's'}"
+            counted = plural(held, "enhancement layer")
             raise UsageError(f"{path} has {counted}; {layers} cannot be kept", "See:  nvc info")
         kept = old if layers is None else stripped(old, layers)
         if not drop_previews:
@@ -169,7 +172,7 @@ def append(path: str, pack_path: str, output: str | None = None, *, overwrite: b
         UnsupportedError: A file needs something this version does not have.
         UsageError: The output exists, cannot be written, or is just being changed.
     """
-    with naming(pack_path):
+    with naming(called(pack_path)):
         packs = read_pack_file(read_bitstream(pack_path))
 
     return _changed(path, output, overwrite, lambda old: (len(old), appended(old, packs)), pack_path)
@@ -193,8 +196,8 @@ def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False
         UnsupportedError: It needs something this version does not have.
         UsageError: It has no such layer; or the output exists or cannot be written.
     """
-    check_output(output, overwrite, [path])
-    with naming(path):
+    check_bitstream(output, overwrite, [path], ".nvcl")
+    with naming(called(path)):
         container = read_container(read_bitstream(path))
     if not 1 <= layer <= container.layers:
         there = f"1 to {container.layers}" if container.layers else "none"
@@ -209,14 +212,14 @@ def _changed(
     path: str, output: str | None, overwrite: bool, change: Callable[[bytes], tuple[int, bytes]], *inputs: str
 ) -> ChangedFile:
     """Write a file with as many of its old bytes as ``change`` says, then the new ones; ``inputs`` are read too."""
-    in_place = output is None or os.path.realpath(output) == os.path.realpath(path)
+    in_place = output is None or (path != "-" and os.path.realpath(output) == os.path.realpath(path))
     target = path if output is None else output
     if in_place:
         _check_changeable(path)
         check_apart([target], inputs if output is not None else ())
     else:
-        check_output(target, overwrite, [path, *inputs])
-    with exclusive(target), naming(path):
+        check_bitstream(target, overwrite, [path, *inputs])
+    with exclusive(target), naming(called(path)):
         old = read_bitstream(path)
         keep, tail = change(old)
         if not in_place or tail or keep < len(old):
@@ -229,7 +232,9 @@ def _check_changeable(path: str) -> None:
     """Refuse to change what is no file.
 
     Raises:
-        UsageError: It is a pipe or a device.
+        UsageError: It is standard input, a pipe or a device.
     """
+    if path == "-":
+        raise UsageError("standard input cannot be changed", "Name an output with -o")
     if os.path.lexists(path) and not os.path.isdir(path) and place_of(path).is_stream:
         raise UsageError(f"{path} is no file that could be changed", "Name an output with -o")

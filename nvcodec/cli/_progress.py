@@ -15,6 +15,7 @@ from typing import Any
 from nvcodec.cli._format import about, clock, count, long_clock, rate, size
 from nvcodec.cli._terminal import Terminal, printable, tell
 from nvcodec.encoder.fit.events import Event, Forecast, Notice, Step
+from nvcodec.io.saying import plural
 
 _LINE_EVERY_S = 30.0
 _LINE_EVERY_SHARE = 0.1
@@ -231,7 +232,7 @@ def make_progress(kind: str, terminal: Terminal) -> Progress:
 def forecast_line(event: Forecast) -> str:
     """What the encode is about to do."""
     target = "constant quality" if event.target_bytes is None else f"at most {size(event.target_bytes)}"
-    steps = "" if event.steps is None else f", {event.steps:,} steps"
+    steps = "" if event.steps is None else f", {plural(event.steps, 'step')}"
     return (
         f"{event.model} {event.preset}: {count(event.parameters)} parameters, {target}, "
         f"{size(event.memory_bytes)} memory{steps}, about {about(event.seconds)} on {event.device}"

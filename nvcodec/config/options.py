@@ -18,6 +18,7 @@ from nvcodec.config.kinds import (
     FLAG,
     FRAME_RATE,
     LIMITS,
+    PATH,
     PICTURE_SIZE,
     SETTINGS,
     SIZE_BYTES,
@@ -139,7 +140,7 @@ class EncodeOptions:
     )  # fmt: skip
     """Take the frames in front of where a source is damaged or cut off; else such a source is refused."""
     mask: str | None = option(
-        "--mask", TEXT, "Frames",
+        "--mask", PATH, "Frames",
         "Hide samples from the fit; decoding fills them in: box:WxH, box:WxH+X+Y,..., boxes:N, scattered:N, or a "
         "video or picture that is white there.",
         metavar="MASK",
@@ -251,7 +252,7 @@ class DecodeOptions:
     )
     """Frames per second of what is written; None = as the file says, or when each frame appears where it says that."""
     audio_from: str | None = option(
-        "--audio-from", TEXT, "Files",
+        "--audio-from", PATH, "Files",
         "Copy the sound of this video, which begins with its first picture, to an .mkv or .mp4.", metavar="CLIP",
     )  # fmt: skip
     """A file whose sound is copied as it is into .mkv or .mp4; its first picture is the first one of the bitstream."""

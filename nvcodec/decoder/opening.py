@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 from nvcodec.container import Limits
 from nvcodec.decoder.session import FIELDS_KEPT, Session
 from nvcodec.errors import BitstreamError, DeviceError, InputError, UsageError, naming
+from nvcodec.io.standard import is_terminal, standard_input
 
 _SOURCES = "Give a path, bytes, or a file open in binary mode:  open(path, 'rb')"
 
@@ -24,14 +26,18 @@ class BinaryFile(Protocol):
 
 
 def read_bitstream(source: str | Path | bytes | BinaryFile) -> bytes:
-    """The bytes of a bitstream file, of one that is open, or the bytes themselves.
+    """The bytes of a bitstream file, of one that is open, of standard input (``-``), or the bytes themselves.
 
     Raises:
         InputError: The file cannot be read, or was closed.
-        UsageError: It is open as text, or there is no file at all.
+        UsageError: It is open as text, or there is no file at all; or standard input is closed.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
+    if _name(source) == "-":
+        if is_terminal(sys.stdin):
+            raise InputError("standard input is a terminal", "Pipe a bitstream in, or name a file")
+        return standard_input().read()
     read = Path(source).read_bytes if isinstance(source, (str, Path)) else getattr(source, "read", None)
     if read is None:
         raise UsageError(f"cannot read a bitstream from {type(source).__name__}", _SOURCES)
@@ -56,6 +62,14 @@ def _name(source: object) -> str | None:
     return str(name) if isinstance(name, (str, Path)) else None
 
 
+def called(source: str | Path | bytes | BinaryFile) -> str:
+    """What results and messages call a bitstream."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "<bytes>"
+    name = _name(source)
+    return "standard input" if name == "-" else name or "<file>"
+
+
 def open_session(
     source: str | Path | bytes | BinaryFile, limits: Limits | None = None, fields_kept: int = FIELDS_KEPT
 ) -> Session:
@@ -68,7 +82,7 @@ def open_session(
         UsageError: See :func:`read_bitstream`.
     """
     data = read_bitstream(source)
-    with naming(_name(source)):
+    with naming(called(source) if _name(source) else None):
         return Session(data, limits, fields_kept)
 
 

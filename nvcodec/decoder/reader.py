@@ -18,6 +18,7 @@ from nvcodec.decoder.previews import Scale, check_scale
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.timeline import Timeline
 from nvcodec.errors import UsageError
+from nvcodec.io.saying import plural
 from nvcodec.types import NOTHING_SAID, Planes, Time
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ class VideoReader:
         if self._session is None:
             return "VideoReader(closed)"
         video = self.format
-        return f"VideoReader({len(self)} frames, {video.width}x{video.height}, {video.bit_depth}-bit, {self.device})"
+        size = f"{plural(len(self), 'frame')}, {video.width}x{video.height}, {video.bit_depth}-bit"
+        return f"VideoReader({size}, {self.device})"
 
     def __enter__(self) -> VideoReader:
         return self

@@ -122,9 +122,12 @@ def test_half_the_base_when_nothing_is_asked_for(finished: Finished) -> None:
 
 def test_too_few_bytes_for_any_layer(finished: Finished) -> None:
     job = finished()
-    result = _add(job, bpp=0.01)
+    with pytest.raises(UsageError, match="--bpp 0.01 leaves 15 bytes; no picture fits into less than 55"):
+        _add(job, bpp=0.01)
+    assert read_container(_bytes(job)).layers == 0
+    result = _add(job, bpp=0.04)
     assert result.shortfall is not None
-    assert f"the layer takes {result.added_bytes} bytes; 15 were asked for" in result.shortfall
+    assert f"the layer takes {result.added_bytes} bytes; 61 were asked for" in result.shortfall
     assert read_container(_bytes(job)).layers == 1
 
 
