@@ -100,9 +100,9 @@ def add_layer(
     if output is None:
         _check_changeable(job.output)
         check_output(job.output, True, job.read)
-    used = info.metadata.get("preset")
-    if asked.preset is None and used in PRESETS:
-        asked = replace(asked, preset=str(used))
+    if asked.preset is None:
+        used = next((name for name in PRESETS if name == info.metadata.get("preset")), None)
+        asked = replace(asked, preset=used)
     job = replace(job, options=settled(asked, ignore))
     folder = None if work_dir is None else Path(work_dir)
     if folder is not None:

@@ -11,6 +11,7 @@ import click
 
 from nvcodec.cli._terminal import Terminal, give_up_output, print_error
 from nvcodec.errors import DeviceError, InterruptedEncodeError, NvcError, OutputError, Terminated, UsageError
+from nvcodec.tongues import speaking_command_line
 from nvcodec.version import __version__
 
 EXIT_CODES = {
@@ -32,6 +33,11 @@ INTERRUPTED = 130
 
 def run(command: Callable[[], int | None], terminal: Terminal) -> int:
     """Run a command; print what went wrong, and return the exit code."""
+    with speaking_command_line():
+        return _run(command, terminal)
+
+
+def _run(command: Callable[[], int | None], terminal: Terminal) -> int:
     try:
         return command() or 0
     except click.exceptions.Exit as end:

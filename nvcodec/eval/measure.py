@@ -190,7 +190,8 @@ def _measured(
 
 def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: EvalOptions) -> _Side:
     """Open one side; raw video that says nothing of its geometry takes that of the other side, ``like``."""
-    size, pix_fmt, seek, frames = asked.size, asked.pix_fmt, asked.seek, asked.frames
+    size, seek, frames = asked.size, asked.seek, asked.frames
+    pix_fmt: str | None = asked.pix_fmt
     if is_bitstream(path):
         reader = VideoReader(path, device=asked.device, stream=asked.stream)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
