@@ -90,6 +90,10 @@ class TargetNotReachedError(NvcError):
     exit_code = 6
 
 
+class TargetNotReachedWarning(UserWarning):
+    """What Python is told where the command line ends with exit code 6: the file is the best found, and is there."""
+
+
 class DeviceError(NvcError):
     """A compute device is missing or memory does not suffice (exit code 7)."""
 

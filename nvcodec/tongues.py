@@ -31,13 +31,17 @@ _FUNCTIONS = {
 }  # fmt: skip
 """What each command is in Python; others are named as they are."""
 
-_VALUE = rf"(?P<value>[^\s,;()]*[\d=/:][^\s,;()]*[^\s,;:.()]|\d|[A-Z]+(?:\|[A-Z]+)?|{'|'.join(sorted(_NAMES))})(?![\w.])"
+_VALUE = (
+    rf"(?P<value>[^\s,;()]*[\d=/:][^\s,;()]*[^\s,;:.()]|\d|[A-Z]+(?:\|[A-Z]+)?|{'|'.join(sorted(_NAMES))})(?![\w.])"
+)
 _FLAG = re.compile(
     rf"(?<![\w./'\"=-])(?:--(?P<long>[a-z]+(?:-[a-z]+)*)|-(?P<short>[{''.join(_SHORT)}]))(?![\w-])(?:[ =]{_VALUE})?"
 )
 _QUOTED = r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"|()])+"
 _WORD = rf"(?:--resume {_QUOTED}|--?[a-z][a-z-]*|(?=[^\s|()]*[\d./='\"]|[A-Z]{{2}}){_QUOTED}|-)"
 _COMMAND = re.compile(rf"\bnvc (?P<command>{'|'.join(_FUNCTIONS)})(?![\w-])(?P<words>(?: {_WORD}(?=\s|$|[|()]))*)")
+_NEXT = re.compile(r"(\b\w+=(?:\"[^\"]*\"|[\w.]+)) (?=\w+=)")
+"""Between two keywords of one call."""
 _FOREIGN = re.compile(r"\b(?:ffmpeg|pip|mkdir|ffplay|python)\b.*", re.DOTALL)
 """Lines for a shell: those are the same for whoever uses Python."""
 
@@ -72,7 +76,7 @@ def _line(line: str) -> str:
     own, rest = line[:end], line[end:]
     if "|" in rest or "nvc" not in own and "-" not in own:
         return line
-    return _FLAG.sub(_keyword, _COMMAND.sub(_call, own)) + rest
+    return _NEXT.sub(r"\1, ", _FLAG.sub(_keyword, _COMMAND.sub(_call, own))) + rest
 
 
 def _keyword(match: re.Match[str]) -> str:

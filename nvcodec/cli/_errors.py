@@ -5,12 +5,21 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable
 
 import click
 
 from nvcodec.cli._terminal import Terminal, give_up_output, print_error
-from nvcodec.errors import DeviceError, InterruptedEncodeError, NvcError, OutputError, Terminated, UsageError
+from nvcodec.errors import (
+    DeviceError,
+    InterruptedEncodeError,
+    NvcError,
+    OutputError,
+    TargetNotReachedWarning,
+    Terminated,
+    UsageError,
+)
 from nvcodec.tongues import speaking_command_line
 from nvcodec.version import __version__
 
@@ -33,7 +42,8 @@ INTERRUPTED = 130
 
 def run(command: Callable[[], int | None], terminal: Terminal) -> int:
     """Run a command; print what went wrong, and return the exit code."""
-    with speaking_command_line():
+    with speaking_command_line(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", TargetNotReachedWarning)  # commands end with its exit code
         return _run(command, terminal)
 
 

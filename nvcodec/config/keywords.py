@@ -84,18 +84,23 @@ class DecodeKeywords(TypedDict, total=False):
     check: bool
 
 
-class EvalKeywords(TypedDict, total=False):
-    """The fields of :class:`nvcodec.EvalOptions`."""
+class BenchKeywords(TypedDict, total=False):
+    """Those of :class:`nvcodec.EvalOptions` that :func:`nvcodec.bench` takes."""
 
     size: tuple[int, int] | str | None
     fps: Fraction | float | str | None
     pix_fmt: PixelFormatName | None
     seek: int
     frames: int | None
+    device: str
+    threads: int | None
+
+
+class EvalKeywords(BenchKeywords, total=False):
+    """The fields of :class:`nvcodec.EvalOptions`."""
+
     video_stream: int | None
     allow_truncated: bool
     stream: int | str
     metrics: Sequence[MetricName] | str
     mask: str | Path | None
-    device: str
-    threads: int | None

@@ -12,6 +12,7 @@ from fractions import Fraction
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
+from nvcodec.config.keywords import DomainName, ModelName, PixelFormatName, PresetName, TuneName
 from nvcodec.config.kinds import (
     BIT_RATE,
     COUNT,
@@ -32,7 +33,6 @@ from nvcodec.config.kinds import (
     several_of,
     whole,
 )
-from nvcodec.config.keywords import DomainName, ModelName, PixelFormatName, PresetName, TuneName
 from nvcodec.container import PREVIEW_DIVISORS, Limits
 from nvcodec.errors import UsageError
 from nvcodec.io.geometry import PIXEL_FORMATS
@@ -235,7 +235,9 @@ class EncodeOptions(Checked):
         "--max-time", DURATION, "Speed", "Plan the encode to end in this time: 90s, 30m, 6h.", metavar="T"
     )
     """Seconds after which the whole encode should be over; replaces the epochs."""
-    tune: TuneName | None = option("--tune", one_of(("psnr", "ssim")), "Speed", "Distortion to minimise.  [default: psnr]")
+    tune: TuneName | None = option(
+        "--tune", one_of(("psnr", "ssim")), "Speed", "Distortion to minimise.  [default: psnr]"
+    )
     """``psnr`` or ``ssim``; the setting ``loss.kind``."""
     settings: Mapping[str, object] = option(
         "--set", SETTINGS, "Speed",
@@ -399,6 +401,7 @@ class EvalOptions(Checked):
 
 
 Options = EncodeOptions | DecodeOptions | EvalOptions
+_Value = TypeVar("_Value")
 _Options = TypeVar("_Options", EncodeOptions, DecodeOptions, EvalOptions)
 
 
@@ -451,7 +454,9 @@ def _by_field(options: type[Checked], given: Mapping[str, object]) -> dict[str, 
             hint = f"Did you mean {near[0]}?" if near else f"Options: {', '.join(known)}"
             raise UsageError(f"no option is called {name!r}", hint)
         if fields_of[name] in found:
-            raise UsageError(f"{keyword(known[fields_of[name]])} and {fields_of[name]} are one option", "Give one of them")
+            raise UsageError(
+                f"{keyword(known[fields_of[name]])} and {fields_of[name]} are one option", "Give one of them"
+            )
         found[fields_of[name]] = value
     return found
 
@@ -461,12 +466,21 @@ def _values(options: type[Checked], given: Mapping[str, object]) -> dict[str, ob
     known, asked = described(options), _by_field(options, given)  # type: ignore[arg-type]
     values = {each.name: _default(each) for each in fields(options)}  # type: ignore[arg-type]
     for name, value in asked.items():
-        try:
-            values[name] = values[name] if value is None else known[name].kind.parse(value)
-        except ValueError as error:
-            message, _, remedy = str(error).rstrip(".").partition("; ")
-            raise UsageError(f"{name}: {message}", remedy[:1].upper() + remedy[1:]) from None
+        values[name] = values[name] if value is None else read_value(name, known[name].kind, value)
     return values
+
+
+def read_value(name: str, kind: Kind[_Value], value: object) -> _Value:
+    """What a keyword of a function was given, as a value of its kind.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        return kind.parse(value)
+    except ValueError as error:
+        message, _, remedy = str(error).rstrip(".").partition("; ")
+        raise UsageError(f"{name}: {message}", remedy[:1].upper() + remedy[1:]) from None
 
 
 def _default(each: Field[Any]) -> Any:
