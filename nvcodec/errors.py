@@ -72,6 +72,18 @@ class InputError(NvcError):
     exit_code = 3
 
 
+class NoFrameError(InputError, IndexError):
+    """A frame or a clip that is not there; an ``IndexError`` too, as of any sequence (exit code 3)."""
+
+
+class NoTimeError(InputError, ValueError):
+    """Nothing is on screen at a time; a ``ValueError`` too (exit code 3)."""
+
+
+class ClosedError(UsageError, ValueError):
+    """Something was closed; a ``ValueError`` too, as of any closed file (exit code 2)."""
+
+
 class BitstreamError(NvcError):
     """A bitstream is damaged, or a check of its content failed (exit code 4)."""
 

@@ -24,7 +24,7 @@ from nvcodec.decoder.kept import Kept
 from nvcodec.decoder.opening import check_layers, open_session, pick_device
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
-from nvcodec.errors import UsageError, naming
+from nvcodec.errors import NoFrameError, UsageError, naming
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 Source = str | Path | bytes
@@ -219,7 +219,7 @@ class VideoDataset(Dataset[VideoClip]):
         asked = operator.index(index)
         at = asked + len(self) if asked < 0 else asked
         if not 0 <= at < len(self):
-            raise IndexError(f"clip {asked} is not in 0..{len(self) - 1}")
+            raise NoFrameError(f"clip {asked} is not in 0..{len(self) - 1}")
         stream = bisect_right(self._firsts, at) - 1
         return stream, (at - self._firsts[stream]) * self.stride
 

@@ -19,7 +19,7 @@ from nvcodec.decoder.places import no_frame
 from nvcodec.decoder.previews import Scale, check_scale
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.timeline import Timeline
-from nvcodec.errors import UsageError
+from nvcodec.errors import ClosedError, UsageError
 from nvcodec.types import NOTHING_SAID, Planes, Time
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class VideoReader:
             ValueError: The reader is closed.
         """
         if self._session is None:
-            raise ValueError("the reader is closed")
+            raise ClosedError("the reader is closed")
         return self._session
 
     @property
