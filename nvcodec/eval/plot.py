@@ -86,9 +86,7 @@ def _style() -> AbstractContextManager[None]:
     try:
         import matplotlib.style
     except ImportError:
-        raise UsageError(
-            "plots need the package matplotlib, which is not installed", install("plot")
-        ) from None
+        raise UsageError("plots need the package matplotlib, which is not installed", install("plot")) from None
     ours = {
         "font.size": 9,
         "axes.edgecolor": _PALE,

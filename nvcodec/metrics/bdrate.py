@@ -121,7 +121,5 @@ def _pchip() -> Any:
     try:
         from scipy.interpolate import PchipInterpolator
     except ImportError:
-        raise UsageError(
-            "BD-rate needs the package scipy, which is not installed", install("bench")
-        ) from None
+        raise UsageError("BD-rate needs the package scipy, which is not installed", install("bench")) from None
     return PchipInterpolator
