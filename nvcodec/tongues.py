@@ -84,7 +84,7 @@ def _keyword(match: re.Match[str]) -> str:
     if name in _TRUE:
         return f"{name}=True" + (f" {match['value']}" if match["value"] else "")
     if match["value"] is None:
-        return f"{name}=..." if match["short"] else name
+        return f"{name}=..." if match["short"] == "o" else name
     return f"{name}={_literal(match['value'])}"
 
 
@@ -104,6 +104,9 @@ def _literal(text: str) -> str:
 
 def _call(match: re.Match[str]) -> str:
     """A call in place of a command and its words."""
+    name = f"nvcodec.{_FUNCTIONS[match['command']]}"
+    if not match["words"]:
+        return name if not match.string[match.end() :].strip(". ") else match[0]  # which may begin a sentence
     try:
         words = shlex.split(match["words"])
     except ValueError:  # a quotation that is cut
@@ -117,9 +120,9 @@ def _call(match: re.Match[str]) -> str:
         if not word.startswith("-") or word == "-":
             given.append(_literal(word) if word.isupper() else repr(word))
             continue
-        name = _name(word[2:]) if word.startswith("--") else _SHORT.get(word[1:], word[1:])
-        if name in _TRUE:
-            given.append(f"{name}=True")
+        keyword = _name(word[2:]) if word.startswith("--") else _SHORT.get(word[1:], word[1:])
+        if keyword in _TRUE:
+            given.append(f"{keyword}=True")
         else:
-            given.append(f"{name}={_literal(words.pop(0)) if words else '...'}")
-    return f"nvcodec.{_FUNCTIONS[match['command']]}({', '.join(given)})"
+            given.append(f"{keyword}={_literal(words.pop(0)) if words else '...'}")
+    return f"{name}({', '.join(given)})"

@@ -322,12 +322,12 @@ class DecodeOptions(Checked):
         metavar="N",
     )  # fmt: skip
     """Enhancement layers to draw with; None = all that can be used, but none where previews are drawn."""
-    scale: Fraction | str | float = option(
+    scale: Fraction = option(
         "--scale", scale((1, *PREVIEW_DIVISORS)), "Frames",
         "Draw small pictures; quick if encoded with --preview, which shows the base alone.  [default: 1]",
         default=Fraction(1),
     )  # fmt: skip
-    """Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so. Quick where the file holds
+    """Share of width and height to draw at: 1, 1/2, 1/4 or 1/8. Quick where the file holds
     previews; else whole pictures are drawn and shrunk."""
     device: str = _as_in_encode("device", "auto")
     """Where to draw."""

@@ -125,7 +125,7 @@ def test_a_state_that_cannot_be_saved_is_told_and_the_last_one_stays(
 
     with pytest.raises(InterruptedEncodeError, match="stopped; cannot save the state in .*: No space") as caught:
         encode(job, work_dir=folder, on_event=events.append, should_stop=fill_then_stop)
-    assert caught.value.hint == f"An earlier state is there. Make room, then:  nvc encode --resume {folder}"
+    assert caught.value.hint == f"An earlier state is there. Make room, then:  nvcodec.resume({str(folder)!r})"
     assert any(isinstance(event, Notice) and "cannot save the state" in event.message for event in events)
     disk.make_room()
     resume(folder)

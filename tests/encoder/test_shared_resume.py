@@ -88,7 +88,7 @@ def _stopped(job: Job, folder: Path, steps: int, before: int = 0) -> None:
     stop = _Stop(steps)
     with pytest.raises(InterruptedEncodeError, match=f"stopped at step {before + steps}; the state is saved") as caught:
         encode(job, work_dir=folder, on_event=stop.on_event, should_stop=stop)
-    assert caught.value.hint == f"Go on with:  nvc encode --resume {folder}"
+    assert caught.value.hint == f"Go on with:  nvcodec.resume({str(folder)!r})"
     assert not Path(job.output).exists()
 
 
