@@ -88,7 +88,7 @@ def test_numbers_and_texts_are_one() -> None:
         EncodeOptions(max_time=3, max_time_s=3)
 
 
-@pytest.mark.parametrize("value", [None, 5, 1.5, [], {}, b"", object()], ids=repr)
+@pytest.mark.parametrize("value", [None, 5, 1.5, [], {}, b"", object()], ids=lambda value: type(value).__name__)
 def test_what_is_no_file_is_refused_by_all(value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     file = str(SAMPLE)
