@@ -19,7 +19,7 @@ from nvcodec.types import Planes, VideoFormat
 
 PAGE = (Path(__file__).parent.parent / "docs" / "tutorial.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-_EPOCHS = {"encode": "3", "add-layer": "40"}
+_EPOCHS = {"encode": "1", "add-layer": "6"}
 """In place of a time: a layer that makes pictures worse is refused."""
 
 

@@ -250,7 +250,7 @@ def test_drawing_memory_of_packs_is_limited(coded: Coded, layered: Layered, no_n
     limits = Limits(max_drawing_bytes=whole - 1)
     with pytest.raises(UnsupportedError, match=r"bytes of memory to draw a frame, above the limit") as caught:
         VideoReader(data, device="cpu", limits=limits).planes(0)
-    assert f"max_drawing_bytes={whole}" in caught.value.hint
+    assert f'"max_drawing_bytes": {whole}' in caught.value.hint
     assert VideoReader(data, device="cpu", layers=0, limits=limits).planes(0)[0].std() > 5
 
 
