@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import click
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nvcodec
@@ -41,6 +41,7 @@ _FOREIGN = re.compile(r"\b(ffmpeg|pip|mkdir)\b.*", re.DOTALL)
 
 
 @pytest.mark.parametrize(("options", "name"), EVERY, ids=lambda each: getattr(each, "__name__", each))
+@settings(max_examples=40)
 @given(
     text=st.sampled_from(
         ["-1", "0", "99", "1e9", "800k", "2MB", "60s", "-5s", "1h30m", "nan", "", "1/3", "yuv", "draft", "drft",
