@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from nvcodec.api.layers import add_layer, append, extract, strip
     from nvcodec.cli._progress import progress_bar
     from nvcodec.config.options import DecodeOptions, EncodeOptions, EvalOptions
-    from nvcodec.container.limits import Limits
     from nvcodec.decoder.frames import Frame, FrameBatch
     from nvcodec.decoder.metadata import VideoMetadata
     from nvcodec.decoder.reader import VideoReader
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from nvcodec.eval.run import bench
 
 __all__ = [
-    "DecodeOptions", "EncodeOptions", "EvalOptions", "Frame", "FrameBatch", "Limits", "NvcError",
+    "DecodeOptions", "EncodeOptions", "EvalOptions", "Frame", "FrameBatch", "NvcError",
     "TargetNotReachedWarning", "VideoClip", "VideoDataset", "VideoMetadata", "VideoReader", "__version__", "add_layer",
     "append", "bench", "decode", "decode_all", "encode", "encode_archive", "evaluate", "extract", "probe",
     "progress_bar", "resume", "strip",
@@ -36,7 +35,6 @@ _HOMES = {
     "EvalOptions": "nvcodec.config.options",
     "Frame": "nvcodec.decoder.frames",
     "FrameBatch": "nvcodec.decoder.frames",
-    "Limits": "nvcodec.container.limits",
     "NvcError": "nvcodec.errors",
     "TargetNotReachedWarning": "nvcodec.errors",
     "VideoClip": "nvcodec.api.dataset",

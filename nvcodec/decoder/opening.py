@@ -85,7 +85,7 @@ def limits_of(given: Limits | Mapping[str, int]) -> Limits:
     if isinstance(given, Limits):
         return given
     if not isinstance(given, Mapping):
-        raise UsageError(f"limits cannot be a {type(given).__name__}", "Give nvcodec.Limits(...), or a dictionary")
+        raise UsageError(f"limits cannot be a {type(given).__name__}", "Give a dictionary:  {'max_frames': 2_000_000}")
     names = [field.name for field in fields(Limits)]
     for name, value in given.items():
         if name not in names:
