@@ -83,7 +83,7 @@ def test_a_disk_that_fills_up_while_it_is_fitted(
     with pytest.raises(OutputError, match="cannot write .*: No space left") as caught:
         encode(job, work_dir=folder, on_event=fill)
     kept = "An earlier state is there" if segment else "The fit is saved"  # of the second segment nothing
-    assert caught.value.hint == f"{kept}. Make room, then:  {job.resume_command(folder)}"
+    assert caught.value.hint == f"{kept}. Make room, then:  nvcodec.resume({str(folder)!r})"
     assert not Path(job.output).exists() and not [path for path in tmp_path.rglob("*part") if path.is_file()]
     disk.make_room()
     again: list[Event] = []
