@@ -19,6 +19,7 @@ from benchmarks.ablation.study import read_toml
 from benchmarks.gpu.bench import DONE, UNFINISHED, Bench, Record, Task
 from benchmarks.gpu.clips import Footage, find, source
 from nvcodec.config.job import Job
+from nvcodec.config.keywords import DomainName, ModelName, PresetName
 from nvcodec.config.options import EncodeOptions
 from nvcodec.config.settings import flatten
 from nvcodec.container import KeyFrames
@@ -55,13 +56,13 @@ class Encode(Task):
     """Seconds of fitting, preparations and the final measurement not counted."""
     parameters: int | None
     bpp: float
-    model: str = "msnerv"
+    model: ModelName = "msnerv"
     configuration: str | None = None
     """File with settings; None = the defaults."""
-    domain: str | None = None
+    domain: DomainName | None = None
     note: str = ""
     """What to compare with."""
-    preset: str = "medium"
+    preset: PresetName = "medium"
 
     @property
     def least_s(self) -> float:

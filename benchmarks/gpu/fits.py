@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.gpu.bench import FAILED, Bench, Record
 from nvcodec.config.fit import Rounding, Stage
+from nvcodec.config.keywords import DomainName, ModelName, PresetName
 from nvcodec.config.options import EncodeOptions
 from nvcodec.encoder.fit.draw import Painter
 from nvcodec.encoder.fit.events import Event, Notice
@@ -37,13 +38,13 @@ _ENDLESS = 1_000_000
 class Subject:
     """A network and the size of what it draws."""
 
-    preset: str
+    preset: PresetName
     parameters: int
     width: int
     height: int
     frames: int
-    domain: str
-    model: str = "msnerv"
+    domain: DomainName
+    model: ModelName = "msnerv"
 
 
 SUBJECTS = {

@@ -14,6 +14,7 @@ from benchmarks.gpu.fits import BITS_PER_PARAMETER, SUBJECTS
 from benchmarks.gpu.profiles import DecodeProfile, FusedLayers, StepProfile, Waits
 from benchmarks.gpu.train_speed import WAYS, TrainSpeed
 from benchmarks.gpu.whole import whole_tasks
+from nvcodec.config.keywords import ModelName
 
 START_S = 12.0
 """Until the first task begins: Python, torch, the driver."""
@@ -51,7 +52,7 @@ _PUBLISHED_DB = {
     "3M": {"HNeRV": 37.43, "QS-NeRV": 38.59},
 }
 """RGB PSNR after 300 epochs, not quantised."""
-_BUNNY_VARIANTS: dict[str, tuple[str, str | None]] = {
+_BUNNY_VARIANTS: dict[str, tuple[ModelName, str | None]] = {
     "hinerv": ("msnerv", "hinerv.toml"),
     "msnerv": ("msnerv", None),
     "msnerv-paper": ("msnerv", "msnerv_paper.toml"),

@@ -5,12 +5,22 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable
 
 import click
 
 from nvcodec.cli._terminal import Terminal, give_up_output, print_error, say_json
-from nvcodec.errors import DeviceError, InterruptedEncodeError, NvcError, OutputError, Terminated, UsageError
+from nvcodec.errors import (
+    DeviceError,
+    InterruptedEncodeError,
+    NvcError,
+    OutputError,
+    TargetNotReachedWarning,
+    Terminated,
+    UsageError,
+)
+from nvcodec.tongues import speaking_command_line
 from nvcodec.version import __version__
 
 EXIT_CODES = {
@@ -37,9 +47,11 @@ def run(command: Callable[[], int | None], terminal: Terminal) -> int:
     With ``--json`` whatever fails prints a document too: that of the command, where there is something to tell, or one
     of its own. Its key ``error`` has code, message and hint.
     """
-    code = _attempt(command, terminal)
-    if terminal.document is not None:
-        code = _attempt(lambda: say_json(terminal.document), terminal) or code
+    with speaking_command_line(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", TargetNotReachedWarning)  # commands end with its exit code
+        code = _attempt(command, terminal)
+        if terminal.document is not None:
+            code = _attempt(lambda: say_json(terminal.document), terminal) or code
     return code
 
 

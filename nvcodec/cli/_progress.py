@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
@@ -224,9 +225,23 @@ def make_progress(kind: str, terminal: Terminal) -> Progress:
         return Progress(terminal)
     if kind == "auto":
         dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("CI"))
-        kind = "bar" if sys.stderr.isatty() and not dumb else "plain"
+        kind = "bar" if _in_notebook() or (sys.stderr.isatty() and not dumb) else "plain"
     kinds: dict[str, type[Progress]] = {"bar": BarProgress, "plain": PlainProgress, "json": JsonProgress}
     return kinds[kind](terminal)
+
+
+def progress_bar() -> Progress:
+    """What functions of Python show for ``progress=True``: what commands show by themselves."""
+    return make_progress("auto", Terminal())
+
+
+def _in_notebook() -> bool:
+    """Whether rich can draw a bar below a cell: it does so with a widget."""
+    if "IPython" not in sys.modules or find_spec("ipywidgets") is None:
+        return False
+    from rich.console import Console
+
+    return Console().is_jupyter
 
 
 def forecast_line(event: Forecast) -> str:

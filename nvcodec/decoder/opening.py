@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Protocol
 
@@ -71,7 +73,9 @@ def called(source: str | Path | bytes | BinaryFile) -> str:
 
 
 def open_session(
-    source: str | Path | bytes | BinaryFile, limits: Limits | None = None, fields_kept: int = FIELDS_KEPT
+    source: str | Path | bytes | BinaryFile,
+    limits: Limits | Mapping[str, int] | None = None,
+    fields_kept: int = FIELDS_KEPT,
 ) -> Session:
     """Open a bitstream, see :class:`Session`; errors name the file.
 
@@ -83,7 +87,26 @@ def open_session(
     """
     data = read_bitstream(source)
     with naming(called(source) if _name(source) else None):
-        return Session(data, limits, fields_kept)
+        return Session(data, None if limits is None else limits_of(limits), fields_kept)
+
+
+def limits_of(given: Limits | Mapping[str, int]) -> Limits:
+    """Limits as they are, or the usual ones with others in place of some.
+
+    Raises:
+        UsageError: There are no such limits.
+    """
+    if isinstance(given, Limits):
+        return given
+    if not isinstance(given, Mapping):
+        raise UsageError(f"limits cannot be a {type(given).__name__}", "Give a dictionary:  {'max_frames': 2_000_000}")
+    names = [field.name for field in fields(Limits)]
+    for name, value in given.items():
+        if name not in names:
+            raise UsageError(f"no limit is called {name!r}", f"Limits are {', '.join(names)}")
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise UsageError(f"the limit {name} cannot be {value!r}", "Give a whole number")
+    return replace(Limits(), **{name: int(value) for name, value in given.items()})
 
 
 def stream_number(stream: int | str, names: Sequence[str]) -> int:
@@ -108,8 +131,8 @@ def check_layers(session: Session, layers: int | None) -> int:
         UsageError: The file never had so many.
     """
     container = session.container
-    if layers is None or 0 <= layers <= container.layers:
-        return container.layers if layers is None else layers
+    if layers is None or (isinstance(layers, Integral) and 0 <= layers <= container.layers):
+        return container.layers if layers is None else int(layers)
     usable = f"Draw with what there is:  --layers {container.layers}"
     if container.layer_problem is not None:
         raise BitstreamError(f"has no usable layer {layers}: {container.layer_problem}", usable)
@@ -129,7 +152,7 @@ def pick_device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         kind = torch.device(name).type
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise UsageError(f"{name!r} is no device", "Devices: auto, cpu, cuda, cuda:1, mps") from None
     usable = {
         "cpu": True,

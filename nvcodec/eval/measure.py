@@ -10,6 +10,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nvcodec.api.arguments import file_name
+from nvcodec.api.shown import shown
 from nvcodec.color import yuv_format
 from nvcodec.config.options import EvalOptions, changed
 from nvcodec.container.ids import SIGNATURE
@@ -106,6 +108,7 @@ def evaluate(
     *,
     options: EvalOptions | None = None,
     test_seek: int | None = None,
+    progress: bool = False,
     on_notice: Callable[[str], None] = lambda message: None,
     on_progress: _Progress = lambda done, total: None,
     **changes: Unpack[EvalKeywords],
@@ -117,6 +120,7 @@ def evaluate(
         test: The same. Raw video whose name says nothing has the geometry of the reference.
         options: How; see :class:`nvcodec.config.options.EvalOptions`.
         test_seek: First frame of the test where it is another: 0 for what was coded from ``seek`` on.
+        progress: Show a bar, in a terminal or a notebook; where neither is, a line now and then on standard error.
         on_notice: Hears what the geometry of each video is, and how that is known.
         on_progress: Hears of frames done and, where known, frames in all.
         **changes: Fields of the options, which win over ``options``.
@@ -129,11 +133,14 @@ def evaluate(
             anything is drawn.
     """
     asked = changed(options or EvalOptions(), changes)
+    reference, test = file_name(reference), file_name(test)
     at = asked.seek if test_seek is None else test_seek
     ms_ssim, vmaf = "ms-ssim" in asked.metrics, "vmaf" in asked.metrics
     if vmaf:
         require_libvmaf()
     with ExitStack() as stack:
+        hears = stack.enter_context(shown(progress, "eval", on_frames=on_progress, say=on_notice))
+        on_notice, on_progress = hears.say, hears.on_frames
         source = _open(stack, reference, None, replace(asked, stream=0))
         on_notice(f"{reference}: {source.origin}")
         drawn = _open(stack, test, source.format, replace(asked, seek=at))
@@ -196,7 +203,8 @@ def _measured(
 
 def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: EvalOptions) -> _Side:
     """Open one side; raw video that says nothing of its geometry takes that of the other side, ``like``."""
-    size, pix_fmt, seek, frames = asked.size, asked.pix_fmt, asked.seek, asked.frames
+    size, seek, frames = asked.size, asked.seek, asked.frames
+    pix_fmt: str | None = asked.pix_fmt
     if is_bitstream(path):
         reader = VideoReader(path, device=asked.device, stream=asked.stream)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]

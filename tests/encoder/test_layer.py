@@ -284,7 +284,7 @@ def test_another_output(finished: Finished, tmp_path: Path) -> None:
     assert _bytes(job) == old and result.file == str(output)
     data = output.read_bytes()
     assert data[: len(old)] == old and len(data) == result.bytes
-    with pytest.raises(UsageError, match="exists; add -y"):
+    with pytest.raises(UsageError, match="exists; add overwrite=True"):
         _add(job, output=output)
     output.write_bytes(b"other")
     _add(job, output=output, overwrite=True)
