@@ -241,7 +241,7 @@ def scale(divisors: Iterable[int]) -> Kind[Fraction]:
         if given not in shares:
             meant = ""
             if 0 < given < math.inf:
-                near = min(sorted(shares), key=lambda share: abs(math.log(share / Fraction(given))))
+                near = min(sorted(shares), key=lambda share: abs(math.log(share) - math.log(given)))
                 meant = f". Did you mean '{near}'?"
             raise ValueError(f"pictures cannot be drawn at scale {value}; possible are {', '.join(words)}{meant}")
         return Fraction(given)

@@ -146,11 +146,15 @@ class Fit:
         while not self.flat_planes.are_all and (progress := self.budget.progress) < 1:
             if should_stop():
                 raise StopRequested
-            self._step(progress, on_event)
-            if progress >= (self.calibrated + 1) / self._looks(_CALIBRATIONS, 1):
-                self._calibrate(progress)
+            self._step(progress)
+            calibrates = progress >= (self.calibrated + 1) / self._looks(_CALIBRATIONS, 1)
             last = 1 - _JUDGED_FROM
-            if progress >= _JUDGED_FROM + self.judged * last / self._looks(_JUDGEMENTS, last):
+            judges = progress >= _JUDGED_FROM + self.judged * last / self._looks(_JUDGEMENTS, last)
+            if calibrates or judges or self.budget.done_steps % _GUARDED_EVERY == 0:
+                self._watch(on_event)
+            if calibrates:
+                self._calibrate(progress)
+            if judges:
                 self._judge()
             if self.budget.elapsed - self._last_event >= _EVENT_SPACING_S:
                 self._report(progress, on_event)
@@ -198,7 +202,7 @@ class Fit:
             self.optimiser.clear()
             self.painter.do_not_compile(error)
 
-    def _step(self, progress: float, on_event: EventHandler) -> None:
+    def _step(self, progress: float) -> None:
         config, stepper = self.config, self.stepper
         self.grouping.update(progress)
         self.guide.update(progress)
@@ -224,11 +228,13 @@ class Fit:
         if rated and not weigh_now:
             weigh()
         self.budget.done_steps += 1
-        if self.budget.done_steps % _GUARDED_EVERY == 0:
-            state = self._state() if self.budget.done_steps % _SAVED_EVERY == 0 else None
-            if (found := self._errors.exchange(stepper.mean_error.view(1), state)) is not None:
-                (error,), state = found
-                self._guard(error, state, on_event)
+
+    def _watch(self, on_event: EventHandler) -> None:
+        """Look for a collapse, and keep a state to go back to from time to time."""
+        state = self._state() if self.budget.done_steps % _SAVED_EVERY == 0 else None
+        if (found := self._errors.exchange(self.stepper.mean_error.view(1), state)) is not None:
+            (error,), state = found
+            self._guard(error, state, on_event)
 
     def _weigh(self, progress: float) -> None:
         """Set the price of a bit by what the field costs, and how good it is, as far as that can be read by now."""
