@@ -22,12 +22,14 @@ from nvcodec.cli._interrupt import stop_on_interrupt  # noqa: E402
 from nvcodec.cli._terminal import Terminal, print_error  # noqa: E402
 from nvcodec.decoder.opening import pick_device  # noqa: E402
 from nvcodec.errors import NvcError, UsageError  # noqa: E402
+from nvcodec.tongues import speaking_command_line
 
 
 def main(words: list[str] | None = None) -> int:
     """Run the program; returns its exit code, which are those of ``nvc``."""
     try:
-        return _run(_parser().parse_args(words))
+        with speaking_command_line():
+            return _run(_parser().parse_args(words))
     except NvcError as error:
         print_error(error.message, error.hint)
         return error.exit_code
