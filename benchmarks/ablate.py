@@ -22,7 +22,7 @@ from nvcodec.cli._interrupt import stop_on_interrupt  # noqa: E402
 from nvcodec.cli._terminal import Terminal, print_error  # noqa: E402
 from nvcodec.decoder.opening import pick_device  # noqa: E402
 from nvcodec.errors import NvcError, UsageError  # noqa: E402
-from nvcodec.tongues import speaking_command_line
+from nvcodec.tongues import speaking_command_line  # noqa: E402
 
 
 def main(words: list[str] | None = None) -> int:
