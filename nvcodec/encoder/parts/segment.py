@@ -132,7 +132,7 @@ class SegmentPart(Part):
     def _heads(self, taken: int) -> tuple[list[PreviewHead], list[str]]:
         """The previews of what the network draws now, and why others are left out; its parameters take ``taken``."""
         left = None if self.both is None else self.both - taken
-        return make_previews(self.field, self.shapes, self.clip.format, self.span.ordinal, left)
+        return make_previews(self.field, self.shapes, self.clip, self.span.ordinal, left)
 
     def _psnr_db(self) -> float | None:
         target = self.job.target
