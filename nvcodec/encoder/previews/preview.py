@@ -125,14 +125,14 @@ def make_previews(
     left_out: list[str] = []
     for preview, moments, misses in zip(previews, found, whole, strict=True):
         shape = preview.shape
-        head, name = Head(moments, shape, video.peak), f"no preview 1/{shape.divisor}"
+        head = Head(moments, shape, video.peak)
         if head.psnr_db < _LEAST_DB:
-            left_out.append(f"{name}: it would be {head.psnr_db:.1f} dB from the picture")
+            left_out.append(f"no preview 1/{shape.divisor}: it would be {head.psnr_db:.1f} dB from the picture")
             continue
         most = room_bytes(shape) if room is None else min(room_bytes(shape), room - size_bytes(heads))
         integers = head.integers(most - CHUNK_OVERHEAD_BYTES - _HEAD_BYTES, _LEAST_DB)
         if integers is None:
-            left_out.append(f"{name}: its head does not fit into what is left of the file")
+            left_out.append(f"no preview 1/{shape.divisor}: its head does not fit into what is left of the file")
             continue
         load_integers(preview.to(device), integers)
         small = Misses(clip, shape.divisor)
@@ -142,8 +142,8 @@ def make_previews(
             small.add(frame, plane)
         if small.psnr_db < misses.psnr_db - _MOST_LOST_DB:
             left_out.append(
-                f"{name}: it would be {small.psnr_db:.1f} dB from the source, and whole pictures shrunk are "
-                f"{misses.psnr_db:.1f}"
+                f"no preview 1/{shape.divisor}: it would be {small.psnr_db:.1f} dB from the source, "
+                f"whole pictures shrunk are {misses.psnr_db:.1f} dB"
             )
             continue
         heads.append(PreviewHead(segment, shape.divisor, shape.level, shape.rank, encode_tensors(integers)))
