@@ -98,8 +98,7 @@ def test_a_preview_that_shows_something_else_is_left_out(tiny_job: JobMaker, mon
     assert "no preview 1/2: it would be" in notice
 
 
-@pytest.mark.parametrize("depth", [8, 10])
-@pytest.mark.parametrize(("allowed_db", "epochs"), [(0.1, 6), (1.0, 2), (1.0, 10), (5.0, 6)])
+@pytest.mark.parametrize(("allowed_db", "epochs", "depth"), [(0.1, 6, 8), (1.0, 2, 8), (1.0, 10, 8), (5.0, 6, 10)])
 def test_what_is_stored_is_hardly_worse_than_whole_pictures_shrunk(
     tiny_job: JobMaker, moving: Moving, monkeypatch: pytest.MonkeyPatch, allowed_db: float, epochs: int, depth: int
 ) -> None:

@@ -89,12 +89,12 @@ class SegmentPart(Part):
         self.context.on_event(Notice("memory is short: pictures are drawn in tiles, which is slower"))
 
     def closing_s(self) -> float:
-        """Previews take further frames to learn from, and further packing."""
+        """Previews take further frames to learn from and to be judged by, and further packing."""
         usual = super().closing_s()
         if not self.shapes:
             return usual
         samples = sum(min(MOST_FRAMES, span.frames) * self._samples(span) for span in self.plan.spans)
-        return usual + 4 * measuring_s(self.clip) * samples + packing_s(self.parameters)
+        return usual + 5 * measuring_s(self.clip) * samples + packing_s(self.parameters)
 
     def integers(self) -> list[IntegerTensor]:
         """See :class:`Part`."""
