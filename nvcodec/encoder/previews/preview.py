@@ -156,13 +156,13 @@ class Misses:
     def __init__(self, clip: Clip, divisor: int) -> None:
         self._clip, self._divisor, self._errors = clip, divisor, list[float]()
 
-    def add(self, frame: int, plane: npt.NDArray[np.generic]) -> None:
+    def add(self, frame: int, plane: npt.NDArray[np.integer] | npt.NDArray[np.floating]) -> None:
         """Take in a small picture's first plane, code values [rows, columns]."""
         clip, divisor = self._clip, self._divisor
-        missed = plane.astype(np.float64) - mean_plane(clip.frame(frame)[0], divisor)
+        missed: npt.NDArray[np.float64] = plane.astype(np.float64) - mean_plane(clip.frame(frame)[0], divisor)
         if (hidden := clip.hidden_in(torch.tensor([frame]))) is not None:
             missed[mean_plane(hidden[0][0].cpu().numpy().astype(np.uint8), divisor) > 0] = 0
-        self._errors.append(float(np.square(missed / clip.format.peak).mean()))
+        self._errors.append(float((missed * missed).mean()) / clip.format.peak**2)
 
     @property
     def psnr_db(self) -> float:
