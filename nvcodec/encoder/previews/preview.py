@@ -167,7 +167,7 @@ class Misses:
     @property
     def psnr_db(self) -> float:
         """Of all frames together; what is exact has 120."""
-        return float(-10 * np.log10(max(np.mean(self._errors), 1e-12)))
+        return float(-10 * np.log10(max(float(np.mean(self._errors)), 1e-12)))
 
 
 def _frames(geometry: FieldGeometry) -> list[int]:
