@@ -127,8 +127,12 @@ class LossConfig:
     """What masked samples are pulled with, 0 to 1, towards what stands in for them: their place in the nearest frame
     that shows it, or a continuation of what is around. 0: nothing is asked of them."""
 
+    dots: float = 4.0
+    """What an error counts for besides that comes back from place to place, where the head draws several samples per
+    place: it is small, and looks like a grid of dots. 0: no more than any other."""
+
     def __post_init__(self) -> None:
-        _check_ranges("loss", self, {"fill": (0, 1), "auxiliary_until": (0, 1)})
+        _check_ranges("loss", self, {"fill": (0, 1), "auxiliary_until": (0, 1), "dots": (0, 1000)})
         if self.kind not in ("psnr", "adaptive", "hinerv", "ssim"):
             raise ValueError(f"loss.kind must be psnr, adaptive, hinerv or ssim, not {self.kind!r}")
 

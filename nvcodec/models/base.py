@@ -59,6 +59,8 @@ class VideoField(nn.Module, ABC):
     """The coded tensors; ``spec.name`` is the parameter's name in the module."""
     scale: int
     """Luma samples per base cell along each axis."""
+    shuffle: int = 1
+    """Luma samples that the head draws per place, along each axis."""
     capturable: bool = False
     """Whether drawing follows from tensors on the device alone, so that a step can be compiled and recorded as a CUDA
     graph. Others ask which frames they are to draw: they are given them in CPU memory, where that waits for nothing."""

@@ -18,7 +18,7 @@ from nvcodec.models.base import CellWindow, FlatPlane, PlaneTensors, at_times, l
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.gops import DepthwiseKernel, GroupedField, Groups
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
-from nvcodec.models.planes import channels_of, cut, resize, unpack
+from nvcodec.models.planes import begin_smooth, channels_of, cut, resize, unpack
 from nvcodec.models.precision import in_float32, widened
 from nvcodec.models.pyramid import head_channels
 
@@ -38,6 +38,7 @@ class MSNeRV(GroupedField):
     def __init__(self, config: MSNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
         self.config, self.geometry, self.scale = config, geometry, config.scale
+        self.shuffle = config.shuffle
         self.specs = config.tensor_specs(geometry)
         self.groups = Groups(geometry.frames, geometry.gops)
         self.encoder = TemporalEncoder(config, geometry)
@@ -48,6 +49,7 @@ class MSNeRV(GroupedField):
             self.blocks.append(Block(config, index, incoming, outgoing, geometry))
             incoming = outgoing
         self.head = Conv3x3(incoming, head_channels(config.shuffle, geometry.chroma))
+        begin_smooth(self.head.weight, config.shuffle, geometry.chroma)
         nn.init.constant_(self.head.bias, 0.5)  # mid-grey: the fit starts from a picture, not from black
 
     def features(self, frames: Tensor, window: CellWindow | None = None, levels: int | None = None) -> list[Tensor]:

@@ -36,6 +36,33 @@ def channels_of(plane: int, factor: int, chroma: ChromaFormat) -> Tensor:
     return unpack(each, factor, chroma)[plane].flatten(1).any(dim=1).nonzero().squeeze(1)
 
 
+def begin_smooth(weight: Tensor, factor: int, chroma: ChromaFormat) -> None:
+    """Let a head begin as bilinear interpolation: samples of one place begin as neighbours, not as strangers.
+
+    Where there is one sample to a place, everything stays as it is.
+
+    Args:
+        weight: Kernels [channels, inputs, 3, 3] as they begin at random, whose channels :func:`unpack` takes apart;
+            changed in place. Those of each plane's first channel say what its inputs weigh.
+        factor: As in :func:`unpack`.
+        chroma: As there.
+    """
+    if factor == 1:
+        return
+    start = 0
+    for rows, columns in [(factor, factor), *[chroma_block(factor, chroma)] * (chroma.planes - 1)]:
+        taps = torch.einsum("ri,cj->rcij", _bilinear(rows), _bilinear(columns)).flatten(0, 1)  # [rows * columns, 3, 3]
+        weighed = 3 * weight.data[start, :, 1, 1]  # in all, as much as nine taps at random
+        weight.data[start : start + len(taps)] = taps[:, None].to(weight.device) * weighed.clone()[:, None, None]
+        start += len(taps)
+
+
+def _bilinear(count: int) -> Tensor:
+    """Weights of a place and its two neighbours at samples spread evenly over the place, [count, 3]."""
+    position = (torch.arange(count) + 0.5) / count - 0.5
+    return torch.stack([(-position).clamp(min=0), 1 - position.abs(), position.clamp(min=0)], dim=1)
+
+
 def pack(planes: PlaneTensors, factor: int, chroma: ChromaFormat) -> Tensor:
     """Planes to channels, as :func:`unpack` takes them apart again.
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nvcodec.models.base import CellWindow, FlatPlane, PlaneTensors, PyramidField, at_times
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.latent import latent
-from nvcodec.models.planes import channels_of, cut, resize, unpack
+from nvcodec.models.planes import begin_smooth, channels_of, cut, resize, unpack
 from nvcodec.models.pyramid import head_channels
 from nvcodec.models.qsnerv_config import Latent, QSNeRVConfig, Skip
 
@@ -39,6 +39,7 @@ class QSNeRV(PyramidField):
     def __init__(self, config: QSNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
         self.config, self.geometry, self.scale = config, geometry, config.scale
+        self.shuffle = config.shuffle
         self.specs = config.tensor_specs(geometry)
         rows, columns = config.base_size(geometry)
         self.embedding = nn.Parameter(_same_for_all(geometry.frames, (rows, columns, config.embedding)))
@@ -55,6 +56,7 @@ class QSNeRV(PyramidField):
             self.blocks.append(Convolution(incoming, outgoing * stride**2, kernel))
             incoming = outgoing
         self.head = Convolution(incoming, head_channels(config.shuffle, geometry.chroma), 3)
+        begin_smooth(self.head.weight, config.shuffle, geometry.chroma)
 
     def features(self, frames: Tensor, window: CellWindow | None = None, levels: int | None = None) -> list[Tensor]:
         """See :meth:`PyramidField.features`. With a window, borders within its margin differ from the whole picture."""

@@ -24,6 +24,7 @@ def seen(clip: Path) -> Path:
     path = clip.with_name("seen.nvc")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preview_module, "_LEAST_DB", 0.0)  # whatever it looks like
+        patch.setattr(preview_module, "_MOST_LOST_DB", 99.0)
         nvcodec.encode(clip, path, preset="draft", epochs=2, preview=True, device="cpu")
     return path
 
@@ -35,6 +36,7 @@ def _pictures(path: Path) -> list[Planes]:
 
 def test_encode_says_what_they_cost(nvc, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview_module, "_LEAST_DB", 0.0)
+    monkeypatch.setattr(preview_module, "_MOST_LOST_DB", 99.0)
     done = nvc("encode", clip, "-o", tmp_path / "a.nvc", "--preset", "draft", "--epochs", 1, "--preview", "--json")
     assert done.code == 0 and done.json["preview_bytes"] > 0
     assert "previews" in done.err and " of the file" in done.err

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nvcodec.config.fit import LossConfig
-from nvcodec.encoder.fit.loss import Distortion, boost, picture_error, pooled
+from nvcodec.encoder.fit.loss import Distortion, boost, picture_error, pooled, repeating
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.metrics.measure import measure
 from nvcodec.models.geometry import FieldGeometry
@@ -82,3 +82,37 @@ def test_heads_fade_and_are_not_coded() -> None:
     values = [distortion(drawing.planes, drawing.planes, drawing.features, weight).item() for weight in weights]
     reference = plain(drawing.planes, drawing.planes, drawing.features, None).item()
     assert values[0] > values[1] > values[2] == values[3] == pytest.approx(reference)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+@pytest.mark.parametrize("size", [(96, 128), (93, 67), (17, 19)])
+def test_only_what_comes_back_from_place_to_place_is_a_grid(factor: int, size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    rows, columns = size
+    place = torch.randn(factor, factor)
+    place -= place.mean()
+    grid = place.repeat(-(-rows // factor), -(-columns // factor))[None, :rows, :columns]
+    assert repeating(grid, factor).item() == pytest.approx(place.square().mean().item(), rel=1e-4)
+    assert repeating(torch.full((1, rows, columns), 0.3), factor) < 1e-12
+    places = min(rows // factor, 8) * min(columns // factor, 8)
+    assert repeating(torch.randn(1, rows, columns), factor) < 3 / places  # noise averages out
+    assert repeating(grid[:, : factor - 1], factor) == 0, "no whole place"
+
+
+def test_a_grid_costs_more_than_other_errors(moving: Moving) -> None:
+    torch.manual_seed(0)
+    video = VideoFormat(64, 48)
+    field = MSNeRV(CONFIG, FieldGeometry(4, 48, 64, ChromaFormat.YUV420))
+    targets = Clip.load(moving(video, 1), video, 1).targets(torch.tensor([0]))
+    noise = 0.02 * torch.randn_like(targets[0])
+    grid = 0.02 * torch.randn(4, 4).repeat(12, 16)[None]
+    grid = (grid - grid.mean()) * (noise.std() / grid.std())
+    losses = {
+        dots: [
+            Distortion(LossConfig(dots=dots), field)((targets[0] + error, *targets[1:]), targets, [], None).item()
+            for error in (noise, grid)
+        ]
+        for dots in (0.0, 4.0)
+    }
+    assert losses[0.0][0] == pytest.approx(losses[0.0][1], rel=0.01)
+    assert losses[4.0][1] > 3 * losses[4.0][0]

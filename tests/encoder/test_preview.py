@@ -15,14 +15,15 @@ from nvcodec.config.job import Job
 from nvcodec.config.target import TargetKind
 from nvcodec.container import without_previews
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.decoder.shrink import shrunk
+from nvcodec.decoder.shrink import mean_plane, shrunk
 from nvcodec.encoder.encode import encode
 from nvcodec.encoder.fit.events import Event, Notice
 from nvcodec.encoder.previews.head import Moments
 from nvcodec.errors import InterruptedEncodeError
-from nvcodec.types import VideoFormat
+from nvcodec.types import Planes, VideoFormat
 
 JobMaker = Callable[..., Job]
+Moving = Callable[[VideoFormat, int], list[Planes]]
 VIDEO = VideoFormat(93, 67, Fraction(25))
 
 
@@ -30,6 +31,7 @@ VIDEO = VideoFormat(93, 67, Fraction(25))
 def easily_pleased(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is fitted in a moment is hard to foretell; plain grey would be 13 dB from it."""
     monkeypatch.setattr(preview_module, "_LEAST_DB", 20.0)
+    monkeypatch.setattr(preview_module, "_MOST_LOST_DB", 9.0)
 
 
 def _psnr_db(path: str, divisor: int) -> float:
@@ -88,12 +90,36 @@ def test_constant_quality_spends_the_same_on_pictures(tiny_job: JobMaker) -> Non
 def test_a_preview_that_shows_something_else_is_left_out(tiny_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview_module, "_LEAST_DB", 99.0)
     said: list[Event] = []
-    job = tiny_job(value=4000, video=VIDEO, epochs=10, preview=True)
+    job = tiny_job(value=4000, video=VIDEO, epochs=12, preview=True)
     result = encode(job, on_event=said.append)
     assert result.preview_bytes == 0
     assert 0.98 * 4000 <= result.bytes <= 4000, "what was kept for it goes to the pictures"
     (notice,) = [event.message for event in said if isinstance(event, Notice)]  # and nothing about --params
     assert "no preview 1/2: it would be" in notice
+
+
+@pytest.mark.parametrize(("allowed_db", "epochs", "depth"), [(0.1, 6, 8), (1.0, 2, 8), (1.0, 10, 8), (5.0, 6, 10)])
+def test_what_is_stored_is_hardly_worse_than_whole_pictures_shrunk(
+    tiny_job: JobMaker, moving: Moving, monkeypatch: pytest.MonkeyPatch, allowed_db: float, epochs: int, depth: int
+) -> None:
+    monkeypatch.setattr(preview_module, "_LEAST_DB", 0.0)
+    monkeypatch.setattr(preview_module, "_MOST_LOST_DB", allowed_db)
+    said: list[Event] = []
+    video = replace(VIDEO, bit_depth=depth)
+    job = tiny_job(value=6000, video=video, epochs=epochs, preview=True)
+    result = encode(job, on_event=said.append)
+    whole, small = VideoReader(job.output), VideoReader(job.output, scale="1/2")
+    missed = np.zeros(2)
+    for source, drawn, planes in zip(moving(video, 8), small.frames(), whole.frames(), strict=True):
+        wanted = mean_plane(source[0], 2)
+        missed += [np.square(wanted - plane).sum() for plane in (drawn[0], mean_plane(planes[0], 2))]
+    lost_db = 10 * np.log10(missed[0] / missed[1])
+    if result.preview_bytes:
+        assert lost_db <= allowed_db
+    else:
+        assert lost_db < 0.1, "whole pictures are shrunk instead, and rounded"
+        (notice,) = [event.message for event in said if isinstance(event, Notice)]
+        assert "from the source, whole pictures shrunk are" in notice
 
 
 def test_a_head_that_does_not_fit_is_left_out(tiny_job: JobMaker, monkeypatch: pytest.MonkeyPatch) -> None:

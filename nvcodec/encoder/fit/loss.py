@@ -10,12 +10,15 @@ from nvcodec.config.fit import LossConfig
 from nvcodec.errors import UsageError
 from nvcodec.metrics.msssim import multi_scale_ssim
 from nvcodec.models.base import PlaneTensors, PyramidField, VideoField
+from nvcodec.models.planes import unshuffle
 from nvcodec.types import ChromaFormat
 
 PLANE_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
 """Y, U, V in the 6:1:1 PSNR."""
 _MSE_FLOOR = 1e-7
 """Keeps the logarithm finite on pictures that are already exact (70 dB)."""
+_NEARBY = 8
+"""Places, along each axis, over which an error is averaged to see whether it comes back from place to place."""
 _MS_SSIM_WINDOW = 5
 """HiNeRV's; the usual 11 would need pictures above 160 samples for five scales."""
 
@@ -50,7 +53,7 @@ class Distortion(nn.Module):
 
     def __init__(self, config: LossConfig, field: VideoField) -> None:
         super().__init__()
-        self.config, self.geometry = config, field.geometry
+        self.config, self.geometry, self.shuffle = config, field.geometry, field.shuffle
         self.heads = nn.ModuleList()
         if config.multi_resolution:
             if not isinstance(field, PyramidField):
@@ -82,6 +85,8 @@ class Distortion(nn.Module):
         if self.config.high_frequency and fade is not None:
             reference = tuple(boost(p, t, fade) for p, t in zip(planes, targets, strict=True))
         loss = self._main(planes, reference)
+        if self.config.dots and self.shuffle > 1:
+            loss = loss + self.config.dots * self._dots(planes, targets)
         if self.heads and fade is not None and features:  # a tile has none: its margin has no target
             loss = loss + fade * self._coarse(features[1:-1], targets)
         return loss
@@ -100,6 +105,12 @@ class Distortion(nn.Module):
             return 0.7 * absolute + 0.3 * structure
         return 0.6 * error + 0.3 * absolute + 0.1 * structure
 
+    def _dots(self, planes: PlaneTensors, targets: PlaneTensors) -> Tensor:
+        """The part of the error of the first plane that a grid of dots is, in units of the error of all planes."""
+        error = planes[0] - targets[0]
+        share = repeating(error, self.shuffle) / (error.detach().square().mean() + _MSE_FLOOR)
+        return picture_error(planes, targets, self.geometry.chroma).mean().detach() * share
+
     def _coarse(self, blocks: list[Tensor], targets: PlaneTensors) -> Tensor:
         """Multi-resolution supervision (MSNeRV section 3.2.1): MSE and L1 with .9/.1, .8/.2, .7/.3 by level."""
         total = torch.zeros((), device=targets[0].device)
@@ -109,6 +120,25 @@ class Distortion(nn.Module):
             alpha = max(0.9 - 0.1 * level, 0.5) if self.config.kind == "adaptive" else 1.0
             total = total + alpha * difference.square().mean() + (1 - alpha) * difference.abs().mean()
         return total
+
+
+def repeating(error: Tensor, factor: int) -> Tensor:
+    """How strongly an error comes back from place to place: its mean square once it is averaged over nearby places.
+
+    Args:
+        error: [B, rows, columns].
+        factor: Samples of a place, along each axis.
+
+    Returns:
+        A scalar; 0 where all samples of a place err alike on average, or where the picture is smaller than a place.
+    """
+    rows, columns = error.shape[1] // factor, error.shape[2] // factor
+    if not rows or not columns:
+        return error.new_zeros(())
+    samples = unshuffle(error[:, : rows * factor, : columns * factor], (factor, factor))  # [B, factor^2, rows, columns]
+    window = min(rows, _NEARBY), min(columns, _NEARBY)
+    means = F.avg_pool2d(samples, window, stride=_NEARBY // 2)
+    return (means - means.mean(dim=1, keepdim=True)).square().mean()
 
 
 def boost(plane: Tensor, target: Tensor, strength: Tensor | float) -> Tensor:

@@ -89,12 +89,12 @@ class SegmentPart(Part):
         self.context.on_event(Notice("memory is short: pictures are drawn in tiles, which is slower"))
 
     def closing_s(self) -> float:
-        """Previews take further frames to learn from, and further packing."""
+        """Previews take further frames to learn from and to be judged by, and further packing."""
         usual = super().closing_s()
         if not self.shapes:
             return usual
         samples = sum(min(MOST_FRAMES, span.frames) * self._samples(span) for span in self.plan.spans)
-        return usual + 4 * measuring_s(self.clip) * samples + packing_s(self.parameters)
+        return usual + 5 * measuring_s(self.clip) * samples + packing_s(self.parameters)
 
     def integers(self) -> list[IntegerTensor]:
         """See :class:`Part`."""
@@ -132,7 +132,7 @@ class SegmentPart(Part):
     def _heads(self, taken: int) -> tuple[list[PreviewHead], list[str]]:
         """The previews of what the network draws now, and why others are left out; its parameters take ``taken``."""
         left = None if self.both is None else self.both - taken
-        return make_previews(self.field, self.shapes, self.clip.format, self.span.ordinal, left)
+        return make_previews(self.field, self.shapes, self.clip, self.span.ordinal, left)
 
     def _psnr_db(self) -> float | None:
         target = self.job.target

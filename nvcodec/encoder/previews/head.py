@@ -1,4 +1,4 @@
-"""Reduced-rank regression that ends in integers: from sums over places to the coded head of a preview. No torch."""
+"""Reduced-rank regression that ends in integers: from sums over places to the head of a preview. No torch."""
 
 from __future__ import annotations
 
@@ -91,11 +91,11 @@ class Head:
         """Of the first plane, against the shrunk picture."""
         return self._psnr_db(self._errors)
 
-    def payload(self, room: int, least_db: float) -> bytes | None:
-        """The coded head with the coarsest steps that lose next to nothing.
+    def integers(self, room: int, least_db: float) -> list[IntegerTensor] | None:
+        """The head with the coarsest steps that lose next to nothing.
 
         Args:
-            room: Largest payload in bytes; steps are coarser where they have to be.
+            room: Largest coded size in bytes; steps are coarser where they have to be.
             least_db: How near to the shrunk picture it must come then.
 
         Returns:
@@ -105,14 +105,13 @@ class Head:
         while coarsest - shift > 1:
             middle = (shift + coarsest) // 2
             shift, coarsest = (middle, coarsest) if self._loss_db(middle) <= _LOSS_DB else (shift, middle)
-        payload = encode_tensors(self._rounded(shift).tensors)
-        while len(payload) > room:
+        rounded = self._rounded(shift)
+        while len(encode_tensors(rounded.tensors)) > room:
             shift += 2
             rounded = self._rounded(shift)
             if shift > MAX_STEP_CODE - MIN_STEP_CODE or self._psnr_db(rounded.errors) < least_db:
                 return None
-            payload = encode_tensors(rounded.tensors)
-        return payload
+        return rounded.tensors
 
     def _loss_db(self, shift: int) -> float:
         """What integers lose over floats, in the plane that loses most."""

@@ -1,6 +1,7 @@
 """Heads of previews, found in closed form: what a field's features say, linearly, about its pictures seen small.
 
-No source is needed: a preview is a small version of what the base draws, whatever that was fitted to.
+A preview is a small version of what the base draws, whatever that was fitted to; the source says whether it is a good
+one: who has none shrinks whole pictures, and what is much worse than that is not worth its bytes.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from nvcodec.container import PREVIEW_DIVISORS, PreviewHead
 from nvcodec.container.chunks import CHUNK_OVERHEAD_BYTES
 from nvcodec.decoder.render import full_float32, render
 from nvcodec.decoder.shrink import mean_plane, shrunk_format
+from nvcodec.encoder.fit.pack import load_integers
+from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.plan.plan import Plan
 from nvcodec.encoder.previews.head import Head, Moments
+from nvcodec.entropy.payload import encode_tensors
 from nvcodec.models.base import PyramidField
 from nvcodec.models.config import FieldConfig
 from nvcodec.models.geometry import FieldGeometry
@@ -39,6 +43,9 @@ _SHARE, _SMALL = 16, 512
 """A head may have a sixteenth of the numbers of its field, or so many."""
 _LEAST_DB = 24.0
 """What differs more from the picture is no preview of it."""
+_MOST_LOST_DB = 1.0
+"""How much further from the source than whole pictures shrunk a preview may be: what early features do not say shows
+as a pattern of blocks, and is hardly seen where it is small beside what the network does wrong anyway."""
 _HEAD_BYTES = 12
 """Of a chunk's payload in front of the coded parameters."""
 _PAYLOAD_BYTES = 48
@@ -85,46 +92,82 @@ def size_bytes(heads: Iterable[PreviewHead]) -> int:
 
 
 def make_previews(
-    field: PyramidField, shapes: list[PreviewShape], video: VideoFormat, segment: int, room: int | None
+    field: PyramidField, shapes: list[PreviewShape], clip: Clip, segment: int, room: int | None
 ) -> tuple[list[PreviewHead], list[str]]:
     """The previews of a segment.
 
     Args:
         field: Of the segment, with decoded parameters.
         shapes: Heads to find.
-        video: Format of the planes drawn.
+        clip: The source, in the field's coding domain.
         segment: Its ordinal.
         room: Bytes that the chunks of all heads together may take; None = no matter.
 
     Returns:
         Heads whose chunks take at most :func:`room_bytes` each; and why others are left out, one line each.
     """
+    video = clip.format
     found = [Moments(9 * shape.inputs, shape.outputs) for shape in shapes]
     previews = [Preview(field, shape) for shape in shapes]
+    whole = [Misses(clip, shape.divisor) for shape in shapes]
     device = next(field.parameters()).device
     chosen = _frames(field.geometry) if shapes else []
     for index, frame in enumerate(chosen):
         (planes,) = render(field, [frame], video, 1)
-        for preview, moments in zip(previews, found, strict=True):
+        for preview, moments, misses in zip(previews, found, whole, strict=True):
             with torch.inference_mode(), full_float32():
                 places = preview.places(torch.tensor([frame], device=device)).double().cpu()
             x, y = _paired(places, planes, video, preview.shape)
             step = ceil(len(x) * len(chosen) / _MOST_PLACES)
             moments.add(x[index % step :: step], y[index % step :: step])
+            misses.add(frame, mean_plane(planes[0], preview.shape.divisor))
     heads: list[PreviewHead] = []
     left_out: list[str] = []
-    for shape, moments in zip(shapes, found, strict=True):
+    for preview, moments, misses in zip(previews, found, whole, strict=True):
+        shape = preview.shape
         head = Head(moments, shape, video.peak)
         if head.psnr_db < _LEAST_DB:
             left_out.append(f"no preview 1/{shape.divisor}: it would be {head.psnr_db:.1f} dB from the picture")
             continue
         most = room_bytes(shape) if room is None else min(room_bytes(shape), room - size_bytes(heads))
-        payload = head.payload(most - CHUNK_OVERHEAD_BYTES - _HEAD_BYTES, _LEAST_DB)
-        if payload is None:
+        integers = head.integers(most - CHUNK_OVERHEAD_BYTES - _HEAD_BYTES, _LEAST_DB)
+        if integers is None:
             left_out.append(f"no preview 1/{shape.divisor}: its head does not fit into what is left of the file")
             continue
-        heads.append(PreviewHead(segment, shape.divisor, shape.level, shape.rank, payload))
+        load_integers(preview.to(device), integers)
+        small = Misses(clip, shape.divisor)
+        for frame, (plane, *_) in zip(
+            chosen, render(preview, chosen, shrunk_format(video, shape.divisor), 1), strict=True
+        ):
+            small.add(frame, plane)
+        if small.psnr_db < misses.psnr_db - _MOST_LOST_DB:
+            left_out.append(
+                f"no preview 1/{shape.divisor}: it would be {small.psnr_db:.1f} dB from the source, "
+                f"whole pictures shrunk are {misses.psnr_db:.1f} dB"
+            )
+            continue
+        heads.append(PreviewHead(segment, shape.divisor, shape.level, shape.rank, encode_tensors(integers)))
     return heads, left_out
+
+
+class Misses:
+    """How far small pictures are from a source seen small, in the first plane; what is hidden there counts as exact."""
+
+    def __init__(self, clip: Clip, divisor: int) -> None:
+        self._clip, self._divisor, self._errors = clip, divisor, list[float]()
+
+    def add(self, frame: int, plane: npt.NDArray[np.integer] | npt.NDArray[np.floating]) -> None:
+        """Take in a small picture's first plane, code values [rows, columns]."""
+        clip, divisor = self._clip, self._divisor
+        missed: npt.NDArray[np.float64] = plane.astype(np.float64) - mean_plane(clip.frame(frame)[0], divisor)
+        if (hidden := clip.hidden_in(torch.tensor([frame]))) is not None:
+            missed[mean_plane(hidden[0][0].cpu().numpy().astype(np.uint8), divisor) > 0] = 0
+        self._errors.append(float((missed * missed).mean()) / clip.format.peak**2)
+
+    @property
+    def psnr_db(self) -> float:
+        """Of all frames together; what is exact has 120."""
+        return float(-10 * np.log10(max(float(np.mean(self._errors)), 1e-12)))
 
 
 def _frames(geometry: FieldGeometry) -> list[int]:
