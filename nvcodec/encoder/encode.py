@@ -321,8 +321,8 @@ class _Encode:
                 seconds=step_s * steps if budget.seconds is None else budget.seconds / share,
             )
         )
-        if part.note is not None:
-            self._tell(part.note)
+        for note in part.notes:
+            self._tell(note)
 
     def _stopped_early(self) -> InterruptedEncodeError:
         if self.checkpoint is not None and self.fitted:

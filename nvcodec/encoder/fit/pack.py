@@ -23,6 +23,8 @@ _WELL_USED = 0.97
 """Share of the room from which on a fitted state is left as it is: rounding it differently costs more than it gains."""
 _HARDLY_LARGER = 1.5
 _MAX_SHIFT = 96
+LOOKS_FOR_SIZE = 1 + len(_DEAD_ZONES).bit_length()
+"""How often the search for the smallest integers looks at the pictures, at most."""
 
 _Knob = TypeVar("_Knob", int, float)
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from typing import Protocol
 
@@ -31,7 +32,7 @@ from nvcodec.models.een_config import EENConfig
 from nvcodec.quant.tensors import IntegerTensor
 
 _PACK_S_PER_PARAMETER = 3e-6
-_USUAL_CLOSING_S = 0.5
+USUAL_CLOSING_S = 0.5
 _PROBE_STEPS = 3
 
 Network = FieldConfig | EENConfig
@@ -131,8 +132,12 @@ class Part(ABC):
         return self.job.options.model
 
     @property
-    def note(self) -> str | None:
-        """Something worth knowing before it begins."""
+    def notes(self) -> list[str]:
+        """What is worth knowing before it begins."""
+        return []
+
+    def quick_s(self, _step_s: float) -> float | None:
+        """Seconds of a fit by the quickest preset where a step of this one takes ``step_s``; None: nobody knows."""
         return None
 
     @property
@@ -179,15 +184,15 @@ class Part(ABC):
     def restore(self, state: State) -> None:  # noqa: B027 (most have nothing to restore)
         """Be as at the end of the fit whose :meth:`kept` it is, but for the parameters."""
 
-    def probe(self) -> float:
-        """Seconds per step, measured without moving the fit. Where memory does not suffice for it, with less of it.
+    def probe(self, steps: int = _PROBE_STEPS) -> float:
+        """Seconds per step, measured on a few without moving the fit. Where memory does not suffice for it, with less of it.
 
         Raises:
             torch.OutOfMemoryError: No way is left that takes less.
         """
         while True:
             with suppress(torch.OutOfMemoryError):
-                return self.fit.probe(_PROBE_STEPS)
+                return self.fit.probe(steps)
             # only now: the error held on to everything
             self._with_less_memory()
 
@@ -242,13 +247,21 @@ class Part(ABC):
 
     def end_on_time(self) -> None:
         """Plan the fit in seconds, where the encode must end on time."""
-        if (deadline := self.context.deadline) is not None:
-            self.fit.budget.seconds = deadline.for_fit(self.closing_s(), self.pixels / self.pixels_left)
+        if self.context.deadline is not None:
+            self.fit.budget.seconds = self.time_for_fit(self.context.deadline)
+
+    def time_for_fit(self, deadline: Deadline) -> float:
+        """Seconds for this fit, so that all is over by then."""
+        return deadline.for_fit(self.closing_s(), self.pixels / self.pixels_left)
 
     def closing_s(self) -> float:
         """Seconds that come behind all fits of the file: packing, measuring, and drawing, which takes about as long."""
-        samples = sum(clip.pixels for clip in self.context.clips)
-        return _USUAL_CLOSING_S + 2 * measuring_s(self.clips[0]) * samples + packing_s(self.parameters)
+        return USUAL_CLOSING_S + 2 * self.measuring_s + packing_s(self.parameters)
+
+    @cached_property
+    def measuring_s(self) -> float:
+        """Seconds that measuring all frames of the file takes."""
+        return _measuring_s(self.clips[0]) * sum(clip.pixels for clip in self.context.clips)
 
     @property
     def parameters(self) -> int:
@@ -278,7 +291,7 @@ def packing_s(parameters: int) -> float:
     return _PACK_S_PER_PARAMETER * parameters
 
 
-def measuring_s(clip: Clip) -> float:
+def _measuring_s(clip: Clip) -> float:
     """Seconds that measuring a frame takes for each luma sample."""
     frame, began = clip.frame(0), 0.0
     for _ in range(2):  # the first time also imports and warms up

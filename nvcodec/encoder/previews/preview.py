@@ -41,6 +41,8 @@ _LEAST_DB = 24.0
 """What differs more from the picture is no preview of it."""
 _HEAD_BYTES = 12
 """Of a chunk's payload in front of the coded parameters."""
+_LEARNING_S = 1.5e-13
+"""Of a head, for each place and the square of the numbers that it learns from; as measured on a slow CPU."""
 _PAYLOAD_BYTES = 48
 """What coded parameters take beside their symbols."""
 
@@ -77,6 +79,11 @@ def planned_previews(plan: Plan, video: VideoFormat) -> list[PreviewShape]:
 def room_bytes(shape: PreviewShape) -> int:
     """The most that the chunk of a preview takes: six bits for each number, and a little."""
     return CHUNK_OVERHEAD_BYTES + _HEAD_BYTES + _PAYLOAD_BYTES + 3 * shape.parameters // 4
+
+
+def learning_s(shape: PreviewShape) -> float:
+    """Seconds that finding a head takes on a slow CPU, drawing not counted."""
+    return 0.1 + _LEARNING_S * _MOST_PLACES * (9 * shape.inputs) ** 2
 
 
 def size_bytes(heads: Iterable[PreviewHead]) -> int:
