@@ -208,7 +208,7 @@ class _Encode:
         if below is None and self.plan.limit is not None and size < _WELL_USED * self.plan.limit:
             self._tell(
                 f"{result.parameters:,} parameters have no use for more than {size:,} of the "
-                f"{self.plan.limit:,} bytes; more --params would"
+                f"{self.plan.limit:,} bytes; more {'--params' if self.context.deadline is None else 'time'} would"
             )
         return result
 

@@ -20,6 +20,7 @@ from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.fit.goal import Goal
+from nvcodec.encoder.fit.pack import MOST_LOOKS, Search
 from nvcodec.encoder.fit.schedule import Budget, Deadline
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.plan.plan import Plan, Span
@@ -31,9 +32,8 @@ from nvcodec.models.config import FieldConfig
 from nvcodec.models.een_config import EENConfig
 from nvcodec.quant.tensors import IntegerTensor
 
-_PACK_S_PER_PARAMETER = 3e-6
 USUAL_CLOSING_S = 0.5
-_PROBE_STEPS = 3
+_PROBE_STEPS, _MEASURINGS = 3, 3
 
 Network = FieldConfig | EENConfig
 
@@ -185,7 +185,7 @@ class Part(ABC):
         """Be as at the end of the fit whose :meth:`kept` it is, but for the parameters."""
 
     def probe(self, steps: int = _PROBE_STEPS) -> float:
-        """Seconds per step, measured on a few without moving the fit. Where memory does not suffice for it, with less of it.
+        """Seconds per step, measured on a few without moving the fit. Where memory is short, with less of it.
 
         Raises:
             torch.OutOfMemoryError: No way is left that takes less.
@@ -256,7 +256,14 @@ class Part(ABC):
 
     def closing_s(self) -> float:
         """Seconds that come behind all fits of the file: packing, measuring, and drawing, which takes about as long."""
-        return USUAL_CLOSING_S + 2 * self.measuring_s + packing_s(self.parameters)
+        return USUAL_CLOSING_S + 2 * self.measuring_s + self.packing_s()
+
+    def packing_s(self) -> float:
+        """Seconds that the search for the final integers takes."""
+        search = Search(self.fit.flat, self.fit.flat.vector, self.fit.quantiser.log2_steps)
+        began = time.monotonic()
+        encode_tensors(search.candidate(0, 0.0))
+        return MOST_LOOKS * (time.monotonic() - began)
 
     @cached_property
     def measuring_s(self) -> float:
@@ -286,15 +293,11 @@ def new_part(kind: str, context: Context, index: int, room: Room) -> Part:
     return part
 
 
-def packing_s(parameters: int) -> float:
-    """Seconds that the search for the final integers takes."""
-    return _PACK_S_PER_PARAMETER * parameters
-
-
 def _measuring_s(clip: Clip) -> float:
     """Seconds that measuring a frame takes for each luma sample."""
-    frame, began = clip.frame(0), 0.0
-    for _ in range(2):  # the first time also imports and warms up
+    frame, times = clip.frame(0), []
+    for _ in range(_MEASURINGS):  # the first time also imports and warms up
         began = time.monotonic()
         measure([frame], clip.format, [frame], clip.format)
-    return (time.monotonic() - began) / (clip.format.width * clip.format.height)
+        times.append(time.monotonic() - began)
+    return min(times) / (clip.format.width * clip.format.height)

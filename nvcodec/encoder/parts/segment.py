@@ -21,17 +21,17 @@ from nvcodec.encoder.fit.draw import TILE_MARGIN_CELLS, Painter, tiles
 from nvcodec.encoder.fit.events import Notice
 from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.fit.goal import Goal
-from nvcodec.encoder.fit.pack import LOOKS_FOR_SIZE, load_integers
+from nvcodec.encoder.fit.pack import MOST_LOOKS_AT_PICTURES, load_integers
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.schedule import Budget, Deadline
 from nvcodec.encoder.parts.attempts import Attempts
-from nvcodec.encoder.parts.part import USUAL_CLOSING_S, Chunks, Context, Part, Room, packing_s
+from nvcodec.encoder.parts.part import USUAL_CLOSING_S, Chunks, Context, Part, Room
 from nvcodec.encoder.plan.memory import activation_bytes, available_bytes, fit_bytes, tile_cells
 from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan
 from nvcodec.encoder.plan.sizing import schedule_steps
 from nvcodec.encoder.previews.preview import (
-    MOST_FRAMES,
+    learned_frames,
     learning_s,
     make_previews,
     planned_previews,
@@ -48,6 +48,8 @@ from nvcodec.types import Planes
 
 _HEADS_VARY = 1.02
 """Heads of the network as it is rounded in the end take about what they took before, but not to the byte."""
+_MARGIN = 1.15
+"""What comes behind a fit takes so much longer than it did at first: other programs run too."""
 _MOST_BITS = 8
 """Bits that a parameter has use for."""
 _NONE: Mapping[int, KeyFrames] = {}
@@ -139,23 +141,30 @@ class SegmentPart(Part):
 
     def closing_s(self) -> float:
         """See :class:`Part`; drawing is counted frame by frame, of this part and all later ones."""
-        began = time.monotonic()
-        with suppress(torch.OutOfMemoryError):  # the probe of the fit takes smaller tiles then
-            self.fit.painter.errors(self.fit.flat.vector, self.clip, [0])
-        drawing_s, video = time.monotonic() - began, self.clip.format
         spans = [span for part in self.plan.parts[self.index :] for span in part]
         fitted, judged = sum(span.frames for span in spans), len(self.clip.typical())
         drawn = sum(map(len, self.context.clips)) + len(spans) * (judged + 2 * SAMPLED_FRAMES)
-        packing, previews_s = packing_s(self.parameters), 0.0
+        packing_s, previews_s = self.packing_s(), 0.0
         if self.goal.psnr_db is not None:
-            drawn += LOOKS_FOR_SIZE * fitted
+            drawn += MOST_LOOKS_AT_PICTURES * fitted
         if self.shapes:
             times = 1 if self.both is None else 2
-            learned = sum(min(MOST_FRAMES, span.frames) for span in spans)
-            drawn += times * learned
-            packing *= times
-            previews_s = times * len(spans) * sum(map(learning_s, self.shapes))
-        return USUAL_CLOSING_S + drawn * drawing_s + self.measuring_s + len(spans) * packing + previews_s
+            drawn += times * sum(len(learned_frames(self.plan.geometry(span, self.clip.format))) for span in spans)
+            packing_s *= times
+            previews_s = times * sum(map(learning_s, self.shapes))
+        spent_s = drawn * self._drawing_s() + self.measuring_s + len(spans) * (packing_s + previews_s)
+        return USUAL_CLOSING_S + _MARGIN * spent_s
+
+    def _drawing_s(self) -> float:
+        """Seconds that drawing a frame takes."""
+        times = []
+        with suppress(torch.OutOfMemoryError):  # the probe of the fit sees to that
+            for _ in range(3):  # the first time also warms up
+                began = time.monotonic()
+                self.fit.painter.errors(self.fit.flat.vector, self.clip, [0])
+                self.fit.painter.wait()
+                times.append(time.monotonic() - began)
+        return min(times, default=0.0)
 
     def quick_s(self, step_s: float) -> float | None:
         """See :class:`Part`; a step takes as long as what it keeps is large, roughly."""

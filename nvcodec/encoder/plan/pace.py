@@ -13,7 +13,7 @@ from nvcodec.encoder.plan.sizing import Shape
 
 _PARAMETERS_PER_STEP = 150
 """A larger network has learned less in as many steps than one of this size."""
-_LEAST_STEPS, _LEAST_PASSES = 300, 3
+_LEAST_STEPS, _LEAST_PASSES = 300, 2
 """With so many, and so many passes over the frames, pictures come to 26 to 28 dB."""
 _PIXELS_PER_PARAMETER = 30
 """Networks with fewer parameters for a picture do not show it, however many steps there are."""

@@ -28,7 +28,7 @@ from nvcodec.models.previews import PreviewShape, choose_level, most_rank, previ
 from nvcodec.models.pyramid import Pyramid, chroma_block, chroma_excess
 from nvcodec.types import Planes, VideoFormat
 
-MOST_FRAMES = 48
+_MOST_FRAMES = 48
 _MOST_SAMPLES = 1 << 25
 """Pictures to learn from: so many, or so many luma samples of them: 16 of 1080p."""
 _MOST_PLACES = 1 << 16
@@ -109,7 +109,7 @@ def make_previews(
     found = [Moments(9 * shape.inputs, shape.outputs) for shape in shapes]
     previews = [Preview(field, shape) for shape in shapes]
     device = next(field.parameters()).device
-    chosen = _frames(field.geometry) if shapes else []
+    chosen = learned_frames(field.geometry) if shapes else []
     for index, frame in enumerate(chosen):
         (planes,) = render(field, [frame], video, 1)
         for preview, moments in zip(previews, found, strict=True):
@@ -134,9 +134,9 @@ def make_previews(
     return heads, left_out
 
 
-def _frames(geometry: FieldGeometry) -> list[int]:
-    """Frames to learn from, spread evenly."""
-    most = max(1, min(MOST_FRAMES, _MOST_SAMPLES // (geometry.height * geometry.width)))
+def learned_frames(geometry: FieldGeometry) -> list[int]:
+    """Frames that heads are learned from, spread evenly."""
+    most = max(1, min(_MOST_FRAMES, _MOST_SAMPLES // (geometry.height * geometry.width)))
     count = min(most, geometry.frames)
     return [(2 * index + 1) * geometry.frames // (2 * count) for index in range(count)]
 
