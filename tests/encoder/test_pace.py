@@ -22,7 +22,7 @@ from nvcodec.encoder.parts.segment import SegmentPart
 from nvcodec.encoder.plan import models, pace
 from nvcodec.encoder.plan.pace import least_steps, smallest_size, suited, time_for, time_to_gain, useful_parameters
 from nvcodec.encoder.plan.plan import make_plan
-from nvcodec.errors import InterruptedEncodeError
+from nvcodec.errors import InterruptedEncodeError, UsageError
 from nvcodec.models import registry
 from nvcodec.types import VideoFormat
 
@@ -114,8 +114,9 @@ def _job(tiny_job: JobMaker, **options: object) -> Job:
 def machine(monkeypatch: pytest.MonkeyPatch) -> _Machine:
     """What steps take here, as far as plans know; a fit has half a second."""
     pretended = _Pretended()
-    monkeypatch.setattr(SegmentPart, "probe", lambda part, _steps=3: pretended.step_s * part.parameters)
+    monkeypatch.setattr(SegmentPart, "probe", lambda part, *_asked: pretended.step_s * part.parameters)
     monkeypatch.setattr(SegmentPart, "time_for_fit", lambda _part, _deadline: 0.5)
+    monkeypatch.setattr(SegmentPart, "crowding", 1.0)
     return pretended  # type: ignore[return-value]
 
 
@@ -155,10 +156,22 @@ def test_too_short_a_time_is_said_before_the_first_step_with_one_that_would_do(
     machine.step_s = 1e-5
     events: list[Event] = []
     encode(_job(tiny_job, value=20_000), on_event=events.append)
-    said = [index for index, event in enumerate(events) if isinstance(event, Notice) and "too short" in event.message]
+    said = [
+        index for index, event in enumerate(events) if isinstance(event, Notice) and "is short for" in event.message
+    ]
     first = next(index for index, event in enumerate(events) if isinstance(event, Step))
     assert said and said[0] < first
     assert "--max-time" in str(events[said[0]])
+
+
+def test_a_time_that_shows_nothing_is_refused_with_one_that_would_do(
+    tiny_job: JobMaker, machine: _Pretended, tmp_path: Path
+) -> None:
+    machine.step_s = 1e-3
+    with pytest.raises(UsageError, match="2s is too short for 8 frames of 64x48") as caught:
+        encode(_job(tiny_job, value=20_000), on_event=lambda event: pytest.fail(f"{event}"))
+    assert "--max-time" in caught.value.hint
+    assert not list(tmp_path.glob("*.nvc*"))
 
 
 def test_a_preset_that_has_no_time_to_learn_gives_way(
@@ -167,7 +180,7 @@ def test_a_preset_that_has_no_time_to_learn_gives_way(
     monkeypatch.setattr(pace, "_LEAST_STEPS", 50)
     machine.step_s = 4e-7
     monkeypatch.setattr(
-        SegmentPart, "probe", lambda part, _steps=3: machine.step_s * part.parameters * (4 / part.network.shuffle) ** 3
+        SegmentPart, "probe", lambda part, *_asked: machine.step_s * part.parameters * (4 / part.network.shuffle) ** 3
     )
     _, said = _forecast(_job(tiny_job, value=200_000, preset="medium"))
     assert "--preset medium has no time to learn here" in " ".join(said)

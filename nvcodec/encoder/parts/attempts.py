@@ -11,6 +11,7 @@ from nvcodec.encoder.fit.schedule import Deadline
 from nvcodec.encoder.plan.memory import activation_bytes
 from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.pace import (
+    LEAST_SHARE,
     least_steps,
     quickest_first,
     smallest_size,
@@ -20,12 +21,13 @@ from nvcodec.encoder.plan.pace import (
 )
 from nvcodec.encoder.plan.plan import Plan
 from nvcodec.encoder.plan.sizing import Shape
+from nvcodec.errors import UsageError
 from nvcodec.models.config import FieldConfig
 
 if TYPE_CHECKING:
     from nvcodec.encoder.parts.segment import SegmentPart
 
-_STEPS = 1
+_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,11 @@ class Attempts:
         return found
 
     def said_of(self, tried: Attempt) -> list[str]:
-        """What the user should know before the fit of an attempt begins."""
+        """What the user should know before the fit of an attempt begins.
+
+        Raises:
+            UsageError: There is no time for any picture.
+        """
         options, said = self.part.job.options, []
         wanted = self.asked.parameters_for_bits(tried.plan.preset)
         if tried.plan.preset.name != self.asked.preset.name:
@@ -91,13 +97,16 @@ class Attempts:
                 f"--preset {tried.plan.preset.name}"
             )
         if tried.steps < self.least_steps:
-            clip, least_s = self.part.clip, self.least_steps * tried.step_s
-            share = self.part.pixels / self.part.pixels_left
-            enough_s = (self.deadline.seconds * 0.98 - tried.fit_s / share + least_s / share) / 0.98
+            asked, enough = (time_for(seconds) for seconds in (self.deadline.seconds, self._enough_s(tried)))
+            pictures = f"{len(self.part.clip):,} frames of {self.video.width}x{self.video.height}"
+            if tried.steps < LEAST_SHARE * self.least_steps:
+                raise UsageError(
+                    f"{asked} is too short for {pictures}: about {tried.steps:,.0f} steps, which show nothing",
+                    f"This machine needs, at present:  --max-time {enough}",
+                )
             said.append(
-                f"{time_for(self.deadline.seconds)} is too short for {len(clip):,} frames of {self.video.width}x"
-                f"{self.video.height}: about {tried.steps:,.0f} steps, and pictures will be poor. "
-                f"Watchable ones take:  --max-time {time_for(enough_s)}"
+                f"{asked} is short for {pictures}: about {tried.steps:,.0f} steps. Pictures that are worth watching "
+                f"take:  --max-time {enough}"
             )
         elif options.parameters is not None:
             if tried.parameters > 2 * useful_parameters(tried.steps):
@@ -117,6 +126,11 @@ class Attempts:
         """Steps that watchable pictures take."""
         return least_steps(len(self.part.clip), self.asked.settings.fit.batch)
 
+    def _enough_s(self, tried: Attempt) -> float:
+        """Seconds of an encode that watchable pictures take."""
+        fits_s = self.least_steps * tried.step_s * self.part.pixels_left / self.part.pixels
+        return self.deadline.enough_for(fits_s, self.part.closing_s())
+
     def _sized(self, preset: Shape) -> Attempt:
         """The largest network of a preset that can be fitted."""
 
@@ -132,8 +146,9 @@ class Attempts:
             if self.should_stop():
                 raise StopRequested
             self.part.begin(plan)
-            step_s = max(self.part.probe(_STEPS), 1e-9)
+            step_s = self.part.probe(_STEPS, self.part.clock)
             fit_s = self.part.time_for_fit(self.deadline)
+            step_s = max(step_s * self.part.crowding, 1e-9)
             self.made[plan.network] = Attempt(plan, self.part.parameters, step_s, fit_s)
         return self.made[plan.network]
 

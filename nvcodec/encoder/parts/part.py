@@ -34,6 +34,8 @@ from nvcodec.quant.tensors import IntegerTensor
 
 USUAL_CLOSING_S = 0.5
 _PROBE_STEPS, _MEASURINGS = 3, 3
+_LEAST_BUSY_S = 0.2
+"""Less time than this says nothing of how busy a machine is."""
 
 Network = FieldConfig | EENConfig
 
@@ -125,6 +127,9 @@ class Part(ABC):
         self.context, self.index, self.room = context, index, room
         self.job, self.plan, self.spans = context.job, context.plan, context.plan.parts[index]
         self.clips = [context.clips[span.stream].part(span.first, span.frames) for span in self.spans]
+        # short spans of time are measured without what other programs take of them, which differs from one to the next
+        self.clock = time.thread_time if context.device.type == "cpu" else time.monotonic
+        self._began = time.monotonic(), self.clock()
 
     @property
     def title(self) -> str:
@@ -184,7 +189,7 @@ class Part(ABC):
     def restore(self, state: State) -> None:  # noqa: B027 (most have nothing to restore)
         """Be as at the end of the fit whose :meth:`kept` it is, but for the parameters."""
 
-    def probe(self, steps: int = _PROBE_STEPS) -> float:
+    def probe(self, steps: int = _PROBE_STEPS, clock: Callable[[], float] = time.perf_counter) -> float:
         """Seconds per step, measured on a few without moving the fit. Where memory is short, with less of it.
 
         Raises:
@@ -192,7 +197,7 @@ class Part(ABC):
         """
         while True:
             with suppress(torch.OutOfMemoryError):
-                return self.fit.probe(steps)
+                return self.fit.probe(steps, clock)
             # only now: the error held on to everything
             self._with_less_memory()
 
@@ -256,19 +261,25 @@ class Part(ABC):
 
     def closing_s(self) -> float:
         """Seconds that come behind all fits of the file: packing, measuring, and drawing, which takes about as long."""
-        return USUAL_CLOSING_S + 2 * self.measuring_s + self.packing_s()
+        return USUAL_CLOSING_S + self.crowding * (2 * self.measuring_s + self.packing_s())
 
     def packing_s(self) -> float:
         """Seconds that the search for the final integers takes."""
         search = Search(self.fit.flat, self.fit.flat.vector, self.fit.quantiser.log2_steps)
-        began = time.monotonic()
+        began = self.clock()
         encode_tensors(search.candidate(0, 0.0))
-        return MOST_LOOKS * (time.monotonic() - began)
+        return MOST_LOOKS * (self.clock() - began)
+
+    @property
+    def crowding(self) -> float:
+        """How many times as long as on :attr:`clock` all takes, because other programs run too; 1 and up."""
+        wall_s, busy_s = time.monotonic() - self._began[0], self.clock() - self._began[1]
+        return max(1.0, wall_s / busy_s) if busy_s > _LEAST_BUSY_S else 1.0
 
     @cached_property
     def measuring_s(self) -> float:
         """Seconds that measuring all frames of the file takes."""
-        return _measuring_s(self.clips[0]) * sum(clip.pixels for clip in self.context.clips)
+        return _measuring_s(self.clips[0], self.clock) * sum(clip.pixels for clip in self.context.clips)
 
     @property
     def parameters(self) -> int:
@@ -293,11 +304,11 @@ def new_part(kind: str, context: Context, index: int, room: Room) -> Part:
     return part
 
 
-def _measuring_s(clip: Clip) -> float:
+def _measuring_s(clip: Clip, clock: Callable[[], float]) -> float:
     """Seconds that measuring a frame takes for each luma sample."""
     frame, times = clip.frame(0), []
     for _ in range(_MEASURINGS):  # the first time also imports and warms up
-        began = time.monotonic()
+        began = clock()
         measure([frame], clip.format, [frame], clip.format)
-        times.append(time.monotonic() - began)
+        times.append(clock() - began)
     return min(times) / (clip.format.width * clip.format.height)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -49,7 +48,7 @@ from nvcodec.types import Planes
 _HEADS_VARY = 1.02
 """Heads of the network as it is rounded in the end take about what they took before, but not to the byte."""
 _MARGIN = 1.15
-"""What comes behind a fit takes so much longer than it did at first: other programs run too."""
+"""What comes behind a fit takes so much longer than its parts."""
 _MOST_BITS = 8
 """Bits that a parameter has use for."""
 _NONE: Mapping[int, KeyFrames] = {}
@@ -153,17 +152,17 @@ class SegmentPart(Part):
             packing_s *= times
             previews_s = times * sum(map(learning_s, self.shapes))
         spent_s = drawn * self._drawing_s() + self.measuring_s + len(spans) * (packing_s + previews_s)
-        return USUAL_CLOSING_S + _MARGIN * spent_s
+        return USUAL_CLOSING_S + _MARGIN * self.crowding * spent_s
 
     def _drawing_s(self) -> float:
         """Seconds that drawing a frame takes."""
         times = []
         with suppress(torch.OutOfMemoryError):  # the probe of the fit sees to that
             for _ in range(3):  # the first time also warms up
-                began = time.monotonic()
+                began = self.clock()
                 self.fit.painter.errors(self.fit.flat.vector, self.clip, [0])
                 self.fit.painter.wait()
-                times.append(time.monotonic() - began)
+                times.append(self.clock() - began)
         return min(times, default=0.0)
 
     def quick_s(self, step_s: float) -> float | None:

@@ -16,6 +16,8 @@ _PARAMETERS_PER_STEP = 100
 where the machine is slower than it was when it was tried, the small ones lose less."""
 _LEAST_STEPS, _LEAST_PASSES = 300, 2
 """With so many, and so many passes over the frames, pictures come to 26 to 28 dB."""
+LEAST_SHARE = 0.1
+"""With less than this share of them there is nothing to see, and no reason to begin."""
 _PIXELS_PER_PARAMETER = 30
 """Networks with fewer parameters for a picture do not show it, however many steps there are."""
 _RUNG = 1.25
