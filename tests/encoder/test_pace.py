@@ -153,7 +153,7 @@ def test_bits_that_time_cannot_use_do_not_change_the_network(
 def test_too_short_a_time_is_said_before_the_first_step_with_one_that_would_do(
     tiny_job: JobMaker, machine: _Pretended
 ) -> None:
-    machine.step_s = 1e-5
+    machine.step_s = 3e-6
     events: list[Event] = []
     encode(_job(tiny_job, value=20_000), on_event=events.append)
     said = [
