@@ -30,6 +30,7 @@ from nvcodec.encoder.parts.part import Context, Fitted, Network, Part, new_part
 from nvcodec.encoder.plan.floor import check_room, least_bytes
 from nvcodec.encoder.plan.layer import check_base, least_layer_bytes, make_layer_plan
 from nvcodec.encoder.plan.models import ROWS
+from nvcodec.encoder.plan.pace import LONG_S, time_for
 from nvcodec.encoder.plan.plan import Plan, make_plan
 from nvcodec.encoder.previews.preview import size_bytes
 from nvcodec.encoder.report import Measured, encode_result, layer_result, measured
@@ -47,6 +48,7 @@ from nvcodec.errors import (
 )
 from nvcodec.io.output import check_output
 from nvcodec.io.replace import exclusive
+from nvcodec.models import registry
 
 _WELL_USED = 0.97
 """Share of the size asked for that a file is expected to fill."""
@@ -216,7 +218,7 @@ class _Encode:
         if below is None and self.plan.limit is not None and size < _WELL_USED * self.plan.limit:
             self._tell(
                 f"{result.parameters:,} parameters have no use for more than {size:,} of the "
-                f"{self.plan.limit:,} bytes; more --params would"
+                f"{self.plan.limit:,} bytes; more {'--params' if self.context.deadline is None else 'time'} would"
             )
         return result
 
@@ -331,8 +333,22 @@ class _Encode:
                 seconds=step_s * steps if budget.seconds is None else budget.seconds / share,
             )
         )
-        if part.note is not None:
-            self._tell(part.note)
+        for note in [*part.notes, *self._quicker(part, step_s, step_s * steps)]:
+            self._tell(note)
+
+    def _quicker(self, part: Part, step_s: float, seconds: float) -> list[str]:
+        """What takes less time than a forecast that nobody may have expected, in a line."""
+        options, keyed = self.job.options, registry.by_name("dnerv").settings
+        quick_s = part.quick_s(step_s)
+        if part.budget.seconds is not None or seconds < LONG_S or quick_s is None or options.epochs is not None:
+            return []
+        quicker = [f"--preset draft takes about {time_for(quick_s)}"] if quick_s < seconds / 2 else []
+        formats = [video.source.format for video in self.videos]
+        if options.device == "cpu" and all(
+            video.chroma in keyed.draws and video.bit_depth in keyed.bit_depths for video in formats
+        ):
+            quicker.append("--model dnerv --preset draft does best on most CPUs")
+        return [f"Quicker: {'; '.join([*quicker, '--max-time 30m ends when you say'])}"]
 
     def _of_parts(self, index: int) -> str:
         """Which of several fits is meant."""

@@ -19,6 +19,7 @@ from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.encoder.footage.read import SourceVideo
 from nvcodec.encoder.parts.part import Fitted
+from nvcodec.encoder.plan.pace import time_for, time_to_gain
 from nvcodec.encoder.plan.plan import Plan
 from nvcodec.encoder.result import EncodeResult, LayerResult, StreamResult
 from nvcodec.metrics.measure import Measurement, domain_key, means, measure
@@ -210,10 +211,13 @@ def _shortfall(job: Job, plan: Plan, size: int, found: Measured) -> str | None:
         return f"the file has {size:,} bytes; {plan.limit:,} were asked for, too few for any picture"
     target, reached = job.target, found.reached_db(plan)
     if target.kind is TargetKind.PSNR and reached < target.value:
-        return (
-            f"the file has {reached:.2f} dB; {target.value:g} dB were asked for, which takes more steps "
-            "(a slower --preset) or more --params"
-        )
+        seconds, remedy = job.options.max_time_s, "which takes more steps (a slower --preset) or more --params"
+        if seconds is not None:
+            enough_s = time_to_gain(seconds, target.value - reached)
+            remedy = (
+                "which no time will bring" if enough_s is None else f"for which --max-time {time_for(enough_s)} may do"
+            )
+        return f"the file has {reached:.2f} dB; {target.value:g} dB were asked for, {remedy}"
     return None
 
 

@@ -131,4 +131,5 @@ def _ms_ssim_y(reference: Planes, test: Planes, peak: int) -> float:
     from nvcodec.metrics.msssim import multi_scale_ssim
 
     pictures = [torch.from_numpy(planes[0].astype(np.float32) / peak)[None, None] for planes in (reference, test)]
-    return float(multi_scale_ssim(pictures[0], pictures[1]))
+    with torch.no_grad():
+        return float(multi_scale_ssim(pictures[0], pictures[1]))

@@ -40,3 +40,13 @@ def test_scales_change_little_where_five_just_fit() -> None:
         picture = _picture(side, side)
         values.append(multi_scale_ssim(picture, (picture + 0.05 * torch.randn_like(picture)).clamp(0, 1)).item())
     assert values[0] == pytest.approx(values[1], abs=0.02)
+
+
+@pytest.mark.parametrize("size", [(161, 201), (288, 352), (371, 163)])
+def test_strips_measure_what_whole_pictures_do(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    first = _picture(*size)
+    second = (first + 0.1 * torch.randn_like(first)).clamp(0, 1)
+    with torch.no_grad():
+        in_strips = multi_scale_ssim(first, second).item()
+    assert in_strips == pytest.approx(multi_scale_ssim(first, second).item(), abs=1e-6)

@@ -23,6 +23,11 @@ _WELL_USED = 0.97
 """Share of the room from which on a fitted state is left as it is: rounding it differently costs more than it gains."""
 _HARDLY_LARGER = 1.5
 _MAX_SHIFT = 96
+_LOOKS_AT_ZONES, _LOOKS_AT_SHIFTS = 1 + len(_DEAD_ZONES).bit_length(), 1 + (2 * _MAX_SHIFT).bit_length()
+MOST_LOOKS = _LOOKS_AT_ZONES + _LOOKS_AT_SHIFTS + 2
+"""How often a search codes, at most."""
+MOST_LOOKS_AT_PICTURES = _LOOKS_AT_ZONES
+"""How often it draws all frames, where it is after a quality."""
 
 _Knob = TypeVar("_Knob", int, float)
 

@@ -63,6 +63,9 @@ class Budget:
         return self.elapsed * (1 - progress) / progress if progress > 0 else float("inf")
 
 
+_KEPT_BACK = 0.02
+
+
 @dataclass(frozen=True)
 class Deadline:
     """When a whole encode is to be over, counted from its start."""
@@ -78,8 +81,12 @@ class Deadline:
             behind_s: What comes behind all fits takes so long; a fiftieth of everything is kept back besides.
             share: Of all that is still to be fitted, what this fit is.
         """
-        left = self.seconds - (time.monotonic() - self.started) - behind_s - 0.02 * self.seconds
+        left = self.seconds - (time.monotonic() - self.started) - behind_s - _KEPT_BACK * self.seconds
         return max(left, 1.0) * share
+
+    def enough_for(self, fit_s: float, behind_s: float) -> float:
+        """Seconds that would do for a fit that takes so long, and what comes behind it."""
+        return (time.monotonic() - self.started + fit_s + behind_s) / (1 - _KEPT_BACK)
 
 
 def learning_rate(progress: float, config: FitConfig) -> float:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.fit.goal import Goal
+from nvcodec.encoder.fit.pack import MOST_LOOKS, Search
 from nvcodec.encoder.fit.schedule import Budget, Deadline
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.plan.plan import Plan, Span
@@ -30,9 +32,10 @@ from nvcodec.models.config import FieldConfig
 from nvcodec.models.een_config import EENConfig
 from nvcodec.quant.tensors import IntegerTensor
 
-_PACK_S_PER_PARAMETER = 3e-6
-_USUAL_CLOSING_S = 0.5
-_PROBE_STEPS = 3
+USUAL_CLOSING_S = 0.5
+_PROBE_STEPS, _MEASURINGS = 3, 3
+_LEAST_BUSY_S = 0.2
+"""Less time than this says nothing of how busy a machine is."""
 
 Network = FieldConfig | EENConfig
 
@@ -124,6 +127,9 @@ class Part(ABC):
         self.context, self.index, self.room = context, index, room
         self.job, self.plan, self.spans = context.job, context.plan, context.plan.parts[index]
         self.clips = [context.clips[span.stream].part(span.first, span.frames) for span in self.spans]
+        # short spans of time are measured without what other programs take of them, which differs from one to the next
+        self.clock = time.thread_time if context.device.type == "cpu" else time.monotonic
+        self._began = time.monotonic(), self.clock()
 
     @property
     def title(self) -> str:
@@ -131,8 +137,12 @@ class Part(ABC):
         return self.job.options.model
 
     @property
-    def note(self) -> str | None:
-        """Something worth knowing before it begins."""
+    def notes(self) -> list[str]:
+        """What is worth knowing before it begins."""
+        return []
+
+    def quick_s(self, _step_s: float) -> float | None:
+        """Seconds of a fit by the quickest preset where a step of this one takes ``step_s``; None: nobody knows."""
         return None
 
     @property
@@ -179,15 +189,15 @@ class Part(ABC):
     def restore(self, state: State) -> None:  # noqa: B027 (most have nothing to restore)
         """Be as at the end of the fit whose :meth:`kept` it is, but for the parameters."""
 
-    def probe(self) -> float:
-        """Seconds per step, measured without moving the fit. Where memory does not suffice for it, with less of it.
+    def probe(self, steps: int = _PROBE_STEPS, clock: Callable[[], float] = time.perf_counter) -> float:
+        """Seconds per step, measured on a few without moving the fit. Where memory is short, with less of it.
 
         Raises:
             torch.OutOfMemoryError: No way is left that takes less.
         """
         while True:
             with suppress(torch.OutOfMemoryError):
-                return self.fit.probe(_PROBE_STEPS)
+                return self.fit.probe(steps, clock)
             # only now: the error held on to everything
             self._with_less_memory()
 
@@ -242,13 +252,34 @@ class Part(ABC):
 
     def end_on_time(self) -> None:
         """Plan the fit in seconds, where the encode must end on time."""
-        if (deadline := self.context.deadline) is not None:
-            self.fit.budget.seconds = deadline.for_fit(self.closing_s(), self.pixels / self.pixels_left)
+        if self.context.deadline is not None:
+            self.fit.budget.seconds = self.time_for_fit(self.context.deadline)
+
+    def time_for_fit(self, deadline: Deadline) -> float:
+        """Seconds for this fit, so that all is over by then."""
+        return deadline.for_fit(self.closing_s(), self.pixels / self.pixels_left)
 
     def closing_s(self) -> float:
         """Seconds that come behind all fits of the file: packing, measuring, and drawing, which takes about as long."""
-        samples = sum(clip.pixels for clip in self.context.clips)
-        return _USUAL_CLOSING_S + 2 * measuring_s(self.clips[0]) * samples + packing_s(self.parameters)
+        return USUAL_CLOSING_S + self.crowding * (2 * self.measuring_s + self.packing_s())
+
+    def packing_s(self) -> float:
+        """Seconds that the search for the final integers takes."""
+        search = Search(self.fit.flat, self.fit.flat.vector, self.fit.quantiser.log2_steps)
+        began = self.clock()
+        encode_tensors(search.candidate(0, 0.0))
+        return MOST_LOOKS * (self.clock() - began)
+
+    @property
+    def crowding(self) -> float:
+        """How many times as long as on :attr:`clock` all takes, because other programs run too; 1 and up."""
+        wall_s, busy_s = time.monotonic() - self._began[0], self.clock() - self._began[1]
+        return max(1.0, wall_s / busy_s) if busy_s > _LEAST_BUSY_S else 1.0
+
+    @cached_property
+    def measuring_s(self) -> float:
+        """Seconds that measuring all frames of the file takes."""
+        return _measuring_s(self.clips[0], self.clock) * sum(clip.pixels for clip in self.context.clips)
 
     @property
     def parameters(self) -> int:
@@ -273,15 +304,11 @@ def new_part(kind: str, context: Context, index: int, room: Room) -> Part:
     return part
 
 
-def packing_s(parameters: int) -> float:
-    """Seconds that the search for the final integers takes."""
-    return _PACK_S_PER_PARAMETER * parameters
-
-
-def measuring_s(clip: Clip) -> float:
+def _measuring_s(clip: Clip, clock: Callable[[], float]) -> float:
     """Seconds that measuring a frame takes for each luma sample."""
-    frame, began = clip.frame(0), 0.0
-    for _ in range(2):  # the first time also imports and warms up
-        began = time.monotonic()
+    frame, times = clip.frame(0), []
+    for _ in range(_MEASURINGS):  # the first time also imports and warms up
+        began = clock()
         measure([frame], clip.format, [frame], clip.format)
-    return (time.monotonic() - began) / (clip.format.width * clip.format.height)
+        times.append(clock() - began)
+    return min(times) / (clip.format.width * clip.format.height)

@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import final
 
 import numpy as np
+import torch
 
 from nvcodec.config.target import TargetKind
 from nvcodec.container import BaseSegment, KeyFrames, PreviewHead, SegmentDigest
-from nvcodec.decoder.check import sample
+from nvcodec.decoder.check import SAMPLED_FRAMES, sample
 from nvcodec.decoder.render import render
 from nvcodec.encoder.fit.companion import new_companion
 from nvcodec.encoder.fit.draw import TILE_MARGIN_CELLS, Painter, tiles
 from nvcodec.encoder.fit.events import Notice
 from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.fit.goal import Goal
-from nvcodec.encoder.fit.pack import load_integers
+from nvcodec.encoder.fit.pack import MOST_LOOKS_AT_PICTURES, load_integers
 from nvcodec.encoder.fit.parameters import FlatField
-from nvcodec.encoder.fit.schedule import Budget
-from nvcodec.encoder.parts.part import Chunks, Context, Part, Room, measuring_s, packing_s
-from nvcodec.encoder.plan.memory import available_bytes, fit_bytes, tile_cells
+from nvcodec.encoder.fit.schedule import Budget, Deadline
+from nvcodec.encoder.parts.attempts import Attempts
+from nvcodec.encoder.parts.part import USUAL_CLOSING_S, Chunks, Context, Part, Room
+from nvcodec.encoder.plan.memory import activation_bytes, available_bytes, fit_bytes, tile_cells
 from nvcodec.encoder.plan.models import ROWS
-from nvcodec.encoder.previews.preview import MOST_FRAMES, make_previews, planned_previews, room_bytes, size_bytes
+from nvcodec.encoder.plan.plan import Plan
+from nvcodec.encoder.plan.sizing import schedule_steps
+from nvcodec.encoder.previews.preview import (
+    learned_frames,
+    learning_s,
+    make_previews,
+    planned_previews,
+    room_bytes,
+    size_bytes,
+)
+from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.models.base import PyramidField
@@ -34,6 +47,10 @@ from nvcodec.types import Planes
 
 _HEADS_VARY = 1.02
 """Heads of the network as it is rounded in the end take about what they took before, but not to the byte."""
+_MARGIN = 1.15
+"""What comes behind a fit takes so much longer than its parts."""
+_MOST_BITS = 8
+"""Bits that a parameter has use for."""
 _NONE: Mapping[int, KeyFrames] = {}
 
 
@@ -47,15 +64,27 @@ class SegmentPart(Part):
         super().__init__(context, index, room)
         (self.span,), (clip,) = self.spans, self.clips
         self.clip = clip.to(context.device)
-        self.shapes = planned_previews(self.plan, clip.format) if self.job.options.preview else []
-        self.reserved_bytes = sum(map(room_bytes, self.shapes))
+        self.warnings: list[str] = []
 
     def choose(self, state: State | None, should_stop: Callable[[], bool]) -> None:
-        """Everything is in the plan."""
+        """The network, which is in the plan unless time leads to a smaller one."""
+        if state is not None:
+            with fit_state.matching():
+                network = self.plan.model.config(state["network"].tobytes())
+            self.begin(replace(self.plan, network=network))
+        elif self.context.deadline is None or self.index > 0:
+            self.begin(self.plan)
+        else:
+            self._begin_in_time(self.context.deadline, should_stop)
+
+    def begin(self, plan: Plan) -> None:
+        """Build the fit of a plan."""
         self.seed()
-        plan, settings, clip = self.plan, self.plan.settings, self.clip
+        self.plan, settings, clip = plan, plan.settings, self.clip
         assert isinstance(plan.network, FieldConfig)
         self.network = plan.network
+        self.shapes = planned_previews(plan, clip.format) if self.job.options.preview else []
+        self.reserved_bytes = sum(map(room_bytes, self.shapes))
         geometry = plan.geometry(self.span, clip.format)
         field = plan.model.build(self.network, geometry).to(self.context.device)
         assert isinstance(field, PyramidField)
@@ -64,12 +93,33 @@ class SegmentPart(Part):
         self._cells = tile_cells(self.network, geometry, TILE_MARGIN_CELLS, self._free)
         windows = tiles(self._cells, self.network.base_size(geometry))
         painter = Painter(flat, windows, self.context.on_event, settings.loss.fill)
-        self.both = self.room(self.network, _NONE)
+        self.both = self._room(flat.vector.numel())
         self.goal = Goal(None if self.both is None else self.both - self.reserved_bytes, self._psnr_db(), plan.crf)
         kind = ROWS[plan.model.name].companion
         companion = new_companion(kind, field) if kind and settings.fit.companion_until else None
         budget = Budget(plan.steps[self.index])
         self.fit = Fit(painter, clip, settings.fit, settings.loss, self.goal.weight(), budget, settings.gop, companion)
+
+    def _begin_in_time(self, deadline: Deadline, should_stop: Callable[[], bool]) -> None:
+        """Build the fit of a network that can be fitted by then: tried on this machine, a few steps of each."""
+        attempts = Attempts(self, deadline, should_stop)
+        # a GPU would compile each of them, which takes longer than it gains
+        as_planned = self.job.options.parameters is not None or self.context.device.type == "cuda"
+        tried = attempts.planned() if as_planned else attempts.best()
+        self.warnings = attempts.said_of(tried)
+        self.begin(tried.plan)
+
+    def _room(self, parameters: int) -> int | None:
+        """Bytes for parameters and previews: what a network that time has made small has no use for is left."""
+        room, options = self.room(self.network, _NONE), self.job.options
+        if room is None or self.context.deadline is None or options.parameters is not None:
+            return room
+        return min(room, self.reserved_bytes + parameters * _MOST_BITS // 8)
+
+    @property
+    def notes(self) -> list[str]:
+        """See :class:`Part`."""
+        return self.warnings
 
     @property
     def memory_bytes(self) -> int:
@@ -89,12 +139,41 @@ class SegmentPart(Part):
         self.context.on_event(Notice("memory is short: pictures are drawn in tiles, which is slower"))
 
     def closing_s(self) -> float:
-        """Previews take further frames to learn from and to be judged by, and further packing."""
-        usual = super().closing_s()
-        if not self.shapes:
-            return usual
-        samples = sum(min(MOST_FRAMES, span.frames) * self._samples(span) for span in self.plan.spans)
-        return usual + 5 * measuring_s(self.clip) * samples + packing_s(self.parameters)
+        """See :class:`Part`; drawing is counted frame by frame, of this part and all later ones."""
+        spans = [span for part in self.plan.parts[self.index :] for span in part]
+        fitted, judged = sum(span.frames for span in spans), len(self.clip.typical())
+        drawn = sum(map(len, self.context.clips)) + len(spans) * (judged + 2 * SAMPLED_FRAMES)
+        packing_s, previews_s = self.packing_s(), 0.0
+        if self.goal.psnr_db is not None:
+            drawn += MOST_LOOKS_AT_PICTURES * fitted
+        if self.shapes:
+            times = 1 if self.both is None else 2
+            drawn += times * sum(len(learned_frames(self.plan.geometry(span, self.clip.format))) for span in spans)
+            packing_s *= times
+            previews_s = times * sum(map(learning_s, self.shapes))
+        spent_s = drawn * self._drawing_s() + self.measuring_s + len(spans) * (packing_s + previews_s)
+        return USUAL_CLOSING_S + _MARGIN * self.crowding * spent_s
+
+    def _drawing_s(self) -> float:
+        """Seconds that drawing a frame takes."""
+        times = []
+        with suppress(torch.OutOfMemoryError):  # the probe of the fit sees to that
+            for _ in range(3):  # the first time also warms up
+                began = self.clock()
+                self.fit.painter.errors(self.fit.flat.vector, self.clip, [0])
+                self.fit.painter.wait()
+                times.append(self.clock() - began)
+        return min(times, default=0.0)
+
+    def quick_s(self, step_s: float) -> float | None:
+        """See :class:`Part`; a step takes as long as what it keeps is large, roughly."""
+        plan, video = self.plan, self.clip.format
+        (quick, *_) = ROWS[plan.model.name].presets.values()
+        other = plan.resized(video, quick, plan.parameters_for_bits(quick))
+        assert isinstance(other.network, FieldConfig)
+        sizes = [activation_bytes(each, plan.geometry(self.span, video)) for each in (other.network, self.network)]
+        steps = sum(schedule_steps(quick, plan.settings.fit.batch, span.frames, None) for span in plan.spans)
+        return step_s * sizes[0] / sizes[1] * steps
 
     def integers(self) -> list[IntegerTensor]:
         """See :class:`Part`."""
@@ -106,9 +185,14 @@ class SegmentPart(Part):
             tensors = replace(self.goal, room=room).land(self.fit)
         return tensors
 
+    def state(self) -> State:
+        """The network too, which may be that of another machine's time."""
+        return {**super().state(), "network": np.frombuffer(self.network.to_bytes(), np.uint8)}
+
     def kept(self) -> State:
-        """Where groups of pictures begin."""
-        return {"gops": np.array(self.field.geometry.gops)}
+        """The network, and where groups of pictures begin."""
+        network = np.frombuffer(self.network.to_bytes(), np.uint8)
+        return {"network": network, "gops": np.array(self.field.geometry.gops)}
 
     def restore(self, state: State) -> None:
         """See :class:`Part`."""

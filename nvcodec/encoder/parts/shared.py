@@ -29,7 +29,7 @@ from nvcodec.encoder.fit.schedule import Budget
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.footage.units import UnitField, Units, geometry_of, still_error
 from nvcodec.encoder.parts.key_coder import CodedKeys, KeyFrameCoder
-from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room, measuring_s
+from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room
 from nvcodec.encoder.plan.memory import fit_bytes
 from nvcodec.encoder.plan.plan import Span, network_of
 from nvcodec.encoder.plan.sizing import schedule_steps
@@ -94,10 +94,10 @@ class SharedPart(Part):
         return fit_bytes(self.network, geometry_of(largest), self._units.nbytes, None, 0)
 
     @property
-    def note(self) -> str:
+    def notes(self) -> list[str]:
         """See :class:`Part`."""
         counted = f"{plural(len(self.clips), 'video')}, {plural(sum(map(len, self.clips)), 'frame')}"
-        return f"{counted}; {plural(len(self._units), 'clip')} to fit"
+        return [f"{counted}; {plural(len(self._units), 'clip')} to fit"]
 
     def state(self) -> State:
         """What was chosen too."""
@@ -264,7 +264,7 @@ class SharedPart(Part):
             fit.painter.wait()
             drawing_s = (time.monotonic() - began) / drawn
         samples = sum(clip.pixels for clip in self.context.clips)
-        return 1.0 + 1.5 * (2 * drawing_s + measuring_s(self.clips[0])) * samples
+        return 1.0 + 1.5 * (2 * drawing_s * samples + self.measuring_s)
 
     def _goal(self, keys: CodedKeys, network: DNeRVConfig) -> Goal:
         room = self.room(network, self._key_frames(keys))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from math import ceil
 
@@ -13,6 +13,7 @@ from nvcodec.config.options import EncodeOptions
 from nvcodec.config.target import DEFAULT_CRF, RateTarget, TargetKind
 from nvcodec.container.segments import MAX_GOPS
 from nvcodec.encoder.plan.models import ROWS, settings_for
+from nvcodec.encoder.plan.pace import useful_parameters
 from nvcodec.encoder.plan.partition import group_count, uniform
 from nvcodec.encoder.plan.presets import bpp_for_crf
 from nvcodec.encoder.plan.sizing import Shape, schedule_steps
@@ -75,6 +76,25 @@ class Plan:
         gops = uniform(span.frames, group_count(span.frames, self.settings.gop)) if grouped else (0,)
         return FieldGeometry(span.frames, video.height, video.width, self.domain.drawn(video.chroma), gops)
 
+    def parameters_for_bits(self, preset: Shape) -> int:
+        """Parameters that the bits of the longest segment allow, were it drawn as by a preset."""
+        frames = sum(span.frames for span in self.spans)
+        return max(1, round(8 * self.size * self._longest / frames / preset.bits_per_parameter))
+
+    def resized(self, video: VideoFormat, preset: Shape, parameters: int) -> Plan:
+        """The same with segments of another size, drawn as by a preset.
+
+        Raises:
+            UsageError: The settings describe no network.
+        """
+        network = _network_by_rule(self._longest, video, self.domain, self.settings, preset, parameters)
+        return replace(self, network=network, preset=preset)
+
+    @property
+    def _longest(self) -> int:
+        """Frames of the longest segment."""
+        return max(span.frames for span in self.spans)
+
 
 def make_plan(videos: Sequence[tuple[VideoFormat, int]], options: EncodeOptions) -> Plan:
     """Choose domain, parts and network.
@@ -112,13 +132,34 @@ def _segment_network(
     settings: Settings,
     domain: Domain,
 ) -> FieldConfig:
-    """The network of every segment: by rule, from the bits of the longest one."""
+    """The network of every segment: by rule, from the bits of the longest one and the steps that there are."""
     (format, frames), longest = video, max(span.frames for (span,) in parts)
-    gops = _checked_groups(longest, settings.gop)
-    chroma = domain.drawn(format.chroma)
-    geometry = FieldGeometry(longest, format.height, format.width, chroma, uniform(longest, gops))
-    parameters = options.parameters or max(1, round(bits * longest / frames / preset.bits_per_parameter))
-    return network_of(preset, geometry, round(parameters), settings, pinned=options.parameters is not None)
+    pinned = options.parameters is not None
+    parameters = round(options.parameters or max(1, round(bits * longest / frames / preset.bits_per_parameter)))
+    if not pinned and options.epochs is None and options.max_time_s is None:
+        steps = schedule_steps(preset, settings.fit.batch, longest, None)
+        parameters = min(parameters, useful_parameters(steps))
+    return _network_by_rule(longest, format, domain, settings, preset, parameters, pinned=pinned)
+
+
+def _network_by_rule(
+    frames: int,
+    video: VideoFormat,
+    domain: Domain,
+    settings: Settings,
+    preset: Shape,
+    parameters: int,
+    *,
+    pinned: bool = False,
+) -> FieldConfig:
+    """The network of a segment of so many frames that is closest to a number of parameters.
+
+    Raises:
+        UsageError: The settings describe none, or too many groups of pictures.
+    """
+    gops = uniform(frames, _checked_groups(frames, settings.gop))
+    geometry = FieldGeometry(frames, video.height, video.width, domain.drawn(video.chroma), gops)
+    return network_of(preset, geometry, parameters, settings, pinned=pinned)
 
 
 def network_of(

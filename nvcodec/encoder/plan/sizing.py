@@ -14,6 +14,10 @@ class Shape(Protocol):
     """What a preset means for a model."""
 
     @property
+    def name(self) -> str:
+        """Of the preset."""
+
+    @property
     def epochs(self) -> float:
         """Passes over the clip."""
 

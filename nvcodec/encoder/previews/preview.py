@@ -32,7 +32,7 @@ from nvcodec.models.previews import PreviewShape, choose_level, most_rank, previ
 from nvcodec.models.pyramid import Pyramid, chroma_block, chroma_excess
 from nvcodec.types import Planes, VideoFormat
 
-MOST_FRAMES = 48
+_MOST_FRAMES = 48
 _MOST_SAMPLES = 1 << 25
 """Pictures to learn from: so many, or so many luma samples of them: 16 of 1080p."""
 _MOST_PLACES = 1 << 16
@@ -48,6 +48,8 @@ _MOST_LOST_DB = 1.0
 as a pattern of blocks, and is hardly seen where it is small beside what the network does wrong anyway."""
 _HEAD_BYTES = 12
 """Of a chunk's payload in front of the coded parameters."""
+_LEARNING_S = 1.5e-13
+"""Of a head, for each place and the square of the numbers that it learns from; as measured on a slow CPU."""
 _PAYLOAD_BYTES = 48
 """What coded parameters take beside their symbols."""
 
@@ -86,6 +88,11 @@ def room_bytes(shape: PreviewShape) -> int:
     return CHUNK_OVERHEAD_BYTES + _HEAD_BYTES + _PAYLOAD_BYTES + 3 * shape.parameters // 4
 
 
+def learning_s(shape: PreviewShape) -> float:
+    """Seconds that finding a head takes on a slow CPU, drawing not counted."""
+    return 0.1 + _LEARNING_S * _MOST_PLACES * (9 * shape.inputs) ** 2
+
+
 def size_bytes(heads: Iterable[PreviewHead]) -> int:
     """What the chunks of previews take in a file."""
     return sum(CHUNK_OVERHEAD_BYTES + len(head.to_bytes()) for head in heads)
@@ -111,7 +118,7 @@ def make_previews(
     previews = [Preview(field, shape) for shape in shapes]
     whole = [Misses(clip, shape.divisor) for shape in shapes]
     device = next(field.parameters()).device
-    chosen = _frames(field.geometry) if shapes else []
+    chosen = learned_frames(field.geometry) if shapes else []
     for index, frame in enumerate(chosen):
         (planes,) = render(field, [frame], video, 1)
         for preview, moments, misses in zip(previews, found, whole, strict=True):
@@ -170,9 +177,9 @@ class Misses:
         return float(-10 * np.log10(max(float(np.mean(self._errors)), 1e-12)))
 
 
-def _frames(geometry: FieldGeometry) -> list[int]:
-    """Frames to learn from, spread evenly."""
-    most = max(1, min(MOST_FRAMES, _MOST_SAMPLES // (geometry.height * geometry.width)))
+def learned_frames(geometry: FieldGeometry) -> list[int]:
+    """Frames that heads are learned from, spread evenly."""
+    most = max(1, min(_MOST_FRAMES, _MOST_SAMPLES // (geometry.height * geometry.width)))
     count = min(most, geometry.frames)
     return [(2 * index + 1) * geometry.frames // (2 * count) for index in range(count)]
 
