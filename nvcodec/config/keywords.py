@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TypedDict
 
 from nvcodec.container import Limits
+from nvcodec.io.conversion import Crop
 
 
 class LayerKeywords(TypedDict, total=False):
     """Those of :class:`nvcodec.EncodeOptions` that :func:`nvcodec.add_layer` takes."""
 
     size: tuple[int, int] | None
-    fps: Fraction | float | None
+    rate: Fraction | float | None
     pix_fmt: str | None
+    crop: Crop | tuple[int, ...] | str | None
+    scale: Fraction | tuple[int, int] | str | float | None
+    fps: Fraction | float | None
     seek: int
     video_stream: int | None
     allow_truncated: bool

@@ -14,6 +14,7 @@ from typing import Any, TypedDict, TypeVar
 from nvcodec.config.kinds import (
     BIT_RATE,
     COUNT,
+    CROP,
     DURATION,
     FLAG,
     FRAME_RATE,
@@ -21,6 +22,7 @@ from nvcodec.config.kinds import (
     PICTURE_SIZE,
     SETTINGS,
     SIZE_BYTES,
+    SIZE_OR_SHARE,
     STREAM,
     TEXT,
     Kind,
@@ -33,6 +35,7 @@ from nvcodec.config.kinds import (
 )
 from nvcodec.container import PREVIEW_DIVISORS, Limits
 from nvcodec.errors import UsageError
+from nvcodec.io.conversion import Conversion, Crop
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.metrics.psnr import MAX_PSNR_DB
 from nvcodec.models.registry import MODELS
@@ -51,6 +54,7 @@ MANY = next(model.name for model in MODELS if model.settings.shares_parameters)
 """The model that draws several videos with one network."""
 
 _RAW, _MODEL, _RATE = "Raw .yuv input (else read from header or file name)", "Model", "Quality and size (at most one)"
+_CONVERT = "Conversion while reading"
 PIXEL_FORMAT = one_of(PIXEL_FORMATS, {"8": "yuv420p", "10": "yuv420p10le", "12": "yuv420p12le"})
 
 
@@ -98,6 +102,8 @@ class Reading(TypedDict):
     seek: int
     video_stream: int | None
     allow_truncated: bool
+    conversion: Conversion
+    assume_rate: bool
 
 
 @dataclass(frozen=True)
@@ -111,14 +117,30 @@ class EncodeOptions:
         "-s --size", PICTURE_SIZE, _RAW, "Picture size.", metavar="WxH", aliases=("--input-res",)
     )
     """(width, height) of raw video."""
-    fps: Fraction | None = option("-r --fps", FRAME_RATE, _RAW, "Frame rate, e.g. 30 or 30000/1001.", metavar="N[/D]")
-    """Frames per second; wins over what the source says."""
+    rate: Fraction | None = option(
+        "-r --rate", FRAME_RATE, _RAW, "Frame rate, e.g. 30 or 30000/1001, whatever the input says.", metavar="N[/D]"
+    )
+    """Frames per second; wins over what the source says, and leaves its frames what they are."""
     pix_fmt: str | None = option(
         "--pix-fmt", PIXEL_FORMAT, _RAW,
-        "yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more.",
+        "yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more. Other input is "
+        "converted to it.",
         metavar="NAME", aliases=("--input-depth",),
     )  # fmt: skip
-    """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`, for raw video."""
+    """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`: what raw video has, and what other video is converted to."""
+    crop: Crop | None = option(
+        "--crop", CROP, _CONVERT, "Keep this part; without X:Y that in the middle.", metavar="W:H[:X:Y]"
+    )
+    """What of every picture is kept, also as ``"W:H:X:Y"`` or a tuple."""
+    scale: Fraction | tuple[int, int] | None = option(
+        "--scale", SIZE_OR_SHARE, _CONVERT, "Make pictures so large: 1/2, 0.75 or 1280x720.", metavar="SIZE"
+    )
+    """Share of width and height, or (width, height) in luma samples; behind the crop."""
+    fps: Fraction | None = option(
+        "--fps", FRAME_RATE, _CONVERT, "Leave frames out, or show some again, to have so many a second.",
+        metavar="N[/D]",
+    )  # fmt: skip
+    """Frames per second to have: frames are left out, or shown again; where the source says no rate, this is it."""
     seek: int = option("--seek", whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
     """First frame to take of every source."""
     frames: int | None = option(
@@ -225,18 +247,23 @@ class EncodeOptions:
         """How sources are opened, for :func:`nvcodec.io.source.open_source`."""
         return {
             "size": self.size,
-            "fps": self.fps,
+            "fps": self.rate,
             "pix_fmt": self.pix_fmt,
             "seek": self.seek,
             "video_stream": self.video_stream,
             "allow_truncated": self.allow_truncated,
+            "conversion": Conversion(self.crop, self.scale, self.fps, self.pix_fmt),
+            "assume_rate": True,
         }
 
 
-def _as_in_encode(name: str, default: Any = None, group: str | None = None, help: str | None = None) -> Any:
+def _as_in_encode(
+    name: str, default: Any = None, group: str | None = None, help: str | None = None, flags: str | None = None
+) -> Any:
     """A field that is explained as that of :class:`EncodeOptions` with this name."""
     each: Option = EncodeOptions.__dataclass_fields__[name].metadata["option"]
-    described = replace(each, group=group or each.group, help=help or each.help)
+    called = each.flags if flags is None else tuple(flags.split())
+    described = replace(each, flags=called, group=group or each.group, help=help or each.help)
     return field(default=default, metadata={"option": described})
 
 
@@ -247,7 +274,10 @@ class DecodeOptions:
     pix_fmt: str | None = _as_in_encode("pix_fmt", group="Files", help="[default: as encoded]")
     """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS` to convert to; None = planes and bit depth of the file."""
     fps: Fraction | None = _as_in_encode(
-        "fps", group="Files", help="Frame rate of the output, whatever the file says of times.  [default: as encoded]"
+        "rate",
+        group="Files",
+        flags="-r --fps",
+        help="Frame rate of the output, whatever the file says of times.  [default: as encoded]",
     )
     """Frames per second of what is written; None = as the file says, or when each frame appears where it says that."""
     audio_from: str | None = option(
@@ -312,9 +342,11 @@ class EvalOptions:
 
     size: tuple[int, int] | None = _as_in_encode("size")
     """(width, height) of raw video."""
-    fps: Fraction | None = _as_in_encode("fps")
+    fps: Fraction | None = _as_in_encode("rate", flags="-r --fps", help="Frame rate, e.g. 30 or 30000/1001.")
     """Frames per second of raw video."""
-    pix_fmt: str | None = _as_in_encode("pix_fmt")
+    pix_fmt: str | None = _as_in_encode(
+        "pix_fmt", help="yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more."
+    )
     """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`, for raw video."""
     seek: int = _as_in_encode("seek", 0)
     """First frame of both."""

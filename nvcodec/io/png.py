@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, final
 from zlib import crc32
 
 from nvcodec.errors import InputError, UsageError, quoted
+from nvcodec.io.av_frames import encode_png
+from nvcodec.io.folder import unlike
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.png_pixels import DEPTHS, decode_png
-from nvcodec.io.pyav import encode_png
 from nvcodec.io.saying import ALPHA
 from nvcodec.types import SRGB, ChromaFormat, Planes, SideData, VideoFormat
 
@@ -28,26 +28,25 @@ _SMALL = 1 << 16
 
 @final
 class PngReader:
-    """Pictures of one file, or of a folder in the natural order of their names (``f2.png`` before ``f10.png``).
+    """Pictures of files.
+
+    Args:
+        paths: In order.
 
     Raises:
-        InputError: The folder holds no .png, or a file is no PNG of at most 8 bits and of the size of the first.
+        InputError: A file is no PNG of at most 8 bits and of the size of the first.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, paths: Sequence[Path]) -> None:
         self.choosable = False
-        self._paths = _folder_pictures(path) if path.is_dir() else [path]
+        self._paths = paths
         first = _read_header(self._paths[0])
         transparent = first.transparent
         for path in self._paths[1:]:
             other = _read_header(path)
             transparent = transparent or other.transparent
             if (other.width, other.height) != (first.width, first.height):
-                raise InputError(
-                    f"{path} is {other.width}x{other.height}, "
-                    f"but {self._paths[0].name} is {first.width}x{first.height}",
-                    "All pictures of a folder must have the same size.",
-                )
+                raise unlike(path, (other.width, other.height), self._paths[0], (first.width, first.height))
         self.format = VideoFormat(first.width, first.height, chroma=ChromaFormat.RGB, colour=SRGB)
         self.frame_count: int | None = len(self._paths)
         self.origin = f"geometry {describe(self.format)} (from {self._paths[0].name})"
@@ -110,22 +109,6 @@ class PngWriter:
 
     def close(self) -> None:
         """Every file is complete already."""
-
-
-def _folder_pictures(folder: Path) -> list[Path]:
-    paths = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
-    if not paths:
-        raise InputError(f"{folder} holds no .png pictures", "Give a folder of 8-bit PNG files, or a video file.")
-    for path in paths:
-        if not path.is_file():
-            kind = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no file"
-            raise InputError(f"{path} is {kind}, not a picture", "Take it out of the folder.")
-    return sorted(paths, key=_natural_order)
-
-
-def _natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
-    words = re.findall(r"[0-9]+|[^0-9]+", path.name)
-    return [(int(word), "") if word.isdigit() else (-1, word) for word in words], path.name
 
 
 class _Header(NamedTuple):

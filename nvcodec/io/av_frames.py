@@ -1,0 +1,89 @@
+"""Pictures as FFmpeg's libraries hold them, and as planes: copied sample by sample, by line size.
+
+No scaler ever touches a code value here.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+
+from nvcodec.errors import InputError, quoted
+from nvcodec.io.geometry import PIXEL_FORMATS
+from nvcodec.types import ChromaFormat, CodeValues, Planes, VideoFormat
+
+_Component = tuple[int, int, int]
+"""Where a component lies: (plane, offset, step), the last two in samples."""
+_PLANAR: tuple[_Component, ...] = ((0, 0, 1), (1, 0, 1), (2, 0, 1))
+_GBR: tuple[_Component, ...] = ((2, 0, 1), (0, 0, 1), (1, 0, 1))
+LAYOUTS: dict[str, tuple[ChromaFormat, int, tuple[_Component, ...]]] = {
+    **{name: (*kind, _PLANAR[: kind[0].planes]) for name, kind in PIXEL_FORMATS.items()},
+    "yuvj420p": (ChromaFormat.YUV420, 8, _PLANAR),
+    "yuvj422p": (ChromaFormat.YUV422, 8, _PLANAR),
+    "yuvj444p": (ChromaFormat.YUV444, 8, _PLANAR),
+    "nv12": (ChromaFormat.YUV420, 8, ((0, 0, 1), (1, 0, 2), (1, 1, 2))),
+    "yuyv422": (ChromaFormat.YUV422, 8, ((0, 0, 2), (0, 1, 4), (0, 3, 4))),
+    "uyvy422": (ChromaFormat.YUV422, 8, ((0, 1, 2), (0, 0, 4), (0, 2, 4))),
+    "rgb24": (ChromaFormat.RGB, 8, ((0, 0, 3), (0, 1, 3), (0, 2, 3))),
+    "bgr24": (ChromaFormat.RGB, 8, ((0, 2, 3), (0, 1, 3), (0, 0, 3))),
+    "bgr0": (ChromaFormat.RGB, 8, ((0, 2, 4), (0, 1, 4), (0, 0, 4))),
+    "gbrp": (ChromaFormat.RGB, 8, _GBR),
+    "gbrp10le": (ChromaFormat.RGB, 10, _GBR),
+    "gbrp12le": (ChromaFormat.RGB, 12, _GBR),
+}
+"""Pixel format -> chroma format, bits per sample, and where Y, U, V or R, G, B lie."""
+# FFV1 has no planar 8-bit RGB.
+STORED_AS = {
+    **{kind: name for name, kind in PIXEL_FORMATS.items()},
+    (ChromaFormat.RGB, 8): "bgr0",
+    (ChromaFormat.RGB, 10): "gbrp10le",
+    (ChromaFormat.RGB, 12): "gbrp12le",
+}
+
+
+def new_frame(width: int, height: int, pixel_format: str, planes: Planes) -> av.VideoFrame:
+    """A frame of a pixel format of :data:`LAYOUTS` that holds the samples of ``planes``."""
+    frame = av.VideoFrame(width, height, pixel_format)
+    for view, plane in zip(component_views(frame, pixel_format), planes, strict=True):
+        view[:] = plane
+    return frame
+
+
+def component_views(frame: av.VideoFrame, name: str) -> list[CodeValues]:
+    """Y, U, V or R, G, B of a frame as writable views into its memory, without the padding of the lines."""
+    chroma, bit_depth, components = LAYOUTS[frame.format.name]
+    format = VideoFormat(frame.width, frame.height, bit_depth=bit_depth, chroma=chroma)
+    views: list[CodeValues] = []
+    for (plane, offset, step), (rows, columns) in zip(components, format.plane_shapes, strict=True):
+        line_bytes = frame.planes[plane].line_size
+        if line_bytes <= 0:
+            # The memory of such a plane lies before its first byte, which its buffer does not cover.
+            raise InputError(
+                f"{name} stores its pictures upside down", f"Convert it:  ffmpeg -i {quoted(name)} OUTPUT.y4m"
+            )
+        memory = memoryview(frame.planes[plane])
+        samples: CodeValues = np.frombuffer(memory, np.uint8)
+        if bit_depth != 8:
+            samples = samples.view(np.uint16)
+        lines = samples.reshape(-1, line_bytes // samples.itemsize)
+        views.append(lines[:rows, offset::step][:, :columns])
+    return views
+
+
+def attached(frame: av.VideoFrame, kind: str) -> bytes | None:
+    """Side data of a frame, of its stream's too, as FFmpeg's structure."""
+    found: Any = frame.side_data.get(kind)
+    return None if found is None else bytes(found)
+
+
+def encode_png(planes: Planes) -> bytes:
+    """Encode three uint8 planes [height, width], code values 0..255, as an 8-bit RGB PNG file."""
+    height, width = planes[0].shape
+    encoder = av.CodecContext.create("png", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "rgb24", Fraction(1)
+    frame = new_frame(width, height, "rgb24", planes)
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
