@@ -282,7 +282,7 @@ class DecodeOptions:
     """Frames per second of what is written; None = as the file says, or when each frame appears where it says that."""
     audio_from: str | None = option(
         "--audio-from", TEXT, "Files",
-        "Copy the sound of this video, which begins with its first picture, to an .mkv or .mp4.", metavar="CLIP",
+        "Copy the sound of this video, which begins with its first picture, to an .mkv, .mp4 or .webm.", metavar="CLIP",
     )  # fmt: skip
     """A file whose sound is copied as it is into .mkv or .mp4; its first picture is the first one of the bitstream."""
     seek: int = _as_in_encode("seek", 0)

@@ -1,20 +1,27 @@
 """Pictures as FFmpeg's libraries hold them, and as planes: copied sample by sample, by line size.
 
-No scaler ever touches a code value here.
+No scaler touches a code value on the way in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from nvcodec.errors import InputError, quoted
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.types import ChromaFormat, CodeValues, Planes, VideoFormat
 
+EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INP
+"""How FFmpeg's scaler works where it is asked."""
+_JPEG_QUALITY, _LAMBDA = 2, 118
+"""The best that its encoder thinks is worth it, in units that its options count in."""
 _Component = tuple[int, int, int]
 """Where a component lies: (plane, offset, step), the last two in samples."""
 _PLANAR: tuple[_Component, ...] = ((0, 0, 1), (1, 0, 1), (2, 0, 1))
@@ -73,6 +80,26 @@ def component_views(frame: av.VideoFrame, name: str) -> list[CodeValues]:
     return views
 
 
+def encode_jpeg(planes: Planes, aspect: Fraction | None = None) -> bytes:
+    """Encode three uint8 planes [height, width] of RGB as a JPEG file of high quality, 4:4:4.
+
+    Args:
+        planes: Code values 0..255.
+        aspect: Width of a sample divided by its height; None: nothing is said of it.
+    """
+    height, width = planes[0].shape
+    encoder = av.CodecContext.create("mjpeg", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "yuvj444p", Fraction(1)
+    encoder.options = {"flags": "+qscale+bitexact", "global_quality": str(_JPEG_QUALITY * _LAMBDA)}
+    if aspect is not None:
+        encoder.sample_aspect_ratio = aspect
+    frame = new_frame(width, height, "gbrp", planes).reformat(
+        format="yuvj444p", src_color_range=2, dst_color_range=2, dst_colorspace="ITU601", interpolation=EXACT
+    )
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+
+
 def attached(frame: av.VideoFrame, kind: str) -> bytes | None:
     """Side data of a frame, of its stream's too, as FFmpeg's structure."""
     found: Any = frame.side_data.get(kind)
@@ -87,3 +114,12 @@ def encode_png(planes: Planes) -> bytes:
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "rgb24", Fraction(1)
     frame = new_frame(width, height, "rgb24", planes)
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+
+
+@contextmanager
+def os_errors() -> Iterator[None]:
+    """Raise what FFmpeg says of a file as ``OSError``."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise OSError(error.errno, error.strerror) from error

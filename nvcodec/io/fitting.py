@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import av
-from av.video.reformatter import Interpolation
 
-from nvcodec.io.av_frames import LAYOUTS
+from nvcodec.io.av_frames import EXACT, LAYOUTS
 from nvcodec.types import ChromaFormat
 
 _SIDE = 64
@@ -19,7 +18,6 @@ _YUV = {
     (1, 2): "yuv444p",
 }
 """Luma samples along and down for each of chroma -> planes with at least as much chroma, but for those of 4:1:0."""
-_EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INP
 _DEEP = {8: "", 10: "10le", 12: "12le"}
 
 
@@ -66,5 +64,5 @@ def fitted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
         dst_color_range=range,
         src_colorspace="ITU709",
         dst_colorspace="ITU709",
-        interpolation=_EXACT,
+        interpolation=EXACT,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, final
 from zlib import crc32
 
-from nvcodec.errors import InputError, UsageError, quoted
+from nvcodec.errors import InputError, quoted
 from nvcodec.io.av_frames import encode_png
 from nvcodec.io.folder import unlike
 from nvcodec.io.geometry import checked_size, describe
@@ -73,42 +73,15 @@ class PngReader:
         """Nothing is kept open."""
 
 
-@final
-class PngWriter:
-    """Writes 8-bit RGB pictures into a folder.
+def png_file(planes: Planes, aspect: Fraction | None) -> bytes:
+    """An 8-bit RGB picture as a PNG file.
 
     Args:
-        folder: Where the files go.
-        name: File name; with ``%d`` or ``%05d`` for the number of the picture, counted from 1, if ``numbered``.
-        numbered: False: there will be only one picture.
+        planes: Three uint8 planes [height, width].
         aspect: Width of a sample divided by its height; None: nothing is said of it.
     """
-
-    def __init__(self, folder: Path, name: str, numbered: bool, aspect: Fraction | None = None) -> None:
-        self._aspect = aspect
-        self._folder = folder
-        self._name = name
-        self._numbered = numbered
-        self._written = 0
-
-    def write(self, planes: Planes) -> None:
-        """Write one picture.
-
-        Raises:
-            UsageError: It is the second one and they are not numbered.
-        """
-        self._written += 1
-        if self._written > 1 and not self._numbered:
-            raise UsageError(
-                f"{self._name} holds one picture, but there are more",
-                f"Number them, as in {quoted(f'{Path(self._name).stem}_%05d.png')}, or write to a folder: name/",
-            )
-        name = self._name % self._written if self._numbered else self._name
-        data = encode_png(planes)
-        (self._folder / name).write_bytes(data if self._aspect is None else _with_aspect(data, self._aspect))
-
-    def close(self) -> None:
-        """Every file is complete already."""
+    data = encode_png(planes)
+    return data if aspect is None else _with_aspect(data, aspect)
 
 
 class _Header(NamedTuple):

@@ -12,7 +12,7 @@ import struct
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +25,7 @@ from av.video.stream import VideoStream
 
 from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io import matroska
-from nvcodec.io.av_frames import LAYOUTS, STORED_AS, attached, component_views, new_frame
+from nvcodec.io.av_frames import LAYOUTS, STORED_AS, attached, component_views, new_frame, os_errors
 from nvcodec.io.fitting import fitted, nearest, with_chroma
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.orientation import Orientation
@@ -47,6 +47,7 @@ _ENCODERS = {
     ".mp4": ("libx264", {"crf": "12", "preset": "medium"}, {"movflags": "+faststart"}),
     # Version 3 with a CRC for each slice, every frame a key frame: what archives ask of FFV1. How many slices, it knows
     # best: of a number given, most small sizes have no division.
+    ".webm": ("libvpx-vp9", {"crf": "16", "cpu-used": "3"}, {}),
     ".mkv": ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, {}),
 }
 _LOCATIONS = {1: "center", 2: "topleft", 3: "top", 4: "bottomleft", 5: "bottom"}
@@ -347,7 +348,7 @@ class PyavReader:
 
 @final
 class PyavWriter:
-    """Writes .mp4 (H.264 at CRF 12: plays everywhere, but lossy) or .mkv (FFV1: lossless, colour tags and range kept).
+    """Writes .mp4 (H.264 at CRF 12: plays everywhere, but lossy), .webm (VP9, lossy too) or .mkv (FFV1: lossless).
 
     Args:
         path: File to write.
@@ -395,7 +396,7 @@ class PyavWriter:
         if self._ticks.time_base < _MOVIE_TICK:  # else short files last for no time, and no frame is ever shown
             container_options = {**container_options, "movie_timescale": str(self._ticks.time_base.denominator)}
         self._written = 0
-        with _os_errors():
+        with os_errors():
             self._container = av.open(f"file:{path}", "w", options=container_options)
             stream = self._container.add_stream(codec, rate=format.fps, options=options)
         assert isinstance(stream, VideoStream)
@@ -439,7 +440,7 @@ class PyavWriter:
         """
         frame = new_frame(self._stream.width, self._stream.height, self._pixel_format, planes)
         frame.pts, frame.time_base = self._ticks.start(self._written), self._ticks.time_base
-        with _os_errors():
+        with os_errors():
             self._mux(self._stream.encode(frame))
             if self._audio is not None:
                 self._audio.mux_until(frame.pts * self._ticks.time_base)
@@ -451,7 +452,7 @@ class PyavWriter:
         Raises:
             OSError: The file cannot be written.
         """
-        with _os_errors():
+        with os_errors():
             try:
                 if self._written:
                     self._mux(self._stream.encode())
@@ -574,14 +575,6 @@ def _x264_light(side_data: SideData) -> str:
     if (light := side_data.light) is not None:
         said.append(f"cll={light.max_content},{light.max_average}")
     return ":".join(said)
-
-
-@contextmanager
-def _os_errors() -> Iterator[None]:
-    try:
-        yield
-    except av.FFmpegError as error:
-        raise OSError(error.errno, error.strerror) from error
 
 
 def _described(stream: VideoStream) -> str:

@@ -1,7 +1,8 @@
-"""JPEG and TIFF pictures, one or a folder of them, as FFmpeg decodes them; a JPEG's YUV stays what it is."""
+"""Pictures one by one: JPEG and TIFF as FFmpeg decodes them, where a JPEG's YUV stays what it is; and all written."""
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -11,13 +12,13 @@ from typing import final
 
 import av
 
-from nvcodec.errors import InputError
-from nvcodec.io.av_frames import LAYOUTS, attached, component_views
+from nvcodec.errors import InputError, UsageError, quoted
+from nvcodec.io.av_frames import LAYOUTS, attached, component_views, encode_jpeg
 from nvcodec.io.fitting import fitted, nearest, with_chroma
 from nvcodec.io.folder import KINDS, kind_of, pictures_in, unlike
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.orientation import Orientation
-from nvcodec.io.png import PngReader
+from nvcodec.io.png import PngReader, png_file
 from nvcodec.io.saying import ALPHA, plural
 from nvcodec.io.side_data import aspect_of
 from nvcodec.types import SRGB, ChromaFormat, Colour, Planes, SideData, VideoFormat
@@ -141,3 +142,41 @@ class StillsReader:
     def _tell(self, notice: str) -> None:
         if notice not in self.notices:
             self.notices.append(notice)
+
+
+@final
+class StillsWriter:
+    """Writes 8-bit RGB pictures into a folder, as PNG or, where the name says so, as JPEG of high quality.
+
+    Args:
+        folder: Where the files go.
+        name: File name; with ``%d`` or ``%05d`` for the number of the picture, counted from 1, if ``numbered``.
+        numbered: False: there will be only one picture.
+        aspect: Width of a sample divided by its height; None: nothing is said of it.
+    """
+
+    def __init__(self, folder: Path, name: str, numbered: bool, aspect: Fraction | None = None) -> None:
+        self._aspect = aspect
+        self._encode = png_file if kind_of(Path(name)) == "PNG" else encode_jpeg
+        self._folder = folder
+        self._name = name
+        self._numbered = numbered
+        self._written = 0
+
+    def write(self, planes: Planes) -> None:
+        """Write one picture.
+
+        Raises:
+            UsageError: It is the second one and they are not numbered.
+        """
+        self._written += 1
+        if self._written > 1 and not self._numbered:
+            raise UsageError(
+                f"{self._name} holds one picture, but there are more",
+                f"Number them, as in {quoted('_%05d'.join(os.path.splitext(self._name)))}, or write to a folder: name/",
+            )
+        name = self._name % self._written if self._numbered else self._name
+        (self._folder / name).write_bytes(self._encode(planes, self._aspect))
+
+    def close(self) -> None:
+        """Every file is complete already."""
