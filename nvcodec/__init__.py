@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nvcodec.api.encode import encode, encode_archive, resume
     from nvcodec.api.info import probe
     from nvcodec.api.layers import add_layer
+    from nvcodec.api.sheet import sheet
     from nvcodec.config.options import DecodeOptions, EncodeOptions
     from nvcodec.decoder.frames import Frame, FrameBatch
     from nvcodec.decoder.metadata import VideoMetadata
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DecodeOptions", "EncodeOptions", "Frame", "FrameBatch", "VideoClip", "VideoDataset", "VideoMetadata",
     "VideoReader", "__version__", "add_layer", "decode", "decode_all", "encode", "encode_archive", "probe", "resume",
+    "sheet",
 ]  # fmt: skip
 
 _HOMES = {
@@ -39,6 +41,7 @@ _HOMES = {
     "encode_archive": "nvcodec.api.encode",
     "probe": "nvcodec.api.info",
     "resume": "nvcodec.api.encode",
+    "sheet": "nvcodec.api.sheet",
 }
 
 

@@ -59,6 +59,7 @@ class DecodeKeywords(TypedDict, total=False):
     seek: int
     frames: int | None
     step: int
+    frame: Fraction | float | str | None
     interpolate: int
     stream: int | str
     layers: int | None
@@ -68,6 +69,18 @@ class DecodeKeywords(TypedDict, total=False):
     batch: int | None
     limits: Limits | None
     check: bool
+
+
+class SheetKeywords(TypedDict, total=False):
+    """The fields of :class:`nvcodec.config.options.SheetOptions`."""
+
+    frames: int | None
+    columns: int | None
+    width: int | None
+    stream: int | str | None
+    layers: int | None
+    device: str
+    threads: int | None
 
 
 class EvalKeywords(TypedDict, total=False):

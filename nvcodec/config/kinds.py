@@ -227,6 +227,18 @@ def _size_or_share(value: object) -> tuple[int, int] | Fraction:
     return share
 
 
+def _time(value: object) -> Fraction:
+    try:
+        found = None if isinstance(value, bool) else Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        found = None
+    if found is None:
+        raise ValueError(f"'{value}' is no frame, and no time between two; write it as 17 or 17.5")
+    if not 0 <= found <= MOST_FRAMES or found.denominator > _MOST:
+        raise ValueError(f"{value} is not in the range from 0 to {MOST_FRAMES}.")
+    return found
+
+
 def _stream(value: object) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError(f"{value!r} is neither the number of a stream nor its name")
@@ -292,6 +304,8 @@ SIZE_OR_SHARE: Kind[tuple[int, int] | Fraction] = Kind(
 FRAME_RATE = Kind("rate", _frame_rate, plain=str)
 """Frames per second; text is ``N`` or ``N/D``. A float, which has no exact thirds, stands for the nearest fraction with
 a small denominator; a decimal such as 29.97 for 30000/1001."""
+TIME = Kind("time", _time, plain=str)
+"""A time in frames; text is ``17``, ``17.5`` or ``35/2``."""
 STREAM = Kind("stream", _stream)
 """A video of a file, by number or name."""
 SETTINGS: Kind[Mapping[str, object]] = pairs("settings", _settings, Mapping, dict)

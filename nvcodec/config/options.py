@@ -25,6 +25,7 @@ from nvcodec.config.kinds import (
     SIZE_OR_SHARE,
     STREAM,
     TEXT,
+    TIME,
     Kind,
     number,
     one_of,
@@ -48,6 +49,8 @@ MOST_BPP = 1e4
 """Even a single sample takes no more."""
 MOST_EPOCHS = 1e6
 """A clip of one frame is drawn in as many steps."""
+MAX_SHEET_FRAMES = 400
+"""Of a video, on a contact sheet."""
 MAX_INTERPOLATE = 64
 """From 1 frame per second to 64."""
 MANY = next(model.name for model in MODELS if model.settings.shares_parameters)
@@ -291,6 +294,10 @@ class DecodeOptions:
     """How many frames to write; None = to the end."""
     step: int = option("--step", whole(1), "Frames", "Every N-th frame.  [default: 1]", metavar="N", default=1)
     """Every n-th frame only."""
+    frame: Fraction | None = option(
+        "--frame", TIME, "Frames", "One picture: a frame, or between two, as 17.5.", metavar="T"
+    )
+    """Draw one picture only: a frame, or what lies between two of them, as 35/2 or 17.5."""
     interpolate: int = option(
         "--interpolate", whole(1, MAX_INTERPOLATE), "Frames",
         "Draw N-1 pictures between each two frames, none behind the last, at N times the rate.  [default: 1]",
@@ -337,6 +344,39 @@ class DecodeOptions:
 
 
 @dataclass(frozen=True)
+class SheetOptions:
+    """What a contact sheet shows."""
+
+    frames: int | None = option(
+        "-n --frames", whole(1, MAX_SHEET_FRAMES), "Sheet",
+        "Frames of a video, evenly spread.  [default: 12; of several videos 6 each]", metavar="N",
+    )  # fmt: skip
+    """Frames of each video, evenly spread, the first and the last included; None = 12, or 6 each of several videos."""
+    columns: int | None = option(
+        "--columns", whole(1, MAX_SHEET_FRAMES), "Sheet",
+        "Frames in a row.  [default: 4; of several videos all, one row a video]", metavar="N",
+    )  # fmt: skip
+    """Frames in a row; None = 4, or all of a video where there are several."""
+    width: int | None = option(
+        "--width", whole(8, 4096), "Sheet", "Width of a frame.  [default: 240, no more than it has]", metavar="N"
+    )
+    """Samples in a row of each frame; None = 240, or its own where that is less."""
+    stream: int | str | None = option(
+        "--stream", STREAM, "Sheet", "Which video of a multi-video file.  [default: all of them]", metavar="N|NAME"
+    )
+    """Which video, by number or name; None = every video of the file."""
+    layers: int | None = option(
+        "--layers", whole(0, 255), "Sheet", "Use the base and the first N enhancement layers.  [default: all]",
+        metavar="N",
+    )  # fmt: skip
+    """Enhancement layers to draw with; None = all."""
+    device: str = _as_in_encode("device", "auto")
+    """Where to draw."""
+    threads: int | None = _as_in_encode("threads")
+    """CPU threads; None = as torch is set."""
+
+
+@dataclass(frozen=True)
 class EvalOptions:
     """How a video is compared with its source."""
 
@@ -380,8 +420,8 @@ class EvalOptions:
     """CPU threads; None = as torch is set."""
 
 
-Options = EncodeOptions | DecodeOptions | EvalOptions
-_Options = TypeVar("_Options", EncodeOptions, DecodeOptions, EvalOptions)
+Options = EncodeOptions | DecodeOptions | SheetOptions | EvalOptions
+_Options = TypeVar("_Options", EncodeOptions, DecodeOptions, SheetOptions, EvalOptions)
 
 
 def described(options: type[Options]) -> Mapping[str, Option]:

@@ -142,7 +142,7 @@ class ConvertedReader:
             shape = Fraction(video.width * height, video.height * width)
             self._aspect = Fraction(1) if abs(shape - 1) < _SQUARE_ENOUGH else shape
             video = replace(video, width=width, height=height)
-            self._steps.append(f"scale={width}:{height}:flags=bicubic+accurate_rnd+full_chroma_int+bitexact")
+            self._steps.append(scaling(width, height))
             done.append(f"scaled to {width}x{height}")
         self._filtered, self.format = video, _as_asked(video, asked.pix_fmt)
         if (self.format.chroma, self.format.bit_depth) != (video.chroma, video.bit_depth):
@@ -209,3 +209,8 @@ def _as_asked(video: VideoFormat, pix_fmt: str | None) -> VideoFormat:
     chroma, bit_depth = PIXEL_FORMATS[pix_fmt]
     yuv = yuv_format(video) if video.chroma is ChromaFormat.RGB else video
     return replace(yuv, chroma=chroma, bit_depth=bit_depth)
+
+
+def scaling(width: int, height: int) -> str:
+    """The step that makes pictures so large; it gives the same samples on every machine."""
+    return f"scale={width}:{height}:flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
