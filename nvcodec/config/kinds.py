@@ -214,27 +214,27 @@ def _crop(value: object) -> Crop:
     return Crop(*sides)
 
 
+def _plain_fraction(value: object) -> Fraction | None:
+    """A number written as ``3``, ``0.75`` or ``3/4``; None: it is not written so."""
+    if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?|[0-9]{1,18}/[0-9]{0,17}[1-9][0-9]{0,17}", str(value)):
+        return None
+    return Fraction(str(value))
+
+
 def _size_or_share(value: object) -> tuple[int, int] | Fraction:
     if isinstance(value, (tuple, list)) or "x" in str(value).lower():
         return _size(value)
-    try:
-        above, _, below = str(value).partition("/")
-        share = Fraction(above) / Fraction(below or 1)
-    except (ValueError, ZeroDivisionError):
-        share = Fraction(0)
-    if not 0 < share <= _LARGEST_SHARE:
+    share = _plain_fraction(value)
+    if share is None or not 0 < share <= _LARGEST_SHARE:
         raise ValueError(f"pictures cannot be scaled to {value}; write 1/2, 0.75 or 1280x720")
     return share
 
 
 def _time(value: object) -> Fraction:
-    try:
-        found = None if isinstance(value, bool) else Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        found = None
+    found = _plain_fraction(value)
     if found is None:
         raise ValueError(f"'{value}' is no frame, and no time between two; write it as 17 or 17.5")
-    if not 0 <= found <= MOST_FRAMES or found.denominator > _MOST:
+    if found > MOST_FRAMES:
         raise ValueError(f"{value} is not in the range from 0 to {MOST_FRAMES}.")
     return found
 

@@ -49,8 +49,6 @@ MOST_BPP = 1e4
 """Even a single sample takes no more."""
 MOST_EPOCHS = 1e6
 """A clip of one frame is drawn in as many steps."""
-MAX_SHEET_FRAMES = 400
-"""Of a video, on a contact sheet."""
 MAX_INTERPOLATE = 64
 """From 1 frame per second to 64."""
 MANY = next(model.name for model in MODELS if model.settings.shares_parameters)
@@ -348,12 +346,12 @@ class SheetOptions:
     """What a contact sheet shows."""
 
     frames: int | None = option(
-        "-n --frames", whole(1, MAX_SHEET_FRAMES), "Sheet",
+        "-n --frames", whole(1), "Sheet",
         "Frames of a video, evenly spread.  [default: 12; of several videos 6 each]", metavar="N",
     )  # fmt: skip
     """Frames of each video, evenly spread, the first and the last included; None = 12, or 6 each of several videos."""
     columns: int | None = option(
-        "--columns", whole(1, MAX_SHEET_FRAMES), "Sheet",
+        "--columns", whole(1), "Sheet",
         "Frames in a row.  [default: 4; of several videos all, one row a video]", metavar="N",
     )  # fmt: skip
     """Frames in a row; None = 4, or all of a video where there are several."""

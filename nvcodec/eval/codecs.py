@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.errors import UsageError
+from nvcodec.io.conversion import Conversion
 from nvcodec.io.source import VideoSource, open_source
 
 
@@ -34,7 +35,13 @@ class BenchClip:
     def open(self) -> VideoSource:
         """Open the frames to be coded; errors as :func:`nvcodec.io.source.open_source`."""
         return open_source(
-            self.path, size=self.size, fps=self.fps, pix_fmt=self.pix_fmt, seek=self.seek, frames=self.frames
+            self.path,
+            size=self.size,
+            fps=self.fps,
+            pix_fmt=self.pix_fmt,
+            seek=self.seek,
+            frames=self.frames,
+            conversion=Conversion(pix_fmt=self.pix_fmt),
         )
 
 

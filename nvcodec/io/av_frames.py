@@ -14,7 +14,6 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation
 
-from nvcodec.errors import InputError, quoted
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.types import ChromaFormat, CodeValues, Planes, VideoFormat
 
@@ -54,23 +53,22 @@ STORED_AS = {
 def new_frame(width: int, height: int, pixel_format: str, planes: Planes) -> av.VideoFrame:
     """A frame of a pixel format of :data:`LAYOUTS` that holds the samples of ``planes``."""
     frame = av.VideoFrame(width, height, pixel_format)
-    for view, plane in zip(component_views(frame, pixel_format), planes, strict=True):
+    for view, plane in zip(component_views(frame), planes, strict=True):
         view[:] = plane
     return frame
 
 
-def component_views(frame: av.VideoFrame, name: str) -> list[CodeValues]:
-    """Y, U, V or R, G, B of a frame as writable views into its memory, without the padding of the lines."""
+def component_views(frame: av.VideoFrame) -> list[CodeValues]:
+    """Y, U, V or R, G, B of a frame as writable views into its memory, without the padding of the lines.
+
+    Args:
+        frame: Whose lines are stored from the first one down.
+    """
     chroma, bit_depth, components = LAYOUTS[frame.format.name]
     format = VideoFormat(frame.width, frame.height, bit_depth=bit_depth, chroma=chroma)
     views: list[CodeValues] = []
     for (plane, offset, step), (rows, columns) in zip(components, format.plane_shapes, strict=True):
         line_bytes = frame.planes[plane].line_size
-        if line_bytes <= 0:
-            # The memory of such a plane lies before its first byte, which its buffer does not cover.
-            raise InputError(
-                f"{name} stores its pictures upside down", f"Convert it:  ffmpeg -i {quoted(name)} OUTPUT.y4m"
-            )
         memory = memoryview(frame.planes[plane])
         samples: CodeValues = np.frombuffer(memory, np.uint8)
         if bit_depth != 8:

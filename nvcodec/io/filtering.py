@@ -56,7 +56,7 @@ class Filter:
             except (av.BlockingIOError, av.EOFError):
                 return
             assert isinstance(frame, av.VideoFrame)
-            yield tuple(view.copy() for view in component_views(frame, self._pixel_format))
+            yield tuple(view.copy() for view in component_views(frame))
 
 
 def pixel_format(video: VideoFormat) -> str:

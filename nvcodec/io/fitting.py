@@ -52,6 +52,17 @@ def with_chroma(pixel_format: str, chroma: ChromaFormat) -> str:
     return next(name for name, layout in LAYOUTS.items() if layout[:2] == (chroma, depth))
 
 
+def is_upside_down(frame: av.VideoFrame) -> bool:
+    """Whether lines are stored from the last one up, as in some AVI files: what lies before a plane cannot be read."""
+    return any(plane.line_size <= 0 for plane in frame.planes)
+
+
+def standing(pixel_format: str) -> str:
+    """Another pixel format that holds the same samples: going over to it stores lines from the first one down."""
+    chroma, depth, _ = LAYOUTS[pixel_format]
+    return next(name for name, layout in LAYOUTS.items() if layout[:2] == (chroma, depth) and name != pixel_format)
+
+
 def fitted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
     """A frame in a pixel format, of the same range and matrix; itself where it has it."""
     if frame.format.name == pixel_format:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, final
 from zlib import crc32
 
-from nvcodec.errors import InputError, quoted
+from nvcodec.errors import InputError
 from nvcodec.io.av_frames import encode_png
 from nvcodec.io.folder import unlike
 from nvcodec.io.geometry import checked_size, describe
@@ -73,6 +73,13 @@ class PngReader:
         """Nothing is kept open."""
 
 
+def is_deep(path: Path) -> bool:
+    """Whether a file is a PNG of 16 bits per sample, which is not for :class:`PngReader`."""
+    with path.open("rb") as stream:
+        start = stream.read(26)
+    return start[:8] == _SIGNATURE and start[24:25] == b"\x10"
+
+
 def png_file(planes: Planes, aspect: Fraction | None) -> bytes:
     """An 8-bit RGB picture as a PNG file.
 
@@ -99,12 +106,13 @@ def _read_header(path: Path) -> _Header:
     with path.open("rb") as stream:
         start = stream.read(26)
         if len(start) < 26 or start[:8] != _SIGNATURE or start[12:16] != b"IHDR":
-            raise InputError(f"{path} is not a PNG file", "Take it out of the folder, or convert it with ffmpeg.")
+            raise InputError(f"{path} is not a PNG file", "Take it out of the folder.")
         width, height, bit_depth, colour_type = struct.unpack(">IIBB", start[16:26])
         if bit_depth not in DEPTHS.get(colour_type, ()):
             raise InputError(
-                f"{path} has bit depth {bit_depth} and colour type {colour_type}; PNG of up to 8 bits can be read",
-                f"Convert it:  ffmpeg -i {quoted(path)} -pix_fmt rgb24 OUTPUT.png",
+                f"{path} has bit depth {bit_depth} and colour type {colour_type}; "
+                "PNG of up to 8 bits can be read, or all of 16",
+                "Put pictures of 16 bits into a folder of their own.",
             )
         stream.seek(len(_SIGNATURE))
         said: dict[bytes, bytes] = {}

@@ -26,7 +26,7 @@ from av.video.stream import VideoStream
 from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io import matroska
 from nvcodec.io.av_frames import LAYOUTS, STORED_AS, attached, component_views, new_frame, os_errors
-from nvcodec.io.fitting import fitted, nearest, with_chroma
+from nvcodec.io.fitting import fitted, is_upside_down, nearest, standing, with_chroma
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.orientation import Orientation
 from nvcodec.io.saying import ALPHA, INTERLACED, no_stream, only_before, plural
@@ -91,7 +91,7 @@ class PyavReader:
             if self._first is None:
                 raise InputError(f"{path} holds no pictures", "Take the file again if it was cut.")
             self._orientation = self._orientation_of(self._first) or Orientation()
-            self._pixel_format = self._fitting(self._first.format.name)
+            self._pixel_format = self._fitting(self._first)
             self._stored = self._format_of(self._first)
             self._kind = (self._stored.chroma, self._stored.bit_depth)
             self.format = self._upright()
@@ -119,7 +119,7 @@ class PyavReader:
             self.clock.add(frame.pts, frame.duration)
             if index >= first:
                 held = fitted(frame, self._pixel_format)
-                yield self._orientation.planes(tuple(view.copy() for view in component_views(held, self._name)))
+                yield self._orientation.planes(tuple(view.copy() for view in component_views(held)))
             if frame.pts is not None and frame.time_base is not None:
                 ends_at = max(ends_at, (frame.pts + (frame.duration or 0)) * frame.time_base)
             frame, index = next(self._frames, None), index + 1
@@ -149,7 +149,7 @@ class PyavReader:
         chosen = videos[number] if number is not None else best if best in videos else videos[0]
         assert isinstance(chosen, VideoStream)
         if chosen.codec_context is None:
-            raise InputError(f"{self._name}: no decoder for its video", self._convert())
+            raise InputError(f"{self._name}: no decoder for its video", "FFmpeg, as PyAV brings it, does not know it.")
         checked_size(chosen.codec_context.width, chosen.codec_context.height, self._name)
         if len(videos) > 1:
             self._tell(
@@ -205,13 +205,16 @@ class PyavReader:
             raise InputError(f"{self._name}: {problem}", f"{hint}{remedy}")
         self._tell(only_before(problem, frames))
 
-    def _fitting(self, pixel_format: str) -> str:
+    def _fitting(self, frame: av.VideoFrame) -> str:
         """The pixel format that frames are brought into; mostly their own.
 
         Raises:
             InputError: There is none.
         """
+        pixel_format = frame.format.name
         found = nearest(pixel_format)
+        if found is not None and is_upside_down(frame):
+            return standing(found)
         if found is None:
             raise InputError(
                 f"{self._name} has pixel format {pixel_format}, whose samples are no colours",

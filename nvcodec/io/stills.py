@@ -16,15 +16,15 @@ from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.av_frames import LAYOUTS, attached, component_views, encode_jpeg
 from nvcodec.io.fitting import fitted, nearest, with_chroma
 from nvcodec.io.folder import KINDS, kind_of, pictures_in, unlike
-from nvcodec.io.geometry import checked_size, describe
+from nvcodec.io.geometry import MAX_SIDE, checked_size, describe
 from nvcodec.io.orientation import Orientation
-from nvcodec.io.png import PngReader, png_file
+from nvcodec.io.png import PngReader, is_deep, png_file
 from nvcodec.io.saying import ALPHA, plural
 from nvcodec.io.side_data import aspect_of
 from nvcodec.types import SRGB, ChromaFormat, Colour, Planes, SideData, VideoFormat
 
 SUFFIXES = {suffix for suffixes in KINDS.values() for suffix in suffixes}
-_DECODERS = {"JPEG": "mjpeg", "TIFF": "tiff"}
+_DECODERS = {"JPEG": "mjpeg", "TIFF": "tiff", "PNG": "png"}
 _JFIF = Colour(1, 13, 6, full_range=True)
 """What the YUV of a JPEG is."""
 
@@ -37,7 +37,7 @@ def open_stills(path: Path) -> PngReader | StillsReader:
     """
     kind, paths, others = pictures_in(path) if path.is_dir() else (kind_of(path), [path], [])
     assert kind is not None
-    reader = PngReader(paths) if kind == "PNG" else StillsReader(paths, kind)
+    reader = PngReader(paths) if kind == "PNG" and not is_deep(paths[0]) else StillsReader(paths, kind)
     if others:
         reader.notices.append(f"left out: {plural(len(others), 'picture')} that {_is(others)} no {kind}")
     return reader
@@ -53,7 +53,7 @@ class StillsReader:
 
     Args:
         paths: In order.
-        kind: ``JPEG`` or ``TIFF``.
+        kind: ``JPEG``, ``TIFF``, or ``PNG`` of 16 bits.
 
     Raises:
         InputError: The first one cannot be decoded, or its samples are no colours.
@@ -99,7 +99,7 @@ class StillsReader:
         if self._fitting(frame, upright, path) != self._pixel_format:
             self._tell(f"{path.name} is {frame.format.name}, and becomes what {self._paths[0].name} is")
         held = fitted(frame, self._pixel_format)
-        return upright.planes(tuple(view.copy() for view in component_views(held, str(path))))
+        return upright.planes(tuple(view.copy() for view in component_views(held)))
 
     def _decoded(self, path: Path) -> tuple[av.VideoFrame, Orientation, Fraction | None]:
         """The picture of a file, how it is to be turned, and the shape of its samples.
@@ -109,6 +109,7 @@ class StillsReader:
         """
         decoder = av.CodecContext.create(_DECODERS[self._kind], "r")
         assert isinstance(decoder, av.VideoCodecContext)
+        decoder.options = {"max_pixels": str(MAX_SIDE**2)}
         frames: list[av.VideoFrame] = []
         with suppress(av.FFmpegError):
             frames = [*decoder.decode(av.Packet(path.read_bytes())), *decoder.decode(None)]
