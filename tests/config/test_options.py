@@ -40,6 +40,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "fps": st.fractions(Fraction(1, _MOST), _MOST, max_denominator=_MOST).filter(lambda fps: fps.numerator <= _MOST),
     "rate": st.fractions(Fraction(1, _MOST), _MOST, max_denominator=_MOST).filter(lambda fps: fps.numerator <= _MOST),
     "crop": st.tuples(*[st.integers(1, 99_999)] * 2) | st.tuples(*[st.integers(1, 99_999)] * 4),
+    "scale": st.tuples(*[st.integers(1, 99_999)] * 2) | st.fractions(Fraction(1, 1000), 16, max_denominator=1000),
     "frame": st.fractions(0, _MOST, max_denominator=1000),
     "columns": st.integers(1, _MOST),
     "width": st.integers(8, 4096),
@@ -77,7 +78,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 def options_of(kind: type[Options]) -> st.SearchStrategy[Any]:
     """Options with any values in any of their fields."""
     values = {
-        name: _VALUES[name] if name in _VALUES else st.sampled_from(option.kind.choices)
+        name: st.sampled_from(option.kind.choices) if option.kind.choices else _VALUES[name]
         for name, option in described(kind).items()
     }
     return st.fixed_dictionaries({}, optional=values).map(lambda found: changed(kind(), found))
