@@ -5,9 +5,11 @@ No scaler touches a code value on the way in.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from math import cos, radians, sin
 from typing import Any
 
 import av
@@ -21,6 +23,7 @@ EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEX
 """How FFmpeg's scaler works where it is asked."""
 _JPEG_QUALITY, _LAMBDA = 2, 118
 """The best that its encoder thinks is worth it, in units that its options count in."""
+_ONE = 1 << 16
 _Component = tuple[int, int, int]
 """Where a component lies: (plane, offset, step), the last two in samples."""
 _PLANAR: tuple[_Component, ...] = ((0, 0, 1), (1, 0, 1), (2, 0, 1))
@@ -100,8 +103,21 @@ def encode_jpeg(planes: Planes, aspect: Fraction | None = None) -> bytes:
 
 def attached(frame: av.VideoFrame, kind: str) -> bytes | None:
     """Side data of a frame, of its stream's too, as FFmpeg's structure."""
-    found: Any = frame.side_data.get(kind)
+    try:
+        found: Any = frame.side_data.get(kind)
+    except ValueError:  # PyAV does not know all kinds there are, Exif's among them
+        return None
     return None if found is None else bytes(found)
+
+
+def display_matrix(frame: av.VideoFrame) -> tuple[int, ...] | None:
+    """How a frame is to be shown, as nine numbers, see :class:`nvcodec.io.orientation.Orientation`; None: as it is."""
+    if (found := attached(frame, "DISPLAYMATRIX")) is not None:
+        return struct.unpack("=9i", found[:36])
+    if not frame.rotation:
+        return None
+    cosine, sine = (round(part * _ONE) for part in (cos(radians(frame.rotation)), sin(radians(frame.rotation))))
+    return cosine, -sine, 0, sine, cosine, 0, 0, 0, 1 << 30
 
 
 def encode_png(planes: Planes) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import struct
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from av.video.stream import VideoStream
 
 from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io import matroska
-from nvcodec.io.av_frames import LAYOUTS, STORED_AS, attached, component_views, new_frame, os_errors
+from nvcodec.io.av_frames import LAYOUTS, STORED_AS, attached, component_views, display_matrix, new_frame, os_errors
 from nvcodec.io.fitting import fitted, is_upside_down, nearest, standing, with_chroma
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.orientation import Orientation
@@ -240,10 +239,10 @@ class PyavReader:
 
     def _orientation_of(self, frame: av.VideoFrame) -> Orientation | None:
         """How a frame is to be turned; None where it does not say."""
-        matrix = attached(frame, "DISPLAYMATRIX")
+        matrix = display_matrix(frame)
         if matrix is None:
             return None
-        orientation = Orientation.of_matrix(struct.unpack("=9i", matrix[:36]))
+        orientation = Orientation.of_matrix(matrix)
         if orientation is None:
             raise InputError(
                 f"{self._name} is to be shown turned by {-frame.rotation % 360} degrees, which is no right angle",

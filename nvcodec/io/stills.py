@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -13,7 +12,7 @@ from typing import final
 import av
 
 from nvcodec.errors import InputError, UsageError, quoted
-from nvcodec.io.av_frames import LAYOUTS, attached, component_views, encode_jpeg
+from nvcodec.io.av_frames import LAYOUTS, component_views, display_matrix, encode_jpeg
 from nvcodec.io.fitting import fitted, nearest, with_chroma
 from nvcodec.io.folder import KINDS, kind_of, pictures_in, unlike
 from nvcodec.io.geometry import MAX_SIDE, checked_size, describe
@@ -115,8 +114,8 @@ class StillsReader:
             frames = [*decoder.decode(av.Packet(path.read_bytes())), *decoder.decode(None)]
         if not frames or frames[0].is_corrupt:
             raise InputError(f"{path} cannot be decoded", "The file is damaged, or no picture of its kind.")
-        matrix = attached(frames[0], "DISPLAYMATRIX")
-        upright = Orientation() if matrix is None else Orientation.of_matrix(struct.unpack("=9i", matrix[:36]))
+        matrix = display_matrix(frames[0])
+        upright = Orientation() if matrix is None else Orientation.of_matrix(matrix)
         return frames[0], upright or Orientation(), aspect_of(decoder.sample_aspect_ratio)
 
     def _fitting(self, frame: av.VideoFrame, upright: Orientation, path: Path) -> str:
