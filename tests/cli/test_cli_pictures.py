@@ -16,7 +16,7 @@ from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
 
 QUICK = ("--preset", "draft", "--epochs", "2", "--device", "cpu")
-ARCHIVE = Path(__file__).parent.parent / "conformance" / "streams" / "archive.nvc"
+ARCHIVE = Path(__file__).parent.parent / "conformance" / "archive.nvc"
 
 
 def picture(path: Path) -> np.ndarray:
