@@ -20,6 +20,8 @@ _MOST = (1 << 32) - 1
 """Of numerator and denominator of a frame rate in a file."""
 MOST_FRAMES = (1 << 32) - 1
 """That a file can count."""
+_FIRST = 0
+"""Frame."""
 _LARGEST_SHARE = 16
 """Of width and height."""
 _PLAIN = 1001
@@ -235,7 +237,7 @@ def _time(value: object) -> Fraction:
     if found is None:
         raise ValueError(f"'{value}' is no frame, and no time between two; write it as 17 or 17.5")
     if found > MOST_FRAMES:
-        raise ValueError(f"{value} is not in the range from 0 to {MOST_FRAMES}.")
+        raise ValueError(f"{value} is not in the range from {_FIRST} to {MOST_FRAMES}.")
     return found
 
 

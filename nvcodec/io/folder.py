@@ -47,9 +47,10 @@ def pictures_in(folder: Path) -> tuple[str, list[Path], list[Path]]:
 
 def unlike(path: Path, size: Sequence[int], first: Path, first_size: Sequence[int]) -> InputError:
     """That a picture is not as large as the first one."""
-    shown, wanted = ("x".join(map(str, each)) for each in (size, first_size))
+    (width, height), (wide, high) = size, first_size
     return InputError(
-        f"{path} is {shown}, but {first.name} is {wanted}", "All pictures of a folder must have the same size."
+        f"{path} is {width}x{height}, but {first.name} is {wide}x{high}",
+        "All pictures of a folder must have the same size.",
     )
 
 
