@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))  # this checkout's codec, installed or not
 
 from benchmarks.markdown import table  # noqa: E402
 from nvcodec import VideoReader, encode  # noqa: E402
+from nvcodec.config.keywords import ModelName  # noqa: E402
 from nvcodec.encoder.footage.clip import Clip  # noqa: E402
 from nvcodec.encoder.footage.hiding import hide  # noqa: E402
 from nvcodec.io.mask import Mask, open_mask  # noqa: E402
@@ -41,7 +42,7 @@ def mean_fill(clip: Clip, mask: Mask) -> list[Planes]:
     return filled
 
 
-def row(path: Path, spec: str, model: str, given: argparse.Namespace) -> list[dict[str, object]]:
+def row(path: Path, spec: str, model: ModelName, given: argparse.Namespace) -> list[dict[str, object]]:
     """One clip with one mask through one model, and the fills."""
     with open_source(str(path)) as source:
         clip = Clip.load(islice(source, given.frames), source.format, None)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import nvcodec
+from nvcodec.config.keywords import ModelName
 from nvcodec.errors import NvcError, UsageError
 from nvcodec.io.mask import open_mask
 from nvcodec.io.output import check_output
@@ -24,7 +25,9 @@ from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
 
 
-def clean(video: Path, output: Path, mask: str, *, crf: float = 20, epochs: float | None = None, model: str) -> int:
+def clean(
+    video: Path, output: Path, mask: str, *, crf: float = 20, epochs: float | None = None, model: ModelName
+) -> int:
     """Write a copy of a video with what a mask covers drawn anew; the number of its frames.
 
     Args:

@@ -12,36 +12,51 @@ if TYPE_CHECKING:
     from nvcodec.api.decode import decode, decode_all
     from nvcodec.api.encode import encode, encode_archive, resume
     from nvcodec.api.info import probe
-    from nvcodec.api.layers import add_layer
+    from nvcodec.api.layers import add_layer, append, extract, strip
     from nvcodec.api.sheet import sheet
-    from nvcodec.config.options import DecodeOptions, EncodeOptions
+    from nvcodec.cli._progress import progress_bar
+    from nvcodec.config.options import DecodeOptions, EncodeOptions, EvalOptions, SheetOptions
     from nvcodec.decoder.frames import Frame, FrameBatch
     from nvcodec.decoder.metadata import VideoMetadata
     from nvcodec.decoder.reader import VideoReader
+    from nvcodec.errors import NvcError, TargetNotReachedWarning
+    from nvcodec.eval.measure import evaluate
+    from nvcodec.eval.run import bench
 
 __all__ = [
-    "DecodeOptions", "EncodeOptions", "Frame", "FrameBatch", "VideoClip", "VideoDataset", "VideoMetadata",
-    "VideoReader", "__version__", "add_layer", "decode", "decode_all", "encode", "encode_archive", "probe", "resume",
-    "sheet",
+    "DecodeOptions", "EncodeOptions", "EvalOptions", "Frame", "FrameBatch", "NvcError", "SheetOptions",
+    "TargetNotReachedWarning", "VideoClip", "VideoDataset", "VideoMetadata", "VideoReader", "__version__", "add_layer",
+    "append", "bench", "decode", "decode_all", "encode", "encode_archive", "evaluate", "extract", "probe",
+    "progress_bar", "resume", "sheet", "strip",
 ]  # fmt: skip
 
 _HOMES = {
     "DecodeOptions": "nvcodec.config.options",
     "EncodeOptions": "nvcodec.config.options",
+    "EvalOptions": "nvcodec.config.options",
+    "SheetOptions": "nvcodec.config.options",
     "Frame": "nvcodec.decoder.frames",
     "FrameBatch": "nvcodec.decoder.frames",
+    "NvcError": "nvcodec.errors",
+    "TargetNotReachedWarning": "nvcodec.errors",
     "VideoClip": "nvcodec.api.dataset",
     "VideoDataset": "nvcodec.api.dataset",
     "VideoMetadata": "nvcodec.decoder.metadata",
     "VideoReader": "nvcodec.decoder.reader",
     "add_layer": "nvcodec.api.layers",
+    "append": "nvcodec.api.layers",
+    "bench": "nvcodec.eval.run",
     "decode": "nvcodec.api.decode",
     "decode_all": "nvcodec.api.decode",
     "encode": "nvcodec.api.encode",
     "encode_archive": "nvcodec.api.encode",
+    "evaluate": "nvcodec.eval.measure",
+    "extract": "nvcodec.api.layers",
     "probe": "nvcodec.api.info",
+    "progress_bar": "nvcodec.cli._progress",
     "resume": "nvcodec.api.encode",
     "sheet": "nvcodec.api.sheet",
+    "strip": "nvcodec.api.layers",
 }
 
 

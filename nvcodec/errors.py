@@ -1,6 +1,7 @@
 """Errors a user can meet. Each type carries the exit code the command line ends with.
 
-A message says what is wrong, names the offending value, and (in ``hint``) what to do about it.
+A message says what is wrong, names the offending value, and (in ``hint``) what to do about it. Both are written for the
+command line; whoever calls from Python reads them in Python's terms (:mod:`nvcodec.tongues`).
 Programmer errors are plain assertions and end with exit code 1.
 """
 
@@ -10,6 +11,8 @@ import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+
+from nvcodec.tongues import spoken
 
 
 class NvcError(Exception):
@@ -26,6 +29,24 @@ class NvcError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """What is wrong: in Python's terms, or in those of the command line where that runs."""
+        return spoken(self._message)
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self._message = text
+
+    @property
+    def hint(self) -> str:
+        """What to do about it, likewise; may be empty."""
+        return spoken(self._hint)
+
+    @hint.setter
+    def hint(self, text: str) -> None:
+        self._hint = text
 
     def __str__(self) -> str:
         return self.message  # which callers may have put a file name in front of
@@ -51,6 +72,18 @@ class InputError(NvcError):
     exit_code = 3
 
 
+class NoFrameError(InputError, IndexError):
+    """A frame or a clip that is not there; an ``IndexError`` too, as of any sequence (exit code 3)."""
+
+
+class NoTimeError(InputError, ValueError):
+    """Nothing is on screen at a time; a ``ValueError`` too (exit code 3)."""
+
+
+class ClosedError(UsageError, ValueError):
+    """Something was closed; a ``ValueError`` too, as of any closed file (exit code 2)."""
+
+
 class BitstreamError(NvcError):
     """A bitstream is damaged, or a check of its content failed (exit code 4)."""
 
@@ -67,6 +100,10 @@ class TargetNotReachedError(NvcError):
     """The rate or quality asked for was not reached; the best file was written all the same (exit code 6)."""
 
     exit_code = 6
+
+
+class TargetNotReachedWarning(UserWarning):
+    """What Python is told where the command line ends with exit code 6: the file is the best found, and is there."""
 
 
 class DeviceError(NvcError):

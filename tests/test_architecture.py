@@ -117,8 +117,8 @@ def test_packages_form_no_cycle():
 
 
 _FLOORS = (
-    "version", "errors", "types", "color", "quant", "container", "io", "entropy", "models", "metrics", "decoder",
-    "config", "encoder", "api", "eval", "cli",
+    "version", "tongues", "errors", "types", "color", "quant", "container", "io", "entropy", "models", "metrics",
+    "decoder", "config", "encoder", "api", "eval", "cli",
 )  # fmt: skip
 """From the ground up: who stands higher may import whom stands lower, never the other way round."""
 

@@ -60,12 +60,13 @@ def test_every_page_is_linked_from_the_readme() -> None:
 
 def _commands(path: Path) -> Iterator[str]:
     shell = "".join(block for kind, block in _blocks(path) if kind in ("", "bash")).replace("\\\n", "")
-    yield from re.findall(r"(?:^|\| )(nvc .*?)(?= \| |$)", shell, re.MULTILINE)
+    yield from re.findall(r"(?:^|\| )(nvc .*?)(?= [|>] |$)", shell, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_parse(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "benchmarks").symlink_to(ROOT / "benchmarks")  # for --config
+    for name in ("benchmarks", "examples"):  # for --config
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     for command in _commands(path):
         words = shlex.split(command, comments=True)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 import nvcodec
+from nvcodec.config.keywords import ModelName
 from nvcodec.container import chunk_bytes, write_container
 from nvcodec.decoder.opening import open_session
 from nvcodec.decoder.previews import head_integers
@@ -81,7 +82,7 @@ class Stream:
     options: dict[str, Any] = field(default_factory=dict)
     """Further options of the encode."""
     target_bytes: int = 1200
-    representation: str = "msnerv"
+    representation: ModelName = "msnerv"
     layers: int = 0
     """Enhancement layers to add."""
     preview: bool = False

@@ -282,7 +282,7 @@ def _not_built(model: str, settings: Mapping[str, object]) -> str | None:
     if model not in [known.name for known in MODELS]:
         return f"no model is called {model!r}"
     try:
-        settings_for(EncodeOptions(model=model, settings=settings))
+        settings_for(changed(EncodeOptions(), {"model": model, "settings": settings}))
     except UsageError as error:
         if error.message.startswith("no setting is called"):
             return f"{error.message}. {error.hint}" if error.hint.startswith("Did you mean") else error.message

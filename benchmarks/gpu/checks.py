@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from benchmarks.gpu.bench import DONE, FAILED, Bench, Record, Task
-from benchmarks.gpu.fits import compiler_of
 from nvcodec.container import read_container
 from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.reader import VideoReader
@@ -83,8 +82,8 @@ class Doctor(Task):
 def _compile_a_line(bench: Bench) -> None:
     """Forward and backward, the least that a fit needs."""
     x = torch.linspace(-1, 1, 1000, device=bench.device, requires_grad=True)
-    with compiler_of(bench):
-        torch.compile(lambda x: (x.sin() * x).sum())(x).backward()
+    backend = "inductor" if bench.on_cuda else "aot_eager"  # which needs no compiler
+    torch.compile(lambda x: (x.sin() * x).sum(), backend=backend)(x).backward()
     expected = x.detach().sin() + x.detach() * x.detach().cos()
     assert x.grad is not None
     torch.testing.assert_close(x.grad, expected, rtol=1e-4, atol=1e-5)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
+import traceback
+import warnings
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import torch
 
-from benchmarks.gpu.bench import DONE, Bench, Record, Task
+from benchmarks.gpu.bench import DONE, FAILED, Bench, Record, Task
 from nvcodec.container import BaseSegment, Domain, ModelId, SequenceHeader, StreamHeader, write_container
+from nvcodec.decoder.kernels.fuse import fused
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.render import default_batch
 from nvcodec.encoder.plan.presets import PRESETS, plan_network
@@ -49,20 +52,15 @@ class DecodeSpeed(Task):
         frames = 4 if bench.tiny else self.frames
         reader = VideoReader(self.file(bench.tiny, frames), device=bench.device, batch=self.batch)
         list(reader.frames(range(min(frames, 4))))  # decodes the parameters, and warms up
-        seconds = []
-        for _ in range(_ROUNDS):
-            began = time.perf_counter()
-            for _ in reader.frames():
-                pass
-            seconds.append(time.perf_counter() - began)
+        fps = _fps(reader, frames)
         field = reader.session.field(0, reader.device)
         batch = self.batch or default_batch(reader.session.config.drawing_bytes(field.geometry), reader.device)
-        fps = frames / statistics.median(seconds)
         drawn_fps = self._drawn_fps(bench, reader, batch, frames)
         entropy_s = reader.session.entropy_s
+        line = f"{fps:.1f} fps (drawing alone {drawn_fps:.1f}), batch {batch}, entropy decoding {entropy_s:.2f} s"
         return {
             "status": DONE,
-            "line": f"{fps:.1f} fps (drawing alone {drawn_fps:.1f}), batch {batch}, entropy decoding {entropy_s:.2f} s",
+            "line": line,
             "fps": fps,
             "drawn_fps": drawn_fps,
             "batch": batch,
@@ -71,6 +69,29 @@ class DecodeSpeed(Task):
             "size": [reader.format.width, reader.format.height],
             "frames": frames,
             "peak_memory_bytes": torch.cuda.max_memory_allocated() if bench.on_cuda else None,
+            **self._fused(bench, reader, batch, frames, line),
+        }
+
+    def _fused(self, bench: Bench, reader: VideoReader, batch: int, frames: int, line: str) -> Record:
+        """With the kernel for layers; the last thing that is done with this field. What fails costs nothing before."""
+        try:
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", RuntimeWarning)
+                fused(reader.session.field(0, reader.device))
+            list(reader.frames(range(min(frames, 4))))
+            fps, drawn_fps = _fps(reader, frames), self._drawn_fps(bench, reader, batch, frames)
+        except Exception:
+            return {
+                "status": FAILED,
+                "line": f"{line}; the kernel for layers failed",
+                "traceback": traceback.format_exc(),
+            }
+        messages = [str(warning.message) for warning in told]
+        return {
+            "line": "; ".join([line, f"with kernels {fps:.1f} fps (drawing alone {drawn_fps:.1f})", *messages]),
+            "fused_fps": fps,
+            "fused_drawn_fps": drawn_fps,
+            "warnings": messages,
         }
 
     @torch.inference_mode()
@@ -109,6 +130,17 @@ class DecodeSpeed(Task):
             ModelId.MSNERV, Domain.YUV420, (StreamHeader(video, frames),), network.to_bytes()
         )  # fmt: skip
         return write_container(header, [BaseSegment(0, 0, frames, encode_tensors(tensors))])
+
+
+def _fps(reader: VideoReader, frames: int) -> float:
+    """From the open file to code values in memory."""
+    seconds = []
+    for _ in range(_ROUNDS):
+        began = time.perf_counter()
+        for _ in reader.frames():
+            pass
+        seconds.append(time.perf_counter() - began)
+    return frames / statistics.median(seconds)
 
 
 def _wait(bench: Bench) -> None:

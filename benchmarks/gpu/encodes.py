@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ from benchmarks.ablation.study import read_toml
 from benchmarks.gpu.bench import DONE, UNFINISHED, Bench, Record, Task
 from benchmarks.gpu.clips import Footage, find, source
 from nvcodec.config.job import Job
+from nvcodec.config.keywords import DomainName, ModelName, PresetName
 from nvcodec.config.options import EncodeOptions
 from nvcodec.config.settings import flatten
 from nvcodec.container import KeyFrames
@@ -53,13 +56,13 @@ class Encode(Task):
     """Seconds of fitting, preparations and the final measurement not counted."""
     parameters: int | None
     bpp: float
-    model: str = "msnerv"
+    model: ModelName = "msnerv"
     configuration: str | None = None
     """File with settings; None = the defaults."""
-    domain: str | None = None
+    domain: DomainName | None = None
     note: str = ""
     """What to compare with."""
-    preset: str = "medium"
+    preset: PresetName = "medium"
 
     @property
     def least_s(self) -> float:
@@ -88,8 +91,9 @@ class Encode(Task):
 
         def tell(event: Event) -> None:
             if isinstance(event, Notice):
-                notices.append(event.message)
-                bench.say(f"  {event.message}")
+                told = sys.exc_info()[0] is not None  # in a line, of what it goes on without
+                notices.append(f"{event.message}\n{traceback.format_exc()}" if told else event.message)
+                bench.say(f"  {notices[-1]}")
 
         road = _Road(job, folder, tell)
         curve = _Curve(folder / "curve.json", len(road.videos[0].source) / road.part.plan.settings.fit.batch)

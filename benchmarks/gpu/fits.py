@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
-from unittest import mock
 
 import torch
 
-from benchmarks.gpu.bench import Bench, Record
+from benchmarks.gpu.bench import FAILED, Bench, Record
 from nvcodec.config.fit import Rounding, Stage
+from nvcodec.config.keywords import DomainName, ModelName, PresetName
 from nvcodec.config.options import EncodeOptions
 from nvcodec.encoder.fit.draw import Painter
 from nvcodec.encoder.fit.events import Event, Notice
@@ -37,13 +38,13 @@ _ENDLESS = 1_000_000
 class Subject:
     """A network and the size of what it draws."""
 
-    preset: str
+    preset: PresetName
     parameters: int
     width: int
     height: int
     frames: int
-    domain: str
-    model: str = "msnerv"
+    domain: DomainName
+    model: ModelName = "msnerv"
 
 
 SUBJECTS = {
@@ -63,25 +64,29 @@ class NoiseFit:
     bench: Bench
     notices: list[str] = field(default_factory=list)
     """What it has said."""
+    errors: list[str] = field(default_factory=list)
+    """Tracebacks of what it went on without."""
 
     def hear(self, event: Event) -> None:
-        """Take note of notices."""
+        """Take note of notices, and of the whole of the errors that they tell in a line."""
         if isinstance(event, Notice):
             self.notices.append(event.message)
             self.bench.say(f"  {event.message}")
+            if sys.exc_info()[0] is not None:
+                self.errors.append(traceback.format_exc())
+                self.bench.say(self.errors[-1])
 
     def probe(self) -> float:
         """Compile, record, warm up; how many seconds that took."""
         began = time.perf_counter()
-        with compiler_of(self.bench):
-            self.fit.probe(_PROBE_STEPS)
+        self.fit.probe(_PROBE_STEPS)
         self.wait()
         return time.perf_counter() - began
 
     def run(self, before: Callable[[int], bool]) -> None:
         """Take steps until ``before``, which is asked in front of each with its number, says so."""
         steps = iter(range(_ENDLESS))
-        with suppress(StopRequested), compiler_of(self.bench):
+        with suppress(StopRequested):
             self.fit.run(self.hear, lambda: before(next(steps)))
         self.wait()
 
@@ -134,10 +139,11 @@ def noise_fit(
     flat = FlatField(plan.model.build(network, plan.geometry(span, stored)).to(device))
     config = settings.fit
     if middle:
-        config = replace(config, rate_from=0.0, stages=(Stage("round", 1.0, Rounding.HARD),))
+        # fine steps: others would round the small numbers a network begins with to zeros, whose norms explode
+        stages = (Stage("round", 1.0, Rounding.HARD),)
+        config = replace(config, rate_from=0.0, first_step_log2=-14.0, stages=stages)
     heard: list[Event] = []
-    with compiler_of(bench):
-        painter = Painter(flat, [], heard.append, way=way)
+    painter = Painter(flat, [], heard.append, way=way)
     rate = TargetWeight(8.0 * plan.size)
     fit = Fit(painter, Clip(drawn, tuple(noise)), config, settings.loss, rate, Budget(steps), settings.gop)
     made = NoiseFit(fit, bench)
@@ -147,20 +153,18 @@ def noise_fit(
     return made
 
 
-@contextmanager
-def compiler_of(bench: Bench) -> Iterator[None]:
-    """Without a GPU only the tracing is of interest: no compiler is needed for it."""
-    if bench.on_cuda:
-        yield
-        return
-    with mock.patch("torch.compile", partial(torch.compile, backend="aot_eager")):
-        yield
-
-
 def state_of(made: NoiseFit) -> Record:
-    """What a fit has come to, for the record: a step that is quick and wrong is of no use."""
-    psnr_db = made.fit.psnr_db
-    return {"psnr_db": psnr_db, "finite": bool(torch.isfinite(made.fit.flat.vector).all()), "notices": made.notices}
+    """What a fit has come to, for the record: one that went wrong, or on without what it was to have, has failed."""
+    fit, finite = made.fit, bool(torch.isfinite(made.fit.flat.vector).all())
+    state: Record = {
+        "way": {**asdict(fit.painter.way), "recorded": fit.recorder.recording},
+        "psnr_db": fit.psnr_db,
+        "finite": finite,
+        "notices": made.notices,
+    }
+    if made.errors:
+        return {**state, "status": FAILED, "traceback": "\n".join(made.errors)}
+    return state if finite else {**state, "status": FAILED}
 
 
 def compiled_counts() -> dict[str, Any]:

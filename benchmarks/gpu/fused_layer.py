@@ -1,4 +1,4 @@
-"""The decoder's kernel for a layer against torch: what it gets wrong, and its time with different blocks.
+"""The decoder's kernels against torch: what they get wrong, and their times with different blocks.
 
 python benchmarks/gpu/fused_layer.py --deadline 60
 """
@@ -11,34 +11,41 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from nvcodec.decoder.kernels.layer import Blocks, LayerKernel, Precision, usual_blocks
+from nvcodec.decoder.kernels.candidates import Part, parts_of
+from nvcodec.decoder.kernels.layer import Blocks, LayerKernel, likely_blocks
 from nvcodec.decoder.render import full_float32
-from nvcodec.models.msnerv import ConvNeXtLayer, FusionLayer
+from nvcodec.models.geometry import FieldGeometry
+from nvcodec.models.msnerv import ConvNeXtLayer, FusionLayer, MSNeRV
+from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig, Upsampling
+from nvcodec.types import ChromaFormat
 
 _SHAPES = [(1080, 1920, 34), (540, 960, 68), (270, 480, 136), (135, 240, 272)]
 """Rows, columns and channels of the network `medium` at 1920x1080, from the last block to the first."""
-_PRECISIONS: tuple[Precision, ...] = ("bf16x3", "tf32x3")
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "warps": (4, 8), "registers": (None, 128, 168), "pixels": (64, 128), "stages": (1, 2, 3), "units": (16, 32, 64),
+    "tile_width": (8, 16, 64),
+}  # fmt: skip
+"""Tried one by one instead of the usual ones, the most promising first."""
 Layer = ConvNeXtLayer | FusionLayer
 
 
 def candidates(channels: int, outgoing: int) -> Iterator[Blocks]:
-    """The usual blocks, then others that may be better."""
-    usual = usual_blocks(channels, outgoing)
-    seen = {usual}
-    yield usual
-    for pixels in (64, 128):
-        for units in (16, 32, 64):
-            for warps in (4, 8):
-                for stages in (1, 2, 3):
-                    for tile_width in (16, 64):
-                        blocks = Blocks(pixels, units, warps, stages, tile_width)
-                        near = sum(getattr(blocks, name) != getattr(usual, name) for name in vars(usual))
-                        if blocks not in seen and near == 1:
-                            yield blocks
+    """The likely blocks, then others that may be better."""
+    likely = likely_blocks(channels, outgoing)
+    yield from likely
+    usual = likely[0]
+    for name, values in _CHOICES.items():
+        for value in values:
+            other = replace(usual, **{name: value})
+            if other not in likely:
+                yield other
 
 
 def milliseconds(call: Callable[[], object], repeats: int = 9) -> float:
@@ -82,6 +89,20 @@ class Truth:
         return f"error {float(by_norm):.1e} by norm, {float(largest):.1e} at most"
 
 
+def edges() -> Iterator[tuple[Part, str, int, int]]:
+    """What blocks of `medium` begin with, and its head, with the size of what they are given."""
+    config = MSNeRVConfig(
+        (2,) * 4, tuple(channels for _, _, channels in reversed(_SHAPES)), (1,) * 4, (1,) * 4, (GridLevel(2, 1, 4),),
+        upsampling=Upsampling.BILINEAR, fusion=False, cross_depth=False,
+    )  # fmt: skip
+    field = MSNeRV(config, FieldGeometry(4, 1088, 1920, ChromaFormat.YUV444)).cuda().eval().requires_grad_(False)
+    parts = {id(part.parent.get_submodule(part.name)): part for part in parts_of(field)}
+    rows, columns, _ = _SHAPES[0]
+    yield parts[id(field.head)], "head ", rows, columns
+    for block, (rows, columns, _) in zip(reversed(field.blocks), _SHAPES, strict=True):
+        yield parts[id(block)], "entry", rows // 2, columns // 2
+
+
 def compiled(kernels: list[LayerKernel]) -> None:
     """Compile kernels side by side; what fails does so again where it is timed."""
 
@@ -109,25 +130,48 @@ class Bench:
         print(line, flush=True)
 
     def layer(self, kind: type[Layer], size: tuple[int, int, int], first: bool, many: bool) -> None:
-        """Time one layer: by torch, and by the kernel with one or many choices of blocks."""
+        """Time one layer: by torch and by the kernel with its likely blocks, or by the kernel with many others."""
+        if self.over:
+            return
         rows, columns, channels = size
         layer = layers(kind, channels, first)
         incoming = layer.expand.shape[1]
         name = f"{kind.__name__:13} {columns}x{rows} {incoming:3}->{channels:3}"
-        x = torch.randn(1, rows, columns, incoming, device="cuda")
-        truth = Truth(layer)
-        self.say(f"{name} {'torch':41} {milliseconds(lambda: layer(x, None)):7.3f} ms  {truth.errors(layer)}")
-        for precision in _PRECISIONS:
-            chosen = list(candidates(incoming, channels)) if many else [usual_blocks(incoming, channels)]
-            for blocks in chosen if precision == "bf16x3" else chosen[:1]:
-                if self.over:
-                    return
-                self.say(f"{name} {self.kernel(LayerKernel(layer, precision, blocks), x, truth)}")
+        x, truth = torch.randn(1, rows, columns, incoming, device="cuda"), Truth(layer)
+        likely = likely_blocks(incoming, channels)
+        if many:
+            others = [blocks for blocks in candidates(incoming, channels) if blocks not in likely]
+            kernels = [LayerKernel(layer, "bf16x3", blocks) for blocks in others]
+        else:
+            kernels = [LayerKernel(layer, "bf16x3", blocks) for blocks in likely]
+            kernels.append(LayerKernel(layer, "tf32x3", likely[0]))
+            self.say(f"{name} {'torch':57} {milliseconds(lambda: layer(x, None)):7.3f} ms  {truth.errors(layer)}")
+        compiled(kernels)
+        for kernel in kernels:
+            if not self.over:
+                self.say(f"{name} {self.kernel(kernel, x, truth)}")
+
+    def part(self, part: Part, name: str, rows: int, columns: int) -> None:
+        """Time the beginning of a block, or a head: by torch and by its kernels."""
+        x, small = (torch.randn(1, *size, part.channels, device="cuda") for size in ((rows, columns), (23, 41)))
+        beside = part.beside(1)
+        expected = part.draw(small, *beside)
+        for draw in (part.draw, *part.kernels):
+            if self.over:
+                return
+            told = f"{name} {columns}x{rows} {part.channels:3} {'torch' if draw is part.draw else draw.plan}"
+            try:
+                apart = float((draw(small, *beside) - expected).abs().max() / expected.abs().max())
+                took = milliseconds(partial(draw, x, *beside))
+                self.say(f"{told:105} {took:7.3f} ms  {apart:.1e} from torch at most")
+            except Exception as error:
+                self.say(f"{told:105} {type(error).__name__}: {str(error)[:60]}")
 
     def kernel(self, kernel: LayerKernel, x: Tensor, truth: Truth) -> str:
         blocks = kernel.blocks
-        cut = f"{blocks.pixels:3}/{blocks.tile_width:2} px {blocks.units:2} units {blocks.warps} w {blocks.stages} st"
-        name = f"{kernel.plan.precision} {cut:34}"
+        cut = f"{blocks.pixels:3}/{blocks.tile_width:2} px {blocks.units:2} units {blocks.warps} warps"
+        cut += f" {blocks.stages} stages {blocks.registers or 255} registers"
+        name = f"{kernel.plan.precision} {cut:50}"
         try:
             right = truth.errors(kernel)
             return f"{name} {milliseconds(lambda: kernel(x, None)):7.3f} ms  {right}"
@@ -139,23 +183,32 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--deadline", type=float, default=60.0, metavar="S", help="begin nothing after this time")
-    parser.add_argument("--few", action="store_true", help="the usual blocks only")
+    parser.add_argument("--few", action="store_true", help="the likely blocks only")
     options = parser.parse_args()
-    bench = Bench(options.deadline)
+    bench = measured(options.deadline, few=options.few)
+    print("\n" + torch.cuda.get_device_name(), *bench.rows, sep="\n")
+
+
+def measured(deadline_s: float, *, few: bool) -> Bench:
+    """All of it, or with the likely blocks only."""
+    bench = Bench(deadline_s)
     with torch.inference_mode(), full_float32():
         usual = [
             LayerKernel(layers(ConvNeXtLayer, channels, first), precision)
-            for precision in _PRECISIONS for _, _, channels in _SHAPES for first in (True, False)
+            for precision in ("bf16x3", "tf32x3") for _, _, channels in _SHAPES for first in (True, False)
         ]  # fmt: skip
+        for edge in edges():
+            bench.part(*edge)
         compiled(usual)
-        print(f"compiled after {options.deadline - (bench.ends - time.monotonic()):.1f} s", flush=True)
-        for many in (False, True) if not options.few else (False,):
+        print(f"compiled after {deadline_s - (bench.ends - time.monotonic()):.1f} s", flush=True)
+        for first in (False, True):
             for size in _SHAPES:
-                for first in (False, True):
-                    bench.layer(ConvNeXtLayer, size, first, many)
-        if not bench.over:
-            bench.layer(FusionLayer, _SHAPES[0], False, False)
-    print("\n" + torch.cuda.get_device_name(), *bench.rows, sep="\n")
+                bench.layer(ConvNeXtLayer, size, first, many=False)
+        bench.layer(FusionLayer, _SHAPES[0], first=False, many=False)
+        if not few:
+            for size in _SHAPES:
+                bench.layer(ConvNeXtLayer, size, first=False, many=True)
+    return bench
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ import nvcodec
 from benchmarks.gpu.bench import DONE, Bench, Record, Task
 from benchmarks.gpu.decode_speed import DecodeSpeed
 from benchmarks.gpu.fits import SUBJECTS, noise_fit
-from benchmarks.gpu.train_speed import WAYS
+from benchmarks.gpu.fused_layer import measured
+from benchmarks.gpu.train_speed import WARM_UP_STEPS, WAYS
 from nvcodec.decoder.reader import VideoReader
 
 _ROWS = 25
-_WARM_UP_STEPS = 8
 _STEPS = 8
 _FRAMES = 8
 _PACKAGE = Path(nvcodec.__file__).resolve().parent
@@ -47,7 +47,7 @@ class StepProfile(Task):
     def run(self, bench: Bench) -> Record:
         made = noise_fit(SUBJECTS[self.subject], bench, WAYS[self.way])
         made.probe()
-        made.steps(_WARM_UP_STEPS)
+        made.steps(WARM_UP_STEPS)
         with _profiled(bench) as found:
             made.steps(_STEPS)
         return _told(found, bench, "step", _STEPS)
@@ -77,6 +77,26 @@ class DecodeProfile(Task):
 
 
 @dataclass(frozen=True)
+class FusedLayers(Task):
+    """The decoder's kernel for a layer: how far it is from float64, and how long it takes, beside torch."""
+
+    @property
+    def least_s(self) -> float:
+        return 10.0
+
+    @property
+    def expected_s(self) -> float:
+        return 18.0
+
+    def blocked(self, bench: Bench) -> str | None:
+        return None if bench.on_cuda else "needs CUDA"
+
+    def run(self, bench: Bench) -> Record:
+        rows = measured(self.expected_s, few=True).rows
+        return {"status": DONE, "line": f"{len(rows)} measurements", "table": "\n".join(rows)}
+
+
+@dataclass(frozen=True)
 class Waits(Task):
     """Steps with the mode in which CUDA tells of everything that waits for the device, and who asked for it."""
 
@@ -94,7 +114,7 @@ class Waits(Task):
     def run(self, bench: Bench) -> Record:
         made = noise_fit(SUBJECTS[self.subject], bench, WAYS[self.way])
         made.probe()
-        made.steps(_WARM_UP_STEPS)
+        made.steps(WARM_UP_STEPS)
         with heard_waits(bench.on_cuda) as waits:
             made.steps(_STEPS)
         bench.say("".join(f"  {count:4d}  {place}\n" for place, count in waits.most_common()))

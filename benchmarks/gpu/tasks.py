@@ -11,9 +11,10 @@ from benchmarks.gpu.compiled import CompiledStep, GroupsApart
 from benchmarks.gpu.decode_speed import DecodeSpeed
 from benchmarks.gpu.encodes import Encode
 from benchmarks.gpu.fits import BITS_PER_PARAMETER, SUBJECTS
-from benchmarks.gpu.profiles import DecodeProfile, StepProfile, Waits
+from benchmarks.gpu.profiles import DecodeProfile, FusedLayers, StepProfile, Waits
 from benchmarks.gpu.train_speed import WAYS, TrainSpeed
 from benchmarks.gpu.whole import whole_tasks
+from nvcodec.config.keywords import ModelName
 
 START_S = 12.0
 """Until the first task begins: Python, torch, the driver."""
@@ -26,6 +27,7 @@ SITTINGS = {
         "profile-step-1080p",
         "waits-step-1080p",
         "profile-decode-medium",
+        "fused-layers",
         "speed-train-640p-graph-bf16",
         "compiled-step-640p",
         "groups-apart-640p",
@@ -43,14 +45,14 @@ _DECODED = {"draft": 500_000, "medium": 3_000_000, "slow": 8_000_000}
 """``slow`` has the network of ``medium`` and trains it longer: here it stands for what a higher rate leads to."""
 
 _BUNNY_PARAMETERS = {"0.75M": 750_000, "1.5M": 1_500_000, "3M": 3_000_000}
-_BUNNY_MINUTES = (2, 5, 8)
+_BUNNY_MINUTES = (2, 1.5, 5, 8)
 _PUBLISHED_DB = {
     "0.75M": {"HNeRV": 32.81, "QS-NeRV": 33.74},
     "1.5M": {"HNeRV": 35.57, "QS-NeRV": 36.37},
     "3M": {"HNeRV": 37.43, "QS-NeRV": 38.59},
 }
 """RGB PSNR after 300 epochs, not quantised."""
-_BUNNY_VARIANTS: dict[str, tuple[str, str | None]] = {
+_BUNNY_VARIANTS: dict[str, tuple[ModelName, str | None]] = {
     "hinerv": ("msnerv", "hinerv.toml"),
     "msnerv": ("msnerv", None),
     "msnerv-paper": ("msnerv", "msnerv_paper.toml"),
@@ -81,6 +83,7 @@ def sitting(name: str) -> list[Task]:
 
 def _steps() -> Iterator[Task]:
     yield StepProfile("profile-step-1080p", "1080p", "eager-bf16")
+    yield FusedLayers("fused-layers")
     yield Waits("waits-step-1080p", "1080p", "eager-bf16")
     yield CompiledStep("compiled-step-640p", "640p")
     yield GroupsApart("groups-apart-640p", "640p")
@@ -104,7 +107,7 @@ def _bunny() -> Iterator[Task]:
             published = ", ".join(f"{name} {db:.2f}" for name, db in _PUBLISHED_DB[size].items())
             for variant, (model, configuration) in _BUNNY_VARIANTS.items():
                 yield Encode(
-                    f"bunny-{variant}-{size}-{minutes}min",
+                    f"bunny-{variant}-{size}-{minutes:g}min",
                     BUNNY,
                     fit_s=60.0 * minutes,
                     parameters=parameters,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -47,6 +49,7 @@ _EPOCHS, _TINY_EPOCHS = 6, 2
 _BYTES, _TINY_BYTES = 30_000, 3000
 _STOPPED_AT = 5
 """Questions whether to stop that are answered with no."""
+_LITTLE_BYTES = 22 << 20
 _WORST_DB = 8.0
 """Less than that is no picture of the video."""
 
@@ -150,19 +153,23 @@ class ShortOfMemory(Whole):
     def blocked(self, bench: Bench) -> str | None:
         return None if bench.on_cuda else "needs CUDA"
 
-    def outcome(self, bench: Bench) -> Record:
-        """See :class:`Whole`."""
-        total = torch.cuda.get_device_properties(bench.device).total_memory
-        used = torch.cuda.memory_reserved(bench.device)
-        torch.cuda.set_per_process_memory_fraction((used + _SHORT_BYTES) / total)
+    def conditions(self, bench: Bench) -> list[AbstractContextManager[Any]]:
+        """See :class:`Whole`: memory is short while steps are probed, not when the file is decoded."""
+        return [mock.patch.object(Fit, "probe", _in_little_memory(Fit.probe, bench.device))]
+
+
+def _in_little_memory(probe: Callable[[Fit, int], float], device: str) -> Callable[[Fit, int], float]:
+    def probe_in_it(fit: Fit, steps: int) -> float:
+        total = torch.cuda.get_device_properties(device).total_memory
+        used = torch.cuda.memory_allocated(device)
+        torch.cuda.empty_cache()
+        torch.cuda.set_per_process_memory_fraction((used + _LITTLE_BYTES) / total)
         try:
-            return super().outcome(bench)
+            return probe(fit, steps)
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
 
-    def footage(self, bench: Bench) -> tuple[VideoFormat, int]:
-        """See :class:`Whole`."""
-        return _LARGE_VIDEO, _TINY_FRAMES
+    return probe_in_it
 
 
 @dataclass(frozen=True)
@@ -245,7 +252,8 @@ def hearing(notices: list[str]) -> Callable[[Event], None]:
 
     def hear(event: Event) -> None:
         if isinstance(event, Notice):
-            notices.append(event.message)
+            told = sys.exc_info()[0] is not None  # in a line, of what it goes on without
+            notices.append(f"{event.message}\n{traceback.format_exc()}" if told else event.message)
 
     return hear
 

@@ -16,11 +16,11 @@ from nvcodec.encoder.fit.events import EventHandler, Notice
 from nvcodec.encoder.plan.models import settings_for
 from nvcodec.encoder.plan.plan import check_domain, choose_domain
 from nvcodec.encoder.plan.presets import default_preset
-from nvcodec.errors import NvcError, UsageError
+from nvcodec.errors import NvcError, UsageError, quoted
 from nvcodec.io.arrays import Video, as_video, is_array
 from nvcodec.io.mask import check_mask
-from nvcodec.io.output import place_of
-from nvcodec.io.source import open_source
+from nvcodec.io.output import check_apart, check_output, place_of
+from nvcodec.io.source import PICTURE_SUFFIXES, VIDEO_SUFFIXES, open_source
 from nvcodec.models import registry
 
 
@@ -82,6 +82,27 @@ def _check_layer(options: EncodeOptions) -> None:
         if given and each.name not in LayerKeywords.__annotations__:
             flag = each.metadata["option"].flags[-1]
             raise UsageError(f"{flag} is not for layers", "A layer takes that from the file it goes on: leave it out")
+
+
+def check_bitstream(
+    output: str | Path, overwrite: bool, inputs: Iterable[str | Path] = (), suffix: str = ".nvc"
+) -> None:
+    """Refuse an output for a bitstream, or for a layer, as :func:`nvcodec.io.output.check_output`, or for its name.
+
+    Who wants that name all the same writes into a pipe or standard output.
+
+    Raises:
+        UsageError: It cannot be written; or it is called like a video or a picture.
+    """
+    inputs = list(inputs)
+    check_apart([output], inputs)
+    if Path(output).suffix.lower() in VIDEO_SUFFIXES | PICTURE_SUFFIXES and not place_of(output).is_stream:
+        right = quoted(Path(output).with_suffix(suffix))
+        raise UsageError(
+            f"{output} is called like a video or a picture, and a {suffix} file is neither",
+            f"Name it so:  -o {right}\nIf it is to be called like that all the same:  -o - > {quoted(output)}",
+        )
+    check_output(output, overwrite, inputs)
 
 
 def check_resumable(job: Job) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import operator
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple, SupportsIndex
 
@@ -16,13 +17,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from nvcodec.api.arguments import file_name
 from nvcodec.color import to_eight_bit, to_rgb, yuv_format
 from nvcodec.container import Limits
 from nvcodec.decoder.kept import Kept
 from nvcodec.decoder.opening import check_layers, open_session, pick_device
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
-from nvcodec.errors import UsageError, naming
+from nvcodec.errors import NoFrameError, UsageError, naming
+from nvcodec.io.saying import plural
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 Source = str | Path | bytes
@@ -105,16 +108,16 @@ class VideoDataset(Dataset[VideoClip]):
         transform: Callable[[Tensor], Tensor] | None = None,
         device: str = "cpu",
         layers: int | None = None,
-        limits: Limits | None = None,
+        limits: Limits | Mapping[str, int] | None = None,
         streams_kept: int = 8,
     ) -> None:
         stride = clip_length if stride is None else stride
         for name, value in (("clip_length", clip_length), ("stride", stride), ("streams_kept", streams_kept)):
-            if value < 1:
+            if not (isinstance(value, Integral) and value >= 1):
                 raise UsageError(f"{name} is {value}", "Give 1 or more")
-        sources = [source] if isinstance(source, (str, Path, bytes)) else list(source)
+        sources = list(source) if isinstance(source, (list, tuple)) else [source]
         # a worker may be started in another folder
-        self._sources = [one if isinstance(one, bytes) else os.path.abspath(one) for one in sources]
+        self._sources = [one if isinstance(one, bytes) else os.path.abspath(file_name(one)) for one in sources]
         self.clip_length, self.stride, self.transform = clip_length, stride, transform
         self.layers, self._limits, self._streams_kept = layers, limits, streams_kept
         self.device = pick_device(device)
@@ -130,16 +133,16 @@ class VideoDataset(Dataset[VideoClip]):
         if not len(self):
             longest = max((stream.frames for stream in self.streams), default=0)
             raise UsageError(
-                f"there is no clip of {clip_length} frames in {len(self.streams)} videos",
-                f"The longest has {longest} frames: lower clip_length" if longest else "",
+                f"there is no clip of {plural(clip_length, 'frame')} in {plural(len(self.streams), 'video')}",
+                f"The longest has {plural(longest, 'frame')}: lower clip_length" if longest else "",
             )
 
     def __len__(self) -> int:
         return self._firsts[-1]
 
     def __repr__(self) -> str:
-        size = f"{len(self)} clips of {self.clip_length} frames, {len(self.streams)} videos"
-        return f"VideoDataset({size}, {self.device})"
+        size = f"{plural(len(self), 'clip')} of {plural(self.clip_length, 'frame')}"
+        return f"VideoDataset({size}, {plural(len(self.streams), 'video')}, {self.device})"
 
     def __getitem__(self, index: SupportsIndex) -> VideoClip:
         """One clip; negative indices count from the end.
@@ -217,7 +220,7 @@ class VideoDataset(Dataset[VideoClip]):
         asked = operator.index(index)
         at = asked + len(self) if asked < 0 else asked
         if not 0 <= at < len(self):
-            raise IndexError(f"clip {asked} is not in 0..{len(self) - 1}")
+            raise NoFrameError(f"clip {asked} is not in 0..{len(self) - 1}")
         stream = bisect_right(self._firsts, at) - 1
         return stream, (at - self._firsts[stream]) * self.stride
 

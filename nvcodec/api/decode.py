@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nvcodec.api.arguments import file_name
 from nvcodec.api.info import probe
+from nvcodec.api.shown import Hearing, shown
 from nvcodec.api.written import as_asked, seconds_of, timed
 from nvcodec.color import converted
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.container import Limits
 from nvcodec.decoder.notices import notices
-from nvcodec.decoder.opening import check_layers, pick_device, read_bitstream, stream_number
+from nvcodec.decoder.opening import called, check_layers, pick_device, read_bitstream, stream_number
 from nvcodec.decoder.previews import check_scale
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk_format
 from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming, quoted
 from nvcodec.io.output import check_apart
+from nvcodec.io.saying import plural
 from nvcodec.io.sink import VideoSink, open_sink
-from nvcodec.io.standard import standard_input
 from nvcodec.types import NOTHING_SAID, Time
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ def decode(
     *,
     options: DecodeOptions | None = None,
     overwrite: bool = False,
+    progress: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_warning: Callable[[str], None] = lambda message: None,
     **changes: Unpack[DecodeKeywords],
@@ -110,6 +113,7 @@ def decode(
             writes nothing.
         options: How; see :class:`nvcodec.DecodeOptions`.
         overwrite: Replace an existing output.
+        progress: Show a bar, in a terminal or a notebook; where neither is, a line now and then on standard error.
         on_progress: Hears of frames done and frames in all.
         on_warning: Hears of what is missing from a file that was cut, and what small pictures cost or lack.
         **changes: Fields of the options, which win over ``options``: ``seek=120, frames=1``.
@@ -121,12 +125,15 @@ def decode(
         UsageError: The options make no sense, or the output exists.
         DeviceError: The device is missing.
     """
-    asked = changed(options or DecodeOptions(), changes)
+    asked, output = changed(options or DecodeOptions(), changes), None if output is None else file_name(output)
     name, session = _opened(source, asked.limits)
-    with naming(None if session is source else name):  # who opened a session knows its name
+    with (
+        naming(None if session is source else name),  # who opened a session knows its name
+        shown(progress, "decode", on_frames=on_progress, say=on_warning) as hears,
+    ):
         container = session.container
         for warning in container.warnings:
-            on_warning(f"{name}: {warning}")
+            hears.say(f"{name}: {warning}")
         names = [header.name for header in container.header.streams]
         number = stream_number(asked.stream, names)
         wanted = _times(name, session.frame_count(number), asked)
@@ -140,7 +147,7 @@ def decode(
         start = seconds_of(drawn, side, wanted[0])
         written, side, mean = timed(written, side, wanted, asked, output)
         if mean is not None:
-            on_warning(f"{name}: {mean}")
+            hears.say(f"{name}: {mean}")
         sink: VideoSink | nullcontext[None] = nullcontext()
         if output is not None:
             sink = open_sink(
@@ -162,7 +169,7 @@ def decode(
                 batch=asked.batch,
             )
             for notice in notices(reader, wanted) if output is not None else ():
-                on_warning(f"{name}: {notice}")
+                hears.say(f"{name}: {notice}")
             _set_threads(asked.threads)
             began, entropy_before_s = time.monotonic(), session.entropy_s
             if asked.check:
@@ -172,7 +179,7 @@ def decode(
             if opened is not None:
                 for done, planes in enumerate(reader.frames(wanted), 1):
                     opened.write(converted(planes, drawn, written))
-                    on_progress(done, len(wanted))
+                    hears.on_frames(done, len(wanted))
     count = 0 if output is None else len(wanted)
     seconds = time.monotonic() - began
     return DecodeResult(
@@ -194,6 +201,7 @@ def decode_all(
     suffix: str = ".mkv",
     options: DecodeOptions | None = None,
     overwrite: bool = False,
+    progress: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_warning: Callable[[str], None] = lambda message: None,
     **changes: Unpack[DecodeKeywords],
@@ -206,6 +214,7 @@ def decode_all(
         suffix: ``.mkv``, ``.y4m``, ``.yuv``, ``.mp4``, ``.webm`` or ``.gif``.
         options: As in :func:`decode`, like all that follows; every stream is drawn whole.
         overwrite: Replace existing videos.
+        progress: Show a bar, in a terminal or a notebook; where neither is, a line now and then on standard error.
         on_progress: Hears of frames done and frames in all, of all streams together.
         on_warning: Hears of what is the matter with several streams once.
         **changes: Fields of the options, which win over ``options``.
@@ -220,7 +229,7 @@ def decode_all(
         UsageError: The options make no sense, or a video exists.
         DeviceError: The device is missing.
     """
-    asked = changed(options or DecodeOptions(), changes)
+    asked, folder = changed(options or DecodeOptions(), changes), None if folder is None else file_name(folder)
     for name in ("stream", "seek", "frames", "step", "frame", "audio_from"):
         if getattr(asked, name) != getattr(DecodeOptions(), name):
             raise UsageError(
@@ -237,38 +246,52 @@ def decode_all(
     if folder is not None:
         outputs = [os.path.join(folder, name + suffix) for name in file_names(names)]
         _make_room(Path(folder), outputs, overwrite, () if isinstance(source, bytes) else (source,))
+    counts = [session.frame_count(index) for index in range(len(names))]
+    pictures = [max(asked.interpolate * (count - 1) + 1, 0) for count in counts]
+    asked = replace(asked, device=pick_device(asked.device))
+    with shown(progress, "decode", on_frames=on_progress, say=on_warning) as hears:
+        return list(_drawn(session, file, names, outputs, pictures, asked, overwrite, hears))
+
+
+def _drawn(
+    session: Session,
+    file: str,
+    names: Sequence[str],
+    outputs: Sequence[str | None],
+    pictures: Sequence[int],
+    asked: DecodeOptions,
+    overwrite: bool,
+    hears: Hearing,
+) -> Iterator[StreamOutcome]:
+    """Draw one stream after another; what is said of several is told once."""
     told: set[str] = set()
 
     def tell(warning: str) -> None:
         if warning not in told:
             told.add(warning)
-            on_warning(f"{file}: {warning}")
+            hears.say(f"{file}: {warning}")
 
-    for warning in container.warnings:
+    for warning in session.container.warnings:
         tell(warning)
-    counts = [session.frame_count(index) for index in range(len(names))]
-    pictures = [max(asked.interpolate * (count - 1) + 1, 0) for count in counts]
-    asked = replace(asked, device=pick_device(asked.device))
-    outcomes, before, total = [], 0, sum(pictures)
+    before, total = 0, sum(pictures)
     for index, (name, output) in enumerate(zip(names, outputs, strict=True)):
         result = failure = None
         try:
             with naming(file):
-                if not counts[index]:
+                if not pictures[index]:
                     raise BitstreamError(f"stream {index} is missing", "The file was cut")
                 result = decode(
                     session,  # one for all, so that what streams share is decoded once
                     output,
                     options=replace(asked, stream=index),
                     overwrite=overwrite,
-                    on_progress=lambda done, _, before=before: on_progress(before + done, total),  # type: ignore[misc]
+                    on_progress=lambda done, _, before=before: hears.on_frames(before + done, total),  # type: ignore[misc]
                     on_warning=lambda text: tell(text.removeprefix(f"{UNNAMED}: ")),
                 )
         except (BitstreamError, UnsupportedError, UsageError) as error:
             failure = error
         before += pictures[index]
-        outcomes.append(StreamOutcome(index, name, output, result, failure))
-    return outcomes
+        yield StreamOutcome(index, name, output, result, failure)
 
 
 def file_names(names: Sequence[str]) -> list[str]:
@@ -312,8 +335,7 @@ def _opened(source: str | Path | bytes | Session, limits: Limits | None) -> tupl
     """What messages call a bitstream, and its session; without torch, so that mistakes are reported at once."""
     if isinstance(source, Session):
         return UNNAMED, source
-    name = "<bytes>" if isinstance(source, bytes) else "standard input" if str(source) == "-" else str(source)
-    data = read_bitstream(standard_input() if source in ("-", Path("-")) else source)
+    name, data = called(source), read_bitstream(source)
     with naming(name):
         return name, probe(data, limits=limits).session
 
@@ -354,6 +376,6 @@ def _times(name: str, total: int, asked: DecodeOptions) -> Sequence[Time]:
 def _too_far(name: str, total: int, frame: Time) -> InputError:
     shown = frame if isinstance(frame, int) or frame.denominator == 1 else f"{float(frame):g}"
     return InputError(
-        f"{name} holds {total} frame{'' if total == 1 else 's'}, but frame {shown} was asked for",
+        f"{name} holds {plural(total, 'frame')}, but frame {shown} was asked for",
         "Frames count from 0. Lower --seek or --frames.",
     )

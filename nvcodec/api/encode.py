@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.checks import check, check_inputs, check_resumable, settled, videos_of
+from nvcodec.api.arguments import file_name
+from nvcodec.api.checks import check, check_bitstream, check_inputs, check_resumable, settled, videos_of
+from nvcodec.api.shown import shown, warned
 from nvcodec.config.job import Job
 from nvcodec.config.options import MANY, EncodeOptions, changed
 from nvcodec.encoder.fit.events import EventHandler, ignore
@@ -30,6 +32,7 @@ def encode(
     work_dir: str | Path | None = None,
     overwrite: bool = False,
     verify: bool = True,
+    progress: bool = False,
     on_event: EventHandler = ignore,
     should_stop: Callable[[], bool] = lambda: False,
     **changes: Unpack[EncodeKeywords],
@@ -47,12 +50,16 @@ def encode(
         work_dir: Folder for resume files; None = keep none, as it has to be for frames in memory.
         overwrite: Replace an existing output.
         verify: Check the written file against its digests.
+        progress: Show a bar, in a terminal or a notebook; where neither is, a line now and then on standard error.
         on_event: Hears of progress.
         should_stop: Asked between steps; true ends the encode, resumably.
-        **changes: Fields of the options, which win over ``options``: ``bpp=0.1, preset="draft"``.
+        **changes: Fields of the options, which win over ``options``: ``bpp=0.1, preset="draft", max_time="30m"``.
 
     Returns:
-        Numbers measured on the file as written and decoded again.
+        Numbers measured on the file as written and decoded again; ``shortfall`` says why a target was not reached.
+
+    Warns:
+        TargetNotReachedWarning: It was not; the file is the best found, and is there all the same.
 
     Raises:
         InputError: A source cannot be read.
@@ -63,24 +70,25 @@ def encode(
     asked = changed(options or EncodeOptions(), changes)
     inputs = videos_of(source)
     check(asked, len(inputs))
-    job = Job(inputs, str(output), asked)
+    job = Job(inputs, file_name(output), asked)
     if work_dir is not None:
         check_resumable(job)
-    check_output(job.output, overwrite, job.read)
-    check_inputs(job, on_event)
-    job = Job(inputs, job.output, settled(asked, on_event))
-    folder = None if work_dir is None else Path(work_dir)
-    if folder is not None:
-        check_work_dir(folder, job)
-    from nvcodec.encoder.encode import encode as run
+    check_bitstream(job.output, overwrite, job.read)
+    with shown(progress, "encode", on_event=on_event) as hears:
+        check_inputs(job, hears.on_event)
+        job = Job(inputs, job.output, settled(asked, hears.on_event))
+        folder = None if work_dir is None else Path(file_name(work_dir))
+        if folder is not None:
+            check_work_dir(folder, job)
+        from nvcodec.encoder.encode import encode as run
 
-    with file_for(output) as file:
-        job = replace(job, output=file)
-        result = run(
-            job, work_dir=folder, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop
-        )
+        with file_for(output) as file:
+            job, on_event = replace(job, output=file), hears.on_event
+            result = run(
+                job, work_dir=folder, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop
+            )
     assert isinstance(result, EncodeResult)
-    return replace(result, file=str(output))
+    return warned(replace(result, file=str(output)))
 
 
 def resume(
@@ -88,6 +96,7 @@ def resume(
     *,
     overwrite: bool = False,
     verify: bool = True,
+    progress: bool = False,
     on_event: EventHandler = ignore,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> EncodeResult | LayerResult:
@@ -96,14 +105,24 @@ def resume(
     Returns:
         What the function that began it would have returned.
     """
-    folder = Path(work_dir)
+    folder = Path(file_name(work_dir))
     job = job_in(folder)
     check(job.options, len(job.inputs), layer=job.base is not None)
     check_output(job.output, overwrite or job.is_in_place, job.read)
-    check_inputs(job, on_event)
-    from nvcodec.encoder.encode import encode as run
+    with shown(progress, "encode", on_event=on_event) as hears:
+        check_inputs(job, hears.on_event)
+        from nvcodec.encoder.encode import encode as run
 
-    return run(job, work_dir=folder, overwrite=overwrite, verify=verify, on_event=on_event, should_stop=should_stop)
+        return warned(
+            run(
+                job,
+                work_dir=folder,
+                overwrite=overwrite,
+                verify=verify,
+                on_event=hears.on_event,
+                should_stop=should_stop,
+            )
+        )
 
 
 def encode_archive(sources: Sequence[str | Path], output: str | Path, **how: Any) -> EncodeResult:

@@ -25,18 +25,21 @@ from nvcodec.container import (
     StreamHeader,
 )
 from nvcodec.container.ids import CHUNK_TYPES
-from nvcodec.decoder.opening import open_session
+from nvcodec.decoder.opening import called, open_session
 from nvcodec.decoder.previews import head_integers
 from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import TensorCost, payload_costs
 from nvcodec.errors import BitstreamError, naming
+from nvcodec.io.geometry import describe
 from nvcodec.quant.tensors import digest
 from nvcodec.types import NOTHING_SAID, SideData
 
 SCHEMA = "nvc-info/1"
+_SHOWN = 4
+"""Videos that the text of a probe names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Info:
     """Everything a bitstream says about itself."""
 
@@ -68,6 +71,23 @@ class Info:
     """What is missing from a file that was cut."""
     session: Session
     """The opened file."""
+
+    def __repr__(self) -> str:
+        """What one looks for first, in a few lines; the rest is in the fields."""
+        videos = [f"{one.name or number}: {describe(one.format)}" for number, one in enumerate(self.streams)]
+        shown = {
+            "file": self.file,
+            "bytes": self.bytes,
+            "bpp": round(self.bpp, 4),
+            "model": self.model,
+            "layers": len(self.layers),
+            "frames": self.frames,
+            "parameters": self.parameters,
+            "streams": [*videos[:_SHOWN], *([f"and {len(videos) - _SHOWN} more"] if videos[_SHOWN:] else [])],
+            "segments": len(self.segments),
+            "warnings": len(self.warnings),
+        }
+        return "Info(\n" + "".join(f"    {name}={value!r},\n" for name, value in shown.items()) + ")"
 
     @property
     def frames(self) -> int:
@@ -179,11 +199,11 @@ class Info:
         }
 
 
-def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
+def probe(source: str | Path | bytes, *, limits: Limits | Mapping[str, int] | None = None) -> Info:
     """Read what a bitstream holds.
 
     Args:
-        source: Path of an .nvc file, or its bytes.
+        source: Path of an .nvc file, ``-`` for standard input, or its bytes.
         limits: What to refuse before allocating.
 
     Raises:
@@ -194,7 +214,7 @@ def probe(source: str | Path | bytes, *, limits: Limits | None = None) -> Info:
     session = open_session(source, limits)
     container, header = session.container, session.container.header
     return Info(
-        file="<bytes>" if isinstance(source, bytes) else str(source),
+        file=called(source),
         bytes=session.size,
         bpp=session.bpp,
         version=container.version,

@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.checks import check, check_inputs, check_resumable, settled, videos_of
+from nvcodec.api.arguments import file_name
+from nvcodec.api.checks import check, check_bitstream, check_inputs, check_resumable, settled, videos_of
 from nvcodec.api.info import probe
+from nvcodec.api.shown import shown, warned
 from nvcodec.config.job import Job
-from nvcodec.config.options import PRESETS, EncodeOptions, changed
+from nvcodec.config.kinds import whole
+from nvcodec.config.options import PRESETS, EncodeOptions, changed, read_value
 from nvcodec.container import appended, pack_file, read_container, read_pack_file, stripped, without_previews
-from nvcodec.decoder.opening import read_bitstream
+from nvcodec.decoder.opening import called, read_bitstream
 from nvcodec.encoder.fit.events import EventHandler, ignore
 from nvcodec.encoder.plan.layer import check_base
 from nvcodec.encoder.result import LayerResult
@@ -21,6 +24,7 @@ from nvcodec.encoder.resume.work_folder import check_work_dir
 from nvcodec.errors import UsageError, naming
 from nvcodec.io.output import check_apart, check_output, file_for, place_of
 from nvcodec.io.replace import exclusive, replace_with
+from nvcodec.io.saying import plural
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -54,6 +58,7 @@ def add_layer(
     options: EncodeOptions | None = None,
     work_dir: str | Path | None = None,
     overwrite: bool = False,
+    progress: bool = False,
     on_event: EventHandler = ignore,
     should_stop: Callable[[], bool] = lambda: False,
     **changes: Unpack[LayerKeywords],
@@ -69,6 +74,7 @@ def add_layer(
             of the source that is the first of the bitstream. The preset is that of the bitstream, where none is given.
         work_dir: Folder for resume files; None = keep none, as it has to be for frames in memory.
         overwrite: Replace an existing output.
+        progress: Show a bar, in a terminal or a notebook; where neither is, a line now and then on standard error.
         on_event: Hears of progress.
         should_stop: Asked between steps; true ends the fit, resumably, and leaves the file as it was.
         **changes: Fields of the options, which win over ``options``.
@@ -80,15 +86,20 @@ def add_layer(
         DeviceError: The device is missing or out of memory.
         InterruptedEncodeError: ``should_stop`` returned true.
         TargetNotReachedError: The pictures are worse with the layer; the file is as it was.
+
+    Warns:
+        TargetNotReachedWarning: The target was not reached; the layer is the best found, and is there all the same.
     """
-    asked = changed(options or EncodeOptions(), changes)
+    asked, bitstream = changed(options or EncodeOptions(), changes), file_name(bitstream)
     inputs = videos_of(source)
     check(asked, len(inputs), layer=True)
-    job = Job(inputs, str(bitstream if output is None else output), asked, str(bitstream))
+    if bitstream == "-":
+        raise UsageError("a layer needs a bitstream that can be read again, not standard input", "Write it to a file")
+    job = Job(inputs, file_name(bitstream if output is None else output), asked, bitstream)
     if work_dir is not None:
         check_resumable(job)
     if output is not None:
-        check_output(job.output, overwrite, (str(bitstream), *job.read))
+        check_bitstream(job.output, overwrite, (str(bitstream), *job.read))
     info = probe(bitstream)
     check_base(info.session, str(bitstream))
     if "mask" in info.metadata:
@@ -100,26 +111,26 @@ def add_layer(
     if output is None:
         _check_changeable(job.output)
         check_output(job.output, True, job.read)
-    used = info.metadata.get("preset")
-    if asked.preset is None and used in PRESETS:
-        asked = replace(asked, preset=str(used))
+    if asked.preset is None:
+        used = next((name for name in PRESETS if name == info.metadata.get("preset")), None)
+        asked = replace(asked, preset=used)
     job = replace(job, options=settled(asked, ignore))
-    folder = None if work_dir is None else Path(work_dir)
+    folder = None if work_dir is None else Path(file_name(work_dir))
     if folder is not None:
         check_work_dir(folder, job)
     from nvcodec.encoder.encode import encode as run
 
-    with file_for(job.output) as file:
-        job = replace(job, output=file)
+    with file_for(job.output) as file, shown(progress, "layer", on_event=on_event) as hears:
+        job, on_event = replace(job, output=file), hears.on_event
         result = run(job, work_dir=folder, overwrite=overwrite, on_event=on_event, should_stop=should_stop)
     assert isinstance(result, LayerResult)
-    return replace(result, file=str(bitstream if output is None else output))
+    return warned(replace(result, file=str(bitstream if output is None else output)))
 
 
 def strip(
-    path: str,
-    layers: int | None,
-    output: str | None = None,
+    path: str | Path,
+    layers: int | None = None,
+    output: str | Path | None = None,
     *,
     drop_previews: bool = False,
     overwrite: bool = False,
@@ -137,13 +148,21 @@ def strip(
         InputError: The file cannot be read.
         BitstreamError: It is damaged.
         UnsupportedError: It needs something this version does not have.
-        UsageError: It has fewer layers; or the output exists, cannot be written, or is just being changed.
+        UsageError: It has fewer layers, or nothing is to be taken off; or the output exists, cannot be written, or is
+            just being changed.
     """
+    if layers is None and not drop_previews:
+        raise UsageError(
+            "nothing to take off was named",
+            "Say how many layers to keep:  --layers 0   or leave out previews:  --drop-previews",
+        )
+    path = file_name(path)
+    layers = None if layers is None else read_value("layers", whole(0), layers)
 
     def change(old: bytes) -> tuple[int, bytes]:
         held = read_container(old).layers
         if layers is not None and layers > held:
-            counted = f"{held} enhancement layer{'' if held == 1 else 's'}"
+            counted = plural(held, "enhancement layer")
             raise UsageError(f"{path} has {counted}; {layers} cannot be kept", "See:  nvc info")
         kept = old if layers is None else stripped(old, layers)
         if not drop_previews:
@@ -154,12 +173,14 @@ def strip(
     return _changed(path, output, overwrite, change)
 
 
-def append(path: str, pack_path: str, output: str | None = None, *, overwrite: bool = False) -> ChangedFile:
+def append(
+    path: str | Path, pack_path: str | Path, output: str | Path | None = None, *, overwrite: bool = False
+) -> ChangedFile:
     """Put a layer that is a file of its own on a file.
 
     Args:
         path: The .nvc file that the layer was made for.
-        pack_path: The layer, as :func:`extract_layer` writes it.
+        pack_path: The layer, as :func:`extract` writes it.
         output: Where to write; None changes the file itself.
         overwrite: Replace an existing output.
 
@@ -169,13 +190,14 @@ def append(path: str, pack_path: str, output: str | None = None, *, overwrite: b
         UnsupportedError: A file needs something this version does not have.
         UsageError: The output exists, cannot be written, or is just being changed.
     """
-    with naming(pack_path):
+    pack_path = file_name(pack_path)
+    with naming(called(pack_path)):
         packs = read_pack_file(read_bitstream(pack_path))
 
     return _changed(path, output, overwrite, lambda old: (len(old), appended(old, packs)), pack_path)
 
 
-def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False) -> ChangedFile:
+def extract(path: str | Path, layer: int, output: str | Path, *, overwrite: bool = False) -> ChangedFile:
     """Write one enhancement layer as a file of its own.
 
     Args:
@@ -193,8 +215,9 @@ def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False
         UnsupportedError: It needs something this version does not have.
         UsageError: It has no such layer; or the output exists or cannot be written.
     """
-    check_output(output, overwrite, [path])
-    with naming(path):
+    path, layer, output = file_name(path), read_value("layer", whole(1), layer), file_name(output)
+    check_bitstream(output, overwrite, [path], ".nvcl")
+    with naming(called(path)):
         container = read_container(read_bitstream(path))
     if not 1 <= layer <= container.layers:
         there = f"1 to {container.layers}" if container.layers else "none"
@@ -202,34 +225,41 @@ def extract_layer(path: str, layer: int, output: str, *, overwrite: bool = False
     data = pack_file(container, layer)
     with exclusive(output):
         replace_with(path, data, output, keep=0, overwrite=overwrite)
-    return ChangedFile(output, len(data), 1, len(data))
+    return ChangedFile(str(output), len(data), 1, len(data))
 
 
 def _changed(
-    path: str, output: str | None, overwrite: bool, change: Callable[[bytes], tuple[int, bytes]], *inputs: str
+    path: str | Path,
+    output: str | Path | None,
+    overwrite: bool,
+    change: Callable[[bytes], tuple[int, bytes]],
+    *inputs: str | Path,
 ) -> ChangedFile:
     """Write a file with as many of its old bytes as ``change`` says, then the new ones; ``inputs`` are read too."""
-    in_place = output is None or os.path.realpath(output) == os.path.realpath(path)
+    path, output = file_name(path), None if output is None else file_name(output)
+    in_place = output is None or (path != "-" and os.path.realpath(output) == os.path.realpath(path))
     target = path if output is None else output
     if in_place:
         _check_changeable(path)
         check_apart([target], inputs if output is not None else ())
     else:
-        check_output(target, overwrite, [path, *inputs])
-    with exclusive(target), naming(path):
+        check_bitstream(target, overwrite, [path, *inputs])
+    with exclusive(target), naming(called(path)):
         old = read_bitstream(path)
         keep, tail = change(old)
         if not in_place or tail or keep < len(old):
             replace_with(path, tail, target, keep=keep, made_for=old, overwrite=overwrite or in_place)
         layers = read_container(old[:keep] + tail).layers
-    return ChangedFile(target, keep + len(tail), 1 + layers, keep + len(tail) - len(old))
+    return ChangedFile(str(target), keep + len(tail), 1 + layers, keep + len(tail) - len(old))
 
 
-def _check_changeable(path: str) -> None:
+def _check_changeable(path: str | Path) -> None:
     """Refuse to change what is no file.
 
     Raises:
-        UsageError: It is a pipe or a device.
+        UsageError: It is standard input, a pipe or a device.
     """
+    if path == "-":
+        raise UsageError("standard input cannot be changed", "Name an output with -o")
     if os.path.lexists(path) and not os.path.isdir(path) and place_of(path).is_stream:
         raise UsageError(f"{path} is no file that could be changed", "Name an output with -o")

@@ -1,16 +1,26 @@
-"""Every way a command can fail, to a message on stderr and an exit code."""
+"""Every way a command can fail, to a message on stderr, an exit code and, with ``--json``, a document on stdout."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable
 
 import click
 
-from nvcodec.cli._terminal import Terminal, give_up_output, print_error
-from nvcodec.errors import DeviceError, InterruptedEncodeError, NvcError, OutputError, Terminated, UsageError
+from nvcodec.cli._terminal import Terminal, give_up_output, print_error, say_json
+from nvcodec.errors import (
+    DeviceError,
+    InterruptedEncodeError,
+    NvcError,
+    OutputError,
+    TargetNotReachedWarning,
+    Terminated,
+    UsageError,
+)
+from nvcodec.tongues import speaking_command_line
 from nvcodec.version import __version__
 
 EXIT_CODES = {
@@ -28,10 +38,25 @@ EXIT_CODES = {
 }
 """What each exit code means; the help of ``nvc`` prints it."""
 INTERRUPTED = 130
+SCHEMA = "nvc-error/1"
 
 
 def run(command: Callable[[], int | None], terminal: Terminal) -> int:
-    """Run a command; print what went wrong, and return the exit code."""
+    """Run a command; print its JSON document and what went wrong, and return the exit code.
+
+    With ``--json`` whatever fails prints a document too: that of the command, where there is something to tell, or one
+    of its own. Its key ``error`` has code, message and hint.
+    """
+    with speaking_command_line(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", TargetNotReachedWarning)  # commands end with its exit code
+        code = _attempt(command, terminal)
+        if terminal.document is not None:
+            code = _attempt(lambda: say_json(terminal.document), terminal) or code
+    return code
+
+
+def _attempt(command: Callable[[], int | None], terminal: Terminal) -> int:
+    """The exit code of a command; what went wrong is printed, and kept for the document."""
     try:
         return command() or 0
     except click.exceptions.Exit as end:
@@ -40,20 +65,28 @@ def run(command: Callable[[], int | None], terminal: Terminal) -> int:
         give_up_output()  # whoever read it has seen enough
         return 0
     except (KeyboardInterrupt, click.Abort) as stop:
-        print_error("interrupted")
-        return stop.exit_code if isinstance(stop, Terminated) else INTERRUPTED
+        code = stop.exit_code if isinstance(stop, Terminated) else INTERRUPTED
+        return _failed(terminal, code, "interrupted")
     except Exception as error:
         if terminal.verbose >= 2:
             traceback.print_exc()
         known = as_nvc_error(error)
         if known is None:
-            print_error(f"unexpected {type(error).__name__}: {error}", _bug_hint(error))
-            return 1
+            return _failed(terminal, 1, f"unexpected {type(error).__name__}: {error}", _bug_hint(error))
         if isinstance(error, OutputError):
             give_up_output()  # if it was that
         # what the user asked for is no error
-        print_error(known.message, known.hint, "" if isinstance(known, InterruptedEncodeError) else "error: ")
-        return known.exit_code
+        label = "" if isinstance(known, InterruptedEncodeError) else "error: "
+        return _failed(terminal, known.exit_code, known.message, known.hint, label)
+
+
+def _failed(terminal: Terminal, code: int, message: str, hint: str = "", label: str = "error: ") -> int:
+    """Say what went wrong: on stderr, and in the document."""
+    print_error(message, hint, label)
+    if terminal.as_json:
+        found = terminal.document if isinstance(terminal.document, dict) else {"schema": SCHEMA}
+        terminal.document = {**found, "error": {"code": code, "message": message, "hint": hint}}
+    return code
 
 
 def as_nvc_error(error: Exception) -> NvcError | None:

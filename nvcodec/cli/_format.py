@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from nvcodec.io.saying import plural
+
 if TYPE_CHECKING:
     from nvcodec.metrics.masked import MaskedPsnr
 
@@ -15,8 +17,13 @@ _PSNR_NAMES = {"y": "Y", "u": "U", "v": "V", "yuv_611": "6:1:1", "rgb": "RGB"}
 def size(n_bytes: float) -> str:
     """Bytes in decimal units, three significant digits: ``845 bytes``, ``1.47 MB``."""
     if n_bytes < 1000:
-        return f"{n_bytes:.0f} bytes"
+        return plural(round(n_bytes), "byte")
     return f"{_scaled(n_bytes, ('', 'k', 'M', 'G', 'T'))}B"
+
+
+def bit_rate(bits_per_s: float) -> str:
+    """Three significant digits: ``800 b/s``, ``357 kb/s``, ``10.3 Mb/s``."""
+    return f"{_scaled(bits_per_s, ('', 'k', 'M', 'G', 'T'))}b/s"
 
 
 def count(number: float) -> str:

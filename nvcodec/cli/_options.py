@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from nvcodec.cli._terminal import Terminal, say
 from nvcodec.config import kinds
@@ -19,6 +20,8 @@ from nvcodec.errors import UsageError, quoted
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 MAX_WIDTH = 100
+_FILES = ("FILE", "DIR", "PATH")
+"""What options that take names of files say in their place."""
 
 
 class GroupedOption(click.Option):
@@ -59,12 +62,15 @@ def printing(text: Callable[[], str]) -> Callable[[click.Context, click.Paramete
 
 
 class Command(Helpful):
-    """A command whose help lists its options by group, then examples."""
+    """A command whose help lists its options by group, then examples; its arguments are files, if nothing else."""
 
     def __init__(self, *args: Any, examples: Iterable[str] = (), **settings: Any) -> None:
         settings.setdefault("context_settings", {"max_content_width": MAX_WIDTH, "help_option_names": ["-h", "--help"]})
         super().__init__(*args, **settings)
         self.examples = tuple(examples)
+        for parameter in self.params:
+            if isinstance(parameter, click.Argument) and parameter.type is click.STRING:
+                parameter.type = FILE
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the groups in the order they first appear."""
@@ -88,6 +94,8 @@ class Command(Helpful):
 
 def option(*names: str, group: str, aliases: tuple[str, ...] = (), **settings: Any) -> Callable[[_Function], _Function]:
     """Declare an option of a :class:`Command`."""
+    if settings.get("metavar") in _FILES:
+        settings.setdefault("type", FILE)
     return click.option(*names, cls=GroupedOption, group=group, aliases=aliases, **settings)
 
 
@@ -107,6 +115,16 @@ class KindType(click.ParamType):  # type: ignore[type-arg]
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
         """The words there are, where they are few."""
         return f"[{'|'.join(self.kind.choices)}]" if self.kind.choices else None
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        """What a shell may fill in: the words there are, or names of files."""
+        if self.kind is kinds.PATH:
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(word) for word in self.kind.choices if word.startswith(incomplete)]
+
+
+FILE = KindType(kinds.PATH)
+"""Names of files and folders."""
 
 
 def choice(*words: str) -> KindType:
@@ -177,21 +195,30 @@ def raw_options() -> Callable[[_Function], _Function]:
     return fields_of(EncodeOptions, "size", "rate", "pix_fmt", "crop", "scale", "fps")
 
 
-def output_options(*, progress: bool = True) -> Callable[[_Function], _Function]:
-    """What most commands can be told of their output.
+def output_options(
+    *, progress: bool = True, overwrite: bool = True, json: bool = True
+) -> Callable[[_Function], _Function]:
+    """What commands can be told of their output: all of them ``-v`` and ``-q``.
 
     ``overwrite`` is a parameter of the command; the others set the :class:`Terminal`.
+
+    Args:
+        progress: Whether it takes time.
+        overwrite: Whether it writes files.
+        json: Whether it has a result.
     """
     kind = choice("auto", "bar", "plain", "json", "none")
     shown = [
         option("--progress", group="Output", type=kind, default="auto", expose_value=False, callback=_set("progress"),
                help="Progress on stderr; auto = bar on a terminal, else plain lines.  [default: auto]")
     ]  # fmt: skip
+    replacing = option("-y", "--overwrite", group="Output", is_flag=True, help="Replace an existing output file.")
+    machine = option("--json", group="Output", is_flag=True, expose_value=False, callback=_set("as_json"),
+                     help="Print one JSON result on stdout when done.")  # fmt: skip
     return _stacked(
-        option("--json", group="Output", is_flag=True, expose_value=False, callback=_set("as_json"),
-               help="Print one JSON result on stdout when done."),
+        *((machine,) if json else ()),
         *(shown if progress else ()),
-        option("-y", "--overwrite", group="Output", is_flag=True, help="Replace an existing output file."),
+        *((replacing,) if overwrite else ()),
         option("-v", "--verbose", group="Output", count=True, expose_value=False, is_eager=True,
                callback=_set("verbose"), help="More detail; -vv also shows library logs."),
         option("-q", "--quiet", group="Output", is_flag=True, expose_value=False, is_eager=True,
@@ -203,6 +230,8 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     """A callback that keeps an option's value in the terminal."""
 
     def keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if ctx.resilient_parsing:
+            return
         setattr(ctx.ensure_object(Terminal), name, value)
         if name == "verbose" and value >= 2:
             logging.basicConfig(level=logging.DEBUG)

@@ -9,12 +9,14 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
 from nvcodec.cli._format import about, clock, count, long_clock, rate, size
 from nvcodec.cli._terminal import Terminal, printable, tell
 from nvcodec.encoder.fit.events import Event, Forecast, Notice, Step
+from nvcodec.io.saying import plural
 
 _LINE_EVERY_S = 30.0
 _LINE_EVERY_SHARE = 0.1
@@ -223,15 +225,29 @@ def make_progress(kind: str, terminal: Terminal) -> Progress:
         return Progress(terminal)
     if kind == "auto":
         dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("CI"))
-        kind = "bar" if sys.stderr.isatty() and not dumb else "plain"
+        kind = "bar" if _in_notebook() or (sys.stderr.isatty() and not dumb) else "plain"
     kinds: dict[str, type[Progress]] = {"bar": BarProgress, "plain": PlainProgress, "json": JsonProgress}
     return kinds[kind](terminal)
+
+
+def progress_bar() -> Progress:
+    """What functions of Python show for ``progress=True``: what commands show by themselves."""
+    return make_progress("auto", Terminal())
+
+
+def _in_notebook() -> bool:
+    """Whether rich can draw a bar below a cell: it does so with a widget."""
+    if "IPython" not in sys.modules or find_spec("ipywidgets") is None:
+        return False
+    from rich.console import Console
+
+    return Console().is_jupyter
 
 
 def forecast_line(event: Forecast) -> str:
     """What the encode is about to do."""
     target = "constant quality" if event.target_bytes is None else f"at most {size(event.target_bytes)}"
-    steps = "" if event.steps is None else f", {event.steps:,} steps"
+    steps = "" if event.steps is None else f", {plural(event.steps, 'step')}"
     return (
         f"{event.model} {event.preset}: {count(event.parameters)} parameters, {target}, "
         f"{size(event.memory_bytes)} memory{steps}, about {about(event.seconds)} on {event.device}"

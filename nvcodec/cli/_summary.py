@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvcodec.cli._format import clock, count, masked_line, psnr_line, rate, size, table
+from nvcodec.cli._format import bit_rate, clock, count, masked_line, psnr_line, rate, size, table
 from nvcodec.io.geometry import describe
 from nvcodec.io.saying import plural
 
@@ -33,7 +33,7 @@ def layer_summary(result: LayerResult) -> list[str]:
 def _one(result: EncodeResult) -> list[str]:
     """A single video: three lines and more."""
     estimate = "" if result.estimated_bpp is None else f"  (estimated {result.estimated_bpp:.4f})"
-    kbps = "" if result.kbps is None else f", {result.kbps:.4g} kb/s"
+    kbps = "" if result.kbps is None else f", {bit_rate(1000 * result.kbps)}"
     worst, worst_db = result.worst_frame
     return [
         f"{_name(result)}  {size(result.bytes)}  {result.bpp:.4f} bpp{estimate}   "

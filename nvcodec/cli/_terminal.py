@@ -28,6 +28,8 @@ class Terminal:
     """One JSON document on stdout when done."""
     progress: str = "auto"
     """How progress is shown, see :func:`nvcodec.cli._progress.make_progress`."""
+    document: Any = None
+    """What ``--json`` prints when the command ends, see :func:`nvcodec.cli._errors.run`."""
 
     def note(self, text: str) -> None:
         """Tell the user something on stderr."""
@@ -51,7 +53,12 @@ def print_error(message: str, hint: str = "", label: str = "error: ") -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print the one JSON document of a command on stdout."""
+    """Make the one JSON document of a command; it is printed on stdout when the command ends, with what went wrong."""
+    click.get_current_context().ensure_object(Terminal).document = value
+
+
+def say_json(value: Any) -> None:
+    """Print JSON on stdout; errors as :func:`say`."""
     say(json.dumps(value, indent=2, allow_nan=False))
 
 

@@ -8,54 +8,76 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
+from nvcodec.cli import _options as options
 from nvcodec.cli._format import size
-from nvcodec.cli._options import Command, option
-from nvcodec.cli._terminal import print_json, say
+from nvcodec.cli._options import Command
+from nvcodec.cli._terminal import Terminal, print_json, say
+from nvcodec.errors import NvcError
 from nvcodec.version import __version__
 
 _PACKAGES = ("torch", "numpy", "av", "constriction", "pytorch-msssim", "click", "rich")
 
 
+class _Test(NamedTuple):
+    """How a test of the installation ended."""
+
+    name: str
+    problem: str | None
+    """What is wrong; None: it passed."""
+    seconds: float
+
+
 @click.command(cls=Command, examples=("nvc doctor", "nvc doctor --json"))
-@option("--json", "as_json", group="Output", is_flag=True, help="Print one JSON result on stdout when done.")
+@options.output_options(progress=False, overwrite=False)
 @click.pass_context
-def command(ctx: click.Context, as_json: bool) -> None:
+def command(ctx: click.Context) -> None:
     """Show versions and devices, and test this installation."""
-    report: dict[str, Any] = {"schema": "nvc-doctor/1"}
-    failed = []
+    terminal = ctx.ensure_object(Terminal)
 
-    def tell(name: str, value: Any, text: str | None = None) -> None:
-        report[name] = value
-        if not as_json:
-            say(f"{name:<16}{value if text is None else text}")
+    def tell(name: str, text: object) -> None:
+        if not terminal.as_json:
+            say(f"{name:<16}{text}")
 
+    packages, memory = {package: _version(package) for package in _PACKAGES}, _memory_bytes()
     tell("nvc", __version__)
-    tell("python", platform.python_version(), f"{platform.python_version()}  {sys.executable}")
+    tell("python", f"{platform.python_version()}  {sys.executable}")
     tell("system", platform.platform())
-    for package in _PACKAGES:
-        found = _version(package)
-        tell(package, found, found or "missing")
-    tell("cpu threads", os.cpu_count())
-    memory = _memory_bytes()
-    tell("memory", memory, size(memory) if memory else "unknown")
+    for package, found in packages.items():
+        tell(package, found or "missing")
+    tell("cpu threads", os.cpu_count() or "unknown")
+    tell("memory", size(memory) if memory else "unknown")
     # only now: it takes seconds, and may be what is broken
-    devices = _attempt(_devices)
-    tell("devices", devices)
+    devices: list[dict[str, str | None]] = []
+    tests = [_tried("devices", lambda: devices.extend(_devices()))]
+    shown = [f"{each['device']} {each['name'] or ''}".rstrip() for each in devices]
+    no_cuda = "" if any(str(each["device"]).startswith("cuda") for each in devices) else "  (no CUDA)"
+    tell("devices", tests[0].problem or ", ".join(shown) + no_cuda)
     for name, test in (("entropy coding", _test_entropy), ("drawing", _test_drawing)):
-        began = time.perf_counter()
-        outcome = _attempt(test)
-        passed = outcome is None
-        failed += [] if passed else [name]
-        tell(name, "ok" if passed else outcome, f"ok  ({time.perf_counter() - began:.2f} s)" if passed else outcome)
-    report["ok"] = not failed
-    if as_json:
-        print_json(report)
+        tests.append(done := _tried(name, test))
+        tell(name, f"ok  ({done.seconds:.2f} s)" if done.problem is None else done.problem)
+    failed = [test.name for test in tests if test.problem is not None]
+    if terminal.as_json:
+        print_json(
+            {
+                "schema": "nvc-doctor/2",
+                "nvc": __version__,
+                "python": platform.python_version(),
+                "executable": sys.executable,
+                "system": platform.platform(),
+                "packages": [{"name": name, "version": found} for name, found in packages.items()],
+                "cpu_threads": os.cpu_count(),
+                "memory_bytes": memory,
+                "devices": devices,
+                "tests": [{**test._asdict(), "name": test.name.replace(" ", "_")} for test in tests],
+                "ok": not failed,
+            }
+        )
     if failed:
-        ctx.exit(1)
+        raise NvcError(f"this installation fails: {', '.join(failed)}", "Install it again in a fresh environment")
 
 
 def _version(package: str) -> str | None:
@@ -72,23 +94,26 @@ def _memory_bytes() -> int | None:
         return None
 
 
-def _attempt(test: Callable[[], str | None]) -> str | None:
-    """What a test returns, or what went wrong; a broken installation can fail in any way."""
+def _tried(name: str, test: Callable[[], object]) -> _Test:
+    """Run a test, which raises where it fails; a broken installation can fail in any way."""
+    began, problem = time.perf_counter(), None
     try:
-        return test()
+        test()
     except Exception as error:
-        return f"failed: {type(error).__name__}: {error}"
+        problem = f"failed: {type(error).__name__}: {error}"
+    return _Test(name, problem, time.perf_counter() - began)
 
 
-def _devices() -> str:
+def _devices() -> list[dict[str, str | None]]:
+    """What torch can use: as ``--device`` takes it, and what it is called."""
     import torch
 
-    names = [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
-    names += ["mps"] if torch.backends.mps.is_available() else []
-    return ", ".join([*names, "cpu"]) + ("" if torch.cuda.is_available() else "  (no CUDA)")
+    found: dict[str, Any] = {f"cuda:{n}": torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())}
+    found |= {"mps": None} if torch.backends.mps.is_available() else {}
+    return [{"device": device, "name": name} for device, name in {**found, "cpu": None}.items()]
 
 
-def _test_entropy() -> str | None:
+def _test_entropy() -> None:
     """Integers survive a trip through the range coder."""
     import numpy as np
 
@@ -99,10 +124,11 @@ def _test_entropy() -> str | None:
     symbols = np.random.default_rng(0).normal(0, 4, spec.shape).round().astype(np.int32)
     tensor = IntegerTensor(spec, symbols, np.full(64, -48, np.int16))
     decoded = decode_tensors(encode_tensors([tensor]), [spec])[0]
-    return None if np.array_equal(decoded.symbols, symbols) else "failed: other integers came back"
+    if not np.array_equal(decoded.symbols, symbols):
+        raise ValueError("other integers came back")
 
 
-def _test_drawing() -> str | None:
+def _test_drawing() -> None:
     """A small network draws a picture of the right size."""
     import torch
 
@@ -115,5 +141,5 @@ def _test_drawing() -> str | None:
     field = registry.MODELS[0].build(plan_network(PRESETS["draft"], geometry, 5000), geometry)
     with torch.inference_mode():
         luma = field(torch.tensor([0, 1])).planes[0]
-    right = tuple(luma.shape) == (2, 48, 64) and bool(luma.isfinite().all())
-    return None if right else f"failed: got {tuple(luma.shape)}"
+    if tuple(luma.shape) != (2, 48, 64) or not bool(luma.isfinite().all()):
+        raise ValueError(f"got {tuple(luma.shape)}")

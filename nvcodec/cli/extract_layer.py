@@ -28,14 +28,14 @@ def command(ctx: click.Context, bitstream: str, layer: int | None, output: str |
 
     It can be sent later than its base, and put on it with 'nvc append'.
     """
-    from nvcodec.api.layers import extract_layer
+    from nvcodec.api.layers import extract
 
     terminal = ctx.ensure_object(Terminal)
     if layer is None:
         raise UsageError("no layer given", "Name one, 1 being the first above the base:  --layer 1")
     if output is None:
         raise UsageError("no output given", "Name the layer:  -o layer.nvcl")
-    result = extract_layer(bitstream, layer, output, overwrite=overwrite)
+    result = extract(bitstream, layer, output, overwrite=overwrite)
     terminal.note(f"{result.file}  {size(result.bytes)}, layer {layer} of {bitstream}")
     if terminal.as_json:
         print_json({**result.to_json("nvc-extract-layer/1"), "layer": layer})

@@ -6,6 +6,7 @@ import click
 
 from nvcodec.api.info import Info, probe
 from nvcodec.cli import _format
+from nvcodec.cli import _options as options
 from nvcodec.cli._format import count, table
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._tensors import all_costs, part_table, tensor_table
@@ -47,19 +48,14 @@ _MATRICES = {
     help="Verify all checksums and integers (does not decode pictures); exit 4 if wrong.",
 )
 @option("--cite", group="Output", is_flag=True, help="BibTeX of the methods used in the file.")
-@option(
-    "--json",
-    "as_json",
-    group="Output",
-    is_flag=True,
-    help="Machine-readable: one object, or a list of them for several files.",
-)
+@options.output_options(progress=False, overwrite=False)
 # fmt: on
 @click.pass_context
-def command(
-    ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: bool, check: bool, cite: bool, as_json: bool
-) -> None:
-    """Show what a bitstream holds, without decoding it."""
+def command(ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: bool, check: bool, cite: bool) -> None:
+    """Show what a bitstream holds, without decoding it.
+
+    BITSTREAM is an .nvc file or '-' for stdin; of several, --json prints a list.
+    """
     terminal = ctx.ensure_object(Terminal)
     infos = [probe(file) for file in files]
     for info in infos:
@@ -71,7 +67,7 @@ def command(
         models = dict.fromkeys(info.model for info in infos)
         say("\n\n".join(citation(model) for model in models))
         return
-    if as_json:
+    if terminal.as_json:
         objects = [{**info.to_json(), **({"tensors": _tensor_objects(info)} if tensors else {})} for info in infos]
         print_json(objects[0] if len(objects) == 1 else objects)
         return
@@ -119,7 +115,7 @@ def _rate(info: Info) -> str:
     fps = info.streams[0].format.fps
     if fps is None:
         return ""
-    return f", {float(8 * info.bytes * fps / info.frames / 1000):.4g} kb/s"
+    return f", {_format.bit_rate(float(8 * info.bytes * fps / info.frames))}"
 
 
 def _pictures(info: Info) -> str:
@@ -199,7 +195,7 @@ def _previews(info: Info) -> str:
     sizes = []
     for divisor, preview in info.previews.items():
         of = "" if preview.segments == len(info.segments) else f" for {plural(preview.segments, 'segment')}"
-        sizes.append(f"1/{divisor}{of} {preview.bytes:,} bytes")
+        sizes.append(f"1/{divisor}{of} {plural(preview.bytes, 'byte')}")
     return ", ".join(sizes) + (", and smaller" if sizes and 8 not in info.previews else "")
 
 

@@ -9,11 +9,13 @@ from importlib import import_module
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from nvcodec.cli import _errors
 from nvcodec.cli._interrupt import ending_on_signals
 from nvcodec.cli._options import MAX_WIDTH, Helpful, printing
 from nvcodec.cli._terminal import Terminal, use_utf8, writing_out
+from nvcodec.cli.completion import complete_if_asked
 from nvcodec.errors import UsageError
 from nvcodec.io.standard import fill_closed
 from nvcodec.version import __version__
@@ -30,6 +32,7 @@ COMMANDS = {
     "eval": "Measure PSNR, MS-SSIM and bpp of videos against a reference.",
     "bench": "Compare rate and distortion with other codecs, and keep the results.",
     "doctor": "Show versions and devices, and test this installation.",
+    "completion": "Print the script that lets bash, zsh or fish fill in what is typed.",
 }
 """Name of each command, which is that of its module but for hyphens, and what it does."""
 
@@ -49,11 +52,15 @@ class _Commands(Helpful, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
             hint = f"Did you mean '{near[0]}'?" if near else f"Commands: {', '.join(COMMANDS)}"
             raise UsageError(f"no such command '{args[0]}'", hint)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *(super().shell_complete(ctx, incomplete) if incomplete.startswith("-") else ())]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # one list of commands without importing any of them
@@ -84,12 +91,18 @@ def cli() -> None:
     """A neural video codec: videos become small networks, networks become files, files become videos again."""
 
 
+def _wants_json(words: Sequence[str]) -> bool:
+    """Whether JSON is asked for, as far as can be told of words that nobody has understood yet, and may be mistakes."""
+    return "--json" in words[: words.index("--") if "--" in words else None]
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``nvc``, the console entry point."""
     fill_closed()
     use_utf8()
-    terminal = Terminal()
+    complete_if_asked(cli)
     words = list(sys.argv[1:] if arguments is None else arguments)
+    terminal = Terminal(as_json=_wants_json(words))
 
     def command() -> int | None:
         # not cli.main(), which has its own idea of broken pipes

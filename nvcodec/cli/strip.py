@@ -8,7 +8,6 @@ from nvcodec.cli import _options as options
 from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._terminal import Terminal, print_json
-from nvcodec.errors import UsageError
 from nvcodec.io.saying import plural
 
 
@@ -48,11 +47,6 @@ def command(
     from nvcodec.api.layers import strip
 
     terminal = ctx.ensure_object(Terminal)
-    if layers is None and not drop_previews:
-        raise UsageError(
-            "nothing to take off was named",
-            "Say how many layers to keep:  --layers 0   or leave out previews:  --drop-previews",
-        )
     result = strip(bitstream, layers, output, drop_previews=drop_previews, overwrite=overwrite)
     removed = f"{size(-result.changed_bytes)} removed" if result.changed_bytes else "nothing to remove"
     terminal.note(f"{result.file}  {size(result.bytes)}, {plural(result.layers, 'layer')}; {removed}")

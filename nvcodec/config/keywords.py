@@ -1,34 +1,50 @@
-"""The fields of the options classes as keywords, for type checkers and editors; a test holds them equal."""
+"""The options as keywords, for type checkers and editors; a test holds them equal to the fields of the options classes.
+
+A keyword has the name of its field, or that of its long flag on the command line: ``max_time`` is ``max_time_s``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from nvcodec.container import Limits
 from nvcodec.io.conversion import Crop
+
+PresetName = Literal["draft", "faster", "fast", "medium", "slow", "slower"]
+ModelName = Literal["msnerv", "qsnerv", "tenerv", "dnerv"]
+DomainName = Literal["yuv420", "rgb"]
+TuneName = Literal["psnr", "ssim"]
+MetricName = Literal["psnr", "ms-ssim", "vmaf"]
+ScaleName = Literal["1", "1/2", "1/4", "1/8"]
+PixelFormatName = Literal[
+    "yuv420p", "yuv420p10le", "yuv420p12le", "yuv422p", "yuv422p10le", "yuv422p12le",
+    "yuv444p", "yuv444p10le", "yuv444p12le", "gray", "gray10le", "gray12le",
+]  # fmt: skip
 
 
 class LayerKeywords(TypedDict, total=False):
     """Those of :class:`nvcodec.EncodeOptions` that :func:`nvcodec.add_layer` takes."""
 
-    size: tuple[int, int] | None
-    rate: Fraction | float | None
-    pix_fmt: str | None
+    size: tuple[int, int] | str | None
+    rate: Fraction | float | str | None
+    pix_fmt: PixelFormatName | None
     crop: Crop | tuple[int, ...] | str | None
     scale: Fraction | tuple[int, int] | str | float | None
-    fps: Fraction | float | None
+    fps: Fraction | float | str | None
     seek: int
     video_stream: int | None
     allow_truncated: bool
-    parameters: float | None
+    parameters: float | str | None
+    params: float | str | None
     bpp: float | None
     target_psnr: float | None
-    preset: str | None
+    preset: PresetName | None
     epochs: float | None
-    max_time_s: float | None
+    max_time_s: float | str | None
+    max_time: float | str | None
     device: str
     threads: int
     seed: int
@@ -39,22 +55,23 @@ class EncodeKeywords(LayerKeywords, total=False):
 
     frames: int | None
     mask: str | Path | None
-    model: str
-    domain: str | None
+    model: ModelName
+    domain: DomainName | None
     preview: bool
     crf: float | None
-    bitrate: float | None
-    target_size: float | None
-    tune: str | None
+    bitrate: float | str | None
+    target_size: float | str | None
+    tune: TuneName | None
     settings: Mapping[str, object] | None
+    set: Mapping[str, object] | None
     segment: int | None
 
 
 class DecodeKeywords(TypedDict, total=False):
     """The fields of :class:`nvcodec.DecodeOptions`."""
 
-    pix_fmt: str | None
-    fps: Fraction | float | None
+    pix_fmt: PixelFormatName | None
+    fps: Fraction | float | str | None
     audio_from: str | Path | None
     seek: int
     frames: int | None
@@ -63,16 +80,17 @@ class DecodeKeywords(TypedDict, total=False):
     interpolate: int
     stream: int | str
     layers: int | None
-    scale: Fraction | str | float
+    scale: Fraction | float | ScaleName
     device: str
     threads: int | None
     batch: int | None
-    limits: Limits | None
+    limits: Limits | Mapping[str, int] | None
+    limit: Limits | Mapping[str, int] | None
     check: bool
 
 
 class SheetKeywords(TypedDict, total=False):
-    """The fields of :class:`nvcodec.config.options.SheetOptions`."""
+    """The fields of :class:`nvcodec.SheetOptions`."""
 
     frames: int | None
     columns: int | None
@@ -83,18 +101,23 @@ class SheetKeywords(TypedDict, total=False):
     threads: int | None
 
 
-class EvalKeywords(TypedDict, total=False):
-    """The fields of :class:`nvcodec.config.options.EvalOptions`."""
+class BenchKeywords(TypedDict, total=False):
+    """Those of :class:`nvcodec.EvalOptions` that :func:`nvcodec.bench` takes."""
 
-    size: tuple[int, int] | None
-    fps: Fraction | float | None
-    pix_fmt: str | None
+    size: tuple[int, int] | str | None
+    fps: Fraction | float | str | None
+    pix_fmt: PixelFormatName | None
     seek: int
     frames: int | None
+    device: str
+    threads: int | None
+
+
+class EvalKeywords(BenchKeywords, total=False):
+    """The fields of :class:`nvcodec.EvalOptions`."""
+
     video_stream: int | None
     allow_truncated: bool
     stream: int | str
-    metrics: tuple[str, ...]
-    mask: str | None
-    device: str
-    threads: int | None
+    metrics: Sequence[MetricName] | str
+    mask: str | Path | None

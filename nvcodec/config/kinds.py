@@ -293,7 +293,9 @@ def scale(divisors: Iterable[int]) -> Kind[Fraction]:
 
 
 TEXT = Kind("text", _text)
-"""Anything; paths too."""
+"""Anything."""
+PATH = Kind("path", _text)
+"""The name of a file or folder, of something to write or to read."""
 FLAG = Kind("flag", _flag)
 PICTURE_SIZE = Kind("size", _size, plain=lambda size: f"{size[0]}x{size[1]}")
 """(width, height) in luma samples; text is ``WxH``."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from fractions import Fraction
-from typing import Any, TypedDict, TypeVar
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
+from nvcodec.config.keywords import DomainName, ModelName, PixelFormatName, PresetName, TuneName
 from nvcodec.config.kinds import (
     BIT_RATE,
     COUNT,
@@ -19,6 +21,7 @@ from nvcodec.config.kinds import (
     FLAG,
     FRAME_RATE,
     LIMITS,
+    PATH,
     PICTURE_SIZE,
     SETTINGS,
     SIZE_BYTES,
@@ -41,7 +44,12 @@ from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.metrics.psnr import MAX_PSNR_DB
 from nvcodec.models.registry import MODELS
 
-PRESETS = ("draft", "faster", "fast", "medium", "slow", "slower")
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from nvcodec.config.keywords import DecodeKeywords, EncodeKeywords, EvalKeywords, SheetKeywords
+
+PRESETS: tuple[PresetName, ...] = ("draft", "faster", "fast", "medium", "slow", "slower")
 """From quick to good; every model has them all."""
 TARGETS = ("crf", "bpp", "bitrate", "target_size", "target_psnr")
 """Of these, one can be asked for."""
@@ -51,7 +59,7 @@ MOST_EPOCHS = 1e6
 """A clip of one frame is drawn in as many steps."""
 MAX_INTERPOLATE = 64
 """From 1 frame per second to 64."""
-MANY = next(model.name for model in MODELS if model.settings.shares_parameters)
+MANY = cast(ModelName, next(model.name for model in MODELS if model.settings.shares_parameters))
 """The model that draws several videos with one network."""
 
 _RAW, _MODEL, _RATE = "Raw .yuv input (else read from header or file name)", "Model", "Quality and size (at most one)"
@@ -99,7 +107,7 @@ class Reading(TypedDict):
 
     size: tuple[int, int] | None
     fps: Fraction | None
-    pix_fmt: str | None
+    pix_fmt: PixelFormatName | None
     seek: int
     video_stream: int | None
     allow_truncated: bool
@@ -107,12 +115,41 @@ class Reading(TypedDict):
     assume_rate: bool
 
 
-@dataclass(frozen=True)
-class EncodeOptions:
+class Checked:
+    """What options classes have in common: values are looked at where an object is made, wherever they come from."""
+
+    def __init__(self, **given: Any) -> None:
+        for name, value in _values(type(self), given).items():
+            object.__setattr__(self, name, value)
+
+    def __init_subclass__(cls) -> None:
+        cls.__signature__ = _Signed()  # type: ignore[attr-defined]
+
+
+class _Signed:
+    """The signature of an options class, for editors and notebooks: its fields, by name."""
+
+    def __get__(self, _: object, owner: type[Options]) -> Signature:
+        return Signature(
+            [Parameter(each.name, Parameter.KEYWORD_ONLY, default=_default(each)) for each in fields(owner)]
+        )
+
+
+@dataclass(frozen=True, init=False)
+class EncodeOptions(Checked):
     """How an encode is made: everything but where from and where to.
 
-    Python's names; the command line's are in the metadata. ``None`` is a default that depends on something else.
+    Values are those of the command line, as numbers or as its text: ``bitrate="800k"`` is ``bitrate=800_000``. A name
+    is that of the field, or of the long flag: ``max_time="60s"`` is ``max_time_s=60``. ``None`` is the default, which
+    may depend on something else.
+
+    Raises:
+        UsageError: There is no option of a name, or a value is none of its kind.
     """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[EncodeKeywords]) -> None: ...
 
     size: tuple[int, int] | None = option(
         "-s --size", PICTURE_SIZE, _RAW, "Picture size.", metavar="WxH", aliases=("--input-res",)
@@ -122,7 +159,7 @@ class EncodeOptions:
         "-r --rate", FRAME_RATE, _RAW, "Frame rate, e.g. 30 or 30000/1001, whatever the input says.", metavar="N[/D]"
     )
     """Frames per second; wins over what the source says, and leaves its frames what they are."""
-    pix_fmt: str | None = option(
+    pix_fmt: PixelFormatName | None = option(
         "--pix-fmt", PIXEL_FORMAT, _RAW,
         "yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more. Other input is "
         "converted to it.",
@@ -162,19 +199,19 @@ class EncodeOptions:
     )  # fmt: skip
     """Take the frames in front of where a source is damaged or cut off; else such a source is refused."""
     mask: str | None = option(
-        "--mask", TEXT, "Frames",
+        "--mask", PATH, "Frames",
         "Hide samples from the fit; decoding fills them in: box:WxH, box:WxH+X+Y,..., boxes:N, scattered:N, or a "
         "video or picture that is white there.",
         metavar="MASK",
     )  # fmt: skip
     """What the fit must not see of each source, as :func:`nvcodec.io.mask.open_mask` takes it."""
-    model: str = option(
+    model: ModelName = option(
         "-m --model", one_of(model.name for model in MODELS), _MODEL,
         f"Representation; {MANY} takes several videos.  [default: {MODELS[0].name}]",
         default=MODELS[0].name,
     )  # fmt: skip
     """Name of the representation."""
-    domain: str | None = option(
+    domain: DomainName | None = option(
         "--domain", one_of(("yuv420", "rgb"), {"yuv": "yuv420"}), _MODEL,
         "Planes to fit and measure.  [default: those of the input]",
     )  # fmt: skip
@@ -210,7 +247,7 @@ class EncodeOptions:
         metavar="DB",
     )
     """Least PSNR in dB, YUV 6:1:1 (RGB in the domain ``rgb``), mean over the sources; exact pictures count as 100."""
-    preset: str | None = option(
+    preset: PresetName | None = option(
         "--preset", one_of(PRESETS), "Speed", "Encoding effort.  [default: medium on CUDA, else faster]"
     )
     """Effort; None = what suits the device."""
@@ -222,7 +259,9 @@ class EncodeOptions:
         "--max-time", DURATION, "Speed", "Plan the encode to end in this time: 90s, 30m, 6h.", metavar="T"
     )
     """Seconds after which the whole encode should be over; replaces the epochs."""
-    tune: str | None = option("--tune", one_of(("psnr", "ssim")), "Speed", "Distortion to minimise.  [default: psnr]")
+    tune: TuneName | None = option(
+        "--tune", one_of(("psnr", "ssim")), "Speed", "Distortion to minimise.  [default: psnr]"
+    )
     """``psnr`` or ``ssim``; the setting ``loss.kind``."""
     settings: Mapping[str, object] = option(
         "--set", SETTINGS, "Speed",
@@ -268,11 +307,18 @@ def _as_in_encode(
     return field(default=default, metadata={"option": described})
 
 
-@dataclass(frozen=True)
-class DecodeOptions:
-    """How a bitstream is decoded: everything but where from and where to."""
+@dataclass(frozen=True, init=False)
+class DecodeOptions(Checked):
+    """How a bitstream is decoded: everything but where from and where to.
 
-    pix_fmt: str | None = _as_in_encode("pix_fmt", group="Files", help="[default: as encoded]")
+    Names and values, and what is refused, as in :class:`nvcodec.EncodeOptions`.
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[DecodeKeywords]) -> None: ...
+
+    pix_fmt: PixelFormatName | None = _as_in_encode("pix_fmt", group="Files", help="[default: as encoded]")
     """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS` to convert to; None = planes and bit depth of the file."""
     fps: Fraction | None = _as_in_encode(
         "rate",
@@ -282,7 +328,7 @@ class DecodeOptions:
     )
     """Frames per second of what is written; None = as the file says, or when each frame appears where it says that."""
     audio_from: str | None = option(
-        "--audio-from", TEXT, "Files",
+        "--audio-from", PATH, "Files",
         "Copy the sound of this video, which begins with its first picture, to an .mkv, .mp4 or .webm.", metavar="CLIP",
     )  # fmt: skip
     """A file whose sound is copied as it is into .mkv or .mp4; its first picture is the first one of the bitstream."""
@@ -312,12 +358,12 @@ class DecodeOptions:
         metavar="N",
     )  # fmt: skip
     """Enhancement layers to draw with; None = all that can be used, but none where previews are drawn."""
-    scale: Fraction | str | float = option(
+    scale: Fraction = option(
         "--scale", scale((1, *PREVIEW_DIVISORS)), "Frames",
         "Draw small pictures; quick if encoded with --preview, which shows the base alone.  [default: 1]",
         default=Fraction(1),
     )  # fmt: skip
-    """Share of width and height to draw at: 1, 1/2, 1/4 or 1/8, as a number or written so. Quick where the file holds
+    """Share of width and height to draw at: 1, 1/2, 1/4 or 1/8. Quick where the file holds
     previews; else whole pictures are drawn and shrunk."""
     device: str = _as_in_encode("device", "auto")
     """Where to draw."""
@@ -341,9 +387,16 @@ class DecodeOptions:
     """Verify all segments of the stream against their digests first."""
 
 
-@dataclass(frozen=True)
-class SheetOptions:
-    """What a contact sheet shows."""
+@dataclass(frozen=True, init=False)
+class SheetOptions(Checked):
+    """What a contact sheet shows.
+
+    Names and values, and what is refused, as in :class:`nvcodec.EncodeOptions`.
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[SheetKeywords]) -> None: ...
 
     frames: int | None = option(
         "-n --frames", whole(1), "Sheet",
@@ -374,15 +427,22 @@ class SheetOptions:
     """CPU threads; None = as torch is set."""
 
 
-@dataclass(frozen=True)
-class EvalOptions:
-    """How a video is compared with its source."""
+@dataclass(frozen=True, init=False)
+class EvalOptions(Checked):
+    """How a video is compared with its source.
+
+    Names and values, and what is refused, as in :class:`nvcodec.EncodeOptions`.
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[EvalKeywords]) -> None: ...
 
     size: tuple[int, int] | None = _as_in_encode("size")
     """(width, height) of raw video."""
     fps: Fraction | None = _as_in_encode("rate", flags="-r --fps", help="Frame rate, e.g. 30 or 30000/1001.")
     """Frames per second of raw video."""
-    pix_fmt: str | None = _as_in_encode(
+    pix_fmt: PixelFormatName | None = _as_in_encode(
         "pix_fmt", help="yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more."
     )
     """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`, for raw video."""
@@ -419,6 +479,7 @@ class EvalOptions:
 
 
 Options = EncodeOptions | DecodeOptions | SheetOptions | EvalOptions
+_Value = TypeVar("_Value")
 _Options = TypeVar("_Options", EncodeOptions, DecodeOptions, SheetOptions, EvalOptions)
 
 
@@ -431,29 +492,17 @@ def changed(options: _Options, changes: Mapping[str, object]) -> _Options:
     """Options with others in place of some of them, each a value of its kind.
 
     Args:
-        options: Where to start from; its values are looked at too.
-        changes: Values by names of fields, as text or as Python or TOML have them; None = the default.
+        options: Where to start from.
+        changes: Values by names of fields or flags, as text or as Python or TOML have them; None = the default.
 
     Raises:
         UsageError: There is no option of a name, or a value is none of its kind.
     """
-    if not isinstance(options, Options):
+    if not isinstance(options, Checked):
         raise UsageError(
             f"options cannot be a {type(options).__name__}", "Give nvcodec.EncodeOptions(...), or keywords"
         )
-    known = described(type(options))
-    values: dict[str, Any] = {}
-    for name, value in {**{name: getattr(options, name) for name in known}, **changes}.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"Options: {', '.join(known)}"
-            raise UsageError(f"no option is called {name!r}", hint)
-        try:
-            values[name] = getattr(type(options)(), name) if value is None else known[name].kind.parse(value)
-        except ValueError as error:
-            message, _, remedy = str(error).rstrip(".").partition("; ")
-            raise UsageError(f"{name}: {message}", remedy[:1].upper() + remedy[1:]) from None
-    return replace(options, **values)
+    return replace(options, **_by_field(type(options), changes))
 
 
 def plain(options: Options) -> dict[str, object]:
@@ -461,3 +510,56 @@ def plain(options: Options) -> dict[str, object]:
     known = described(type(options))
     values = {name: getattr(options, name) for name in known}
     return {name: None if value is None else known[name].kind.plain(value) for name, value in values.items()}
+
+
+def keyword(option: Option) -> str:
+    """What a field is called after its long flag: ``max_time`` for ``--max-time``."""
+    return option.flags[-1].removeprefix("--").replace("-", "_")
+
+
+def _by_field(options: type[Checked], given: Mapping[str, object]) -> dict[str, Any]:
+    """Values by the names of fields, whichever of its two names each was given by.
+
+    Raises:
+        UsageError: There is no option of a name, or one was given by both.
+    """
+    known = described(options)  # type: ignore[arg-type]
+    fields_of = {keyword(each): name for name, each in known.items()} | {name: name for name in known}
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in fields_of:
+            near = difflib.get_close_matches(name, fields_of, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"Options: {', '.join(known)}"
+            raise UsageError(f"no option is called {name!r}", hint)
+        if fields_of[name] in found:
+            raise UsageError(
+                f"{keyword(known[fields_of[name]])} and {fields_of[name]} are one option", "Give one of them"
+            )
+        found[fields_of[name]] = value
+    return found
+
+
+def _values(options: type[Checked], given: Mapping[str, object]) -> dict[str, object]:
+    """All the values of an options object of which some are given."""
+    known, asked = described(options), _by_field(options, given)  # type: ignore[arg-type]
+    values = {each.name: _default(each) for each in fields(options)}  # type: ignore[arg-type]
+    for name, value in asked.items():
+        values[name] = values[name] if value is None else read_value(name, known[name].kind, value)
+    return values
+
+
+def read_value(name: str, kind: Kind[_Value], value: object) -> _Value:
+    """What a keyword of a function was given, as a value of its kind.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        return kind.parse(value)
+    except ValueError as error:
+        message, _, remedy = str(error).rstrip(".").partition("; ")
+        raise UsageError(f"{name}: {message}", remedy[:1].upper() + remedy[1:]) from None
+
+
+def _default(each: Field[Any]) -> Any:
+    return each.default if each.default_factory is MISSING else each.default_factory()

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from nvcodec.errors import UnsupportedError
 from nvcodec.types import Domain as Domain  # defined with the pictures it is about; numbered here
+from nvcodec.version import UPGRADE
 
 SIGNATURE: Final = b"\x89NVC\r\n\x1a\n"
 """First eight bytes. The high bit and the line ends show a transfer that was not binary, as in PNG."""
@@ -17,7 +18,7 @@ SIGNATURE: Final = b"\x89NVC\r\n\x1a\n"
 VERSION: Final = (1, 1)
 """(major, minor): the newest that this program reads. A file has the lowest that can hold what is in it."""
 
-UPGRADE_HINT: Final = "Upgrade with: pip install -U neural-video-codec"
+UPGRADE_HINT: Final = UPGRADE
 """Remedy for every file that uses something this version has no number for."""
 
 HEAD: Final = "HEAD"

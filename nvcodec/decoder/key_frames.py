@@ -70,7 +70,7 @@ def _require_decoder(video: VideoFormat) -> None:
     try:
         list(decode_packets([], "av1", video))
     except ValueError as error:
-        raise UnsupportedError("PyAV has no AV1 decoder, which key frames need", "pip install --upgrade av") from error
+        raise UnsupportedError("PyAV has no AV1 decoder, which key frames need", "pip install -U av") from error
 
 
 def _all_pictures(packets: Sequence[bytes], video: VideoFormat) -> list[Planes]:

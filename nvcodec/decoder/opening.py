@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Protocol
 
 from nvcodec.container import Limits
 from nvcodec.decoder.session import FIELDS_KEPT, Session
 from nvcodec.errors import BitstreamError, DeviceError, InputError, UsageError, naming
+from nvcodec.io.standard import is_terminal, standard_input
 
 _SOURCES = "Give a path, bytes, or a file open in binary mode:  open(path, 'rb')"
 
@@ -24,14 +28,18 @@ class BinaryFile(Protocol):
 
 
 def read_bitstream(source: str | Path | bytes | BinaryFile) -> bytes:
-    """The bytes of a bitstream file, of one that is open, or the bytes themselves.
+    """The bytes of a bitstream file, of one that is open, of standard input (``-``), or the bytes themselves.
 
     Raises:
         InputError: The file cannot be read, or was closed.
-        UsageError: It is open as text, or there is no file at all.
+        UsageError: It is open as text, or there is no file at all; or standard input is closed.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
+    if _name(source) == "-":
+        if is_terminal(sys.stdin):
+            raise InputError("standard input is a terminal", "Pipe a bitstream in, or name a file")
+        return standard_input().read()
     read = Path(source).read_bytes if isinstance(source, (str, Path)) else getattr(source, "read", None)
     if read is None:
         raise UsageError(f"cannot read a bitstream from {type(source).__name__}", _SOURCES)
@@ -56,8 +64,18 @@ def _name(source: object) -> str | None:
     return str(name) if isinstance(name, (str, Path)) else None
 
 
+def called(source: str | Path | bytes | BinaryFile) -> str:
+    """What results and messages call a bitstream."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return "<bytes>"
+    name = _name(source)
+    return "standard input" if name == "-" else name or "<file>"
+
+
 def open_session(
-    source: str | Path | bytes | BinaryFile, limits: Limits | None = None, fields_kept: int = FIELDS_KEPT
+    source: str | Path | bytes | BinaryFile,
+    limits: Limits | Mapping[str, int] | None = None,
+    fields_kept: int = FIELDS_KEPT,
 ) -> Session:
     """Open a bitstream, see :class:`Session`; errors name the file.
 
@@ -68,8 +86,27 @@ def open_session(
         UsageError: See :func:`read_bitstream`.
     """
     data = read_bitstream(source)
-    with naming(_name(source)):
-        return Session(data, limits, fields_kept)
+    with naming(called(source) if _name(source) else None):
+        return Session(data, None if limits is None else limits_of(limits), fields_kept)
+
+
+def limits_of(given: Limits | Mapping[str, int]) -> Limits:
+    """Limits as they are, or the usual ones with others in place of some.
+
+    Raises:
+        UsageError: There are no such limits.
+    """
+    if isinstance(given, Limits):
+        return given
+    if not isinstance(given, Mapping):
+        raise UsageError(f"limits cannot be a {type(given).__name__}", "Give a dictionary:  {'max_frames': 2_000_000}")
+    names = [field.name for field in fields(Limits)]
+    for name, value in given.items():
+        if name not in names:
+            raise UsageError(f"no limit is called {name!r}", f"Limits are {', '.join(names)}")
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise UsageError(f"the limit {name} cannot be {value!r}", "Give a whole number")
+    return replace(Limits(), **{name: int(value) for name, value in given.items()})
 
 
 def stream_number(stream: int | str, names: Sequence[str]) -> int:
@@ -94,8 +131,8 @@ def check_layers(session: Session, layers: int | None) -> int:
         UsageError: The file never had so many.
     """
     container = session.container
-    if layers is None or 0 <= layers <= container.layers:
-        return container.layers if layers is None else layers
+    if layers is None or (isinstance(layers, Integral) and 0 <= layers <= container.layers):
+        return container.layers if layers is None else int(layers)
     usable = f"Draw with what there is:  --layers {container.layers}"
     if container.layer_problem is not None:
         raise BitstreamError(f"has no usable layer {layers}: {container.layer_problem}", usable)
@@ -115,7 +152,7 @@ def pick_device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         kind = torch.device(name).type
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise UsageError(f"{name!r} is no device", "Devices: auto, cpu, cuda, cuda:1, mps") from None
     usable = {
         "cpu": True,

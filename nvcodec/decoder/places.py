@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nvcodec.container import BaseSegment
+from nvcodec.errors import NoFrameError
 from nvcodec.types import Time
 
 
@@ -47,11 +48,11 @@ def places_of(segments: Sequence[BaseSegment], streams: int) -> list[Places]:
     return places
 
 
-def no_frame(asked: object, frames: int) -> IndexError:
+def no_frame(asked: object, frames: int) -> NoFrameError:
     """What there is to say of a frame that is not among ``frames``."""
     if frames == 0:
-        return IndexError(f"frame {asked} is not there: the file was cut before the first frame of its stream")
-    return IndexError(f"frame {asked} is not in 0..{frames - 1}")
+        return NoFrameError(f"frame {asked} is not there: the file was cut before the first frame of its stream")
+    return NoFrameError(f"frame {asked} is not in 0..{frames - 1}")
 
 
 def owners_of(segments: Sequence[BaseSegment], shared: bool) -> list[int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
+from numbers import Integral
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, SupportsFloat, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 
 from nvcodec.container import Limits
 from nvcodec.decoder.frames import Frame, FrameBatch, rgb_tensor
@@ -17,13 +19,18 @@ from nvcodec.decoder.places import no_frame
 from nvcodec.decoder.previews import Scale, check_scale
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.timeline import Timeline
-from nvcodec.errors import UsageError
+from nvcodec.errors import ClosedError, UsageError
+from nvcodec.io.saying import plural
 from nvcodec.types import NOTHING_SAID, Planes, Time
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from nvcodec.decoder.render import Drawer
+
+
+def _opened_again(source: str | bytes, how: dict[str, Any]) -> VideoReader:
+    return VideoReader(source, **how)
 
 
 class VideoReader:
@@ -43,8 +50,9 @@ class VideoReader:
     Frame(data=uint8 [3, 180, 320], pts_seconds=1.48, duration_seconds=0.04)
 
     Frames are the same however they are asked for, up to the rounding of a code value. Threads may share a reader, and
-    readers may share a session: they draw one after another. On CUDA, a batch is drawn ahead. Readers cannot be
-    pickled: workers of a ``DataLoader`` want a :class:`nvcodec.VideoDataset`.
+    readers may share a session: they draw one after another. On CUDA, a batch is drawn ahead. A reader of a path or of
+    bytes can be pickled, for workers that are spawned: they open the file again; bytes travel along. For training, a
+    :class:`nvcodec.VideoDataset` does more.
 
     Args:
         source: Path of an .nvc file, or its bytes, or a binary file that is open, or what :func:`open_session` made of
@@ -74,12 +82,15 @@ class VideoReader:
         layers: int | None = None,
         scale: Scale = 1,
         batch: int | None = None,
-        limits: Limits | None = None,
+        limits: Limits | Mapping[str, int] | None = None,
     ) -> None:
         self._session: Session | None = source if isinstance(source, Session) else open_session(source, limits)
+        # a worker may be started in another folder
+        self._source = os.path.abspath(source) if isinstance(source, (str, Path)) else source
+        self._how = {"device": device, "stream": stream, "layers": layers, "scale": scale, "limits": limits}
         self.stream = stream_number(stream, [header.name for header in self.session.container.header.streams])
         divisor, wanted = check_scale(scale), None if layers is None else check_layers(self.session, layers)
-        if batch is not None and batch < 1:
+        if batch is not None and not (isinstance(batch, Integral) and batch >= 1):
             raise UsageError(f"there are no batches of {batch} frames", "Give 1 or more; None = what fits memory")
         self.device = pick_device(device)
         self.pictures = Pictures(self.session, self.stream, divisor, wanted, self.device)
@@ -94,7 +105,7 @@ class VideoReader:
             ValueError: The reader is closed.
         """
         if self._session is None:
-            raise ValueError("the reader is closed")
+            raise ClosedError("the reader is closed")
         return self._session
 
     @property
@@ -125,7 +136,8 @@ class VideoReader:
         if self._session is None:
             return "VideoReader(closed)"
         video = self.format
-        return f"VideoReader({len(self)} frames, {video.width}x{video.height}, {video.bit_depth}-bit, {self.device})"
+        size = f"{plural(len(self), 'frame')}, {video.width}x{video.height}, {video.bit_depth}-bit"
+        return f"VideoReader({size}, {self.device})"
 
     def __enter__(self) -> VideoReader:
         return self
@@ -134,6 +146,19 @@ class VideoReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How a reader is opened again where it is unpickled.
+
+        Raises:
+            UsageError: It is of an open session or file, which other processes do not have.
+            ValueError: It is closed.
+        """
+        source = self._source if self.session else None
+        if not isinstance(source, (str, bytes, bytearray)):
+            what = "session" if isinstance(source, Session) else "file"
+            raise UsageError(f"a reader of an open {what} cannot be pickled", "Make it of a path, or of the bytes")
+        return _opened_again, (source, {**self._how, "batch": self._batch})
 
     def close(self) -> None:
         """Let go of the file and of what was decoded; may be called again. Who reads on meets a ``ValueError``."""

@@ -144,7 +144,11 @@ class Drawer:
         if not field.capturable:
             return code_values(field, frames, video)
         frames = frames.to(self.device, non_blocking=True)
-        if self._cuda is None or frames.is_floating_point():
+        if self._cuda is None:
+            return code_values(field, frames, video)
+        if self._cuda.improved(field, len(frames)):
+            self._repeated = None
+        if frames.is_floating_point():
             return code_values(field, frames, video)
         if self._repeated is None or self._repeated[:2] != (field, video):
             self._repeated = None  # first, so that recordings of two fields are never there at once

@@ -218,8 +218,6 @@ class Session:
             return self._build(ordinal, device, layers)
 
     def _build(self, ordinal: int, device: str, layers: int) -> VideoField:
-        from nvcodec.decoder.kernels.fuse import fused
-
         segment = self.container.segments[ordinal]
         geometry = self.geometry(segment)
         self.limits.check(
@@ -233,7 +231,7 @@ class Session:
         field: VideoField
 
         def network() -> VideoField:
-            return fused(finished(self.model.build(self.config, geometry), tensors, device))
+            return finished(self.model.build(self.config, geometry), tensors, device)
 
         if self.config.keyed:
             groups = self._key_groups(ordinal, device)

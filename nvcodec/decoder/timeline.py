@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import SupportsFloat, SupportsIndex
 
 from nvcodec.decoder.places import no_frame
-from nvcodec.errors import UsageError
+from nvcodec.errors import NoTimeError, UsageError
 from nvcodec.types import Timestamps
 
 
@@ -80,7 +80,7 @@ class Timeline:
             index += index < self.frames and (self.start(index + 1) or 0.0) <= time
             if index < self.frames:
                 return index
-        raise ValueError(f"{seconds} s is not in 0 <= seconds < {self.seconds:.10g}")
+        raise NoTimeError(f"{seconds} s is not in 0 <= seconds < {self.seconds:.10g}")
 
     def _appeared(self, seconds: Fraction) -> int:
         """The last frame that appears no later, by exact times."""

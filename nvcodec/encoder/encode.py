@@ -27,7 +27,8 @@ from nvcodec.encoder.fit.fit import StopRequested
 from nvcodec.encoder.fit.schedule import Deadline
 from nvcodec.encoder.footage.read import SourceVideo, digest_of, read_again, read_videos
 from nvcodec.encoder.parts.part import Context, Fitted, Network, Part, new_part
-from nvcodec.encoder.plan.layer import check_base, make_layer_plan
+from nvcodec.encoder.plan.floor import check_room, least_bytes
+from nvcodec.encoder.plan.layer import check_base, least_layer_bytes, make_layer_plan
 from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan, make_plan
 from nvcodec.encoder.previews.preview import size_bytes
@@ -113,13 +114,17 @@ class _Opened:
     digest: str
     """SHA-256 of everything that is read, hexadecimal."""
     base: VideoReader | None = None
+    doubt: str | None = None
+    """What there is to say of the size asked for."""
 
 
 def _open_new(job: Job, overwrite: bool) -> _Opened:
     videos = read_videos(job)
-    plan = make_plan([(video.source.format, len(video.source)) for video in videos], job.options)
+    sizes = [(video.source.format, len(video.source)) for video in videos]
+    plan = make_plan(sizes, job.options)
+    doubt = check_room(job.target, least_bytes(plan, sizes, [video.source.is_flat for video in videos]), sizes)
     file = NewFile(job, plan, videos, overwrite)
-    return _Opened(videos, plan, file, ROWS[plan.model.name].part, digest_of(videos))
+    return _Opened(videos, plan, file, ROWS[plan.model.name].part, digest_of(videos), doubt=doubt)
 
 
 def _open_base(job: Job, overwrite: bool) -> _Opened:
@@ -131,6 +136,7 @@ def _open_base(job: Job, overwrite: bool) -> _Opened:
         check_appendable(session.container, data)
     check_base(session, job.base)
     videos, plan = read_again(job, session.stream(0).format, len(base)), make_layer_plan(session, job.options)
+    check_room(job.target, least_layer_bytes(session), [(session.stream(0).format, len(base))])
     file = LayeredFile(job, plan, data, session, overwrite)
     return _Opened(videos, plan, file, _LAYER_PART, digest_of(videos, data), base)
 
@@ -173,6 +179,8 @@ class _Encode:
 
     def run(self, verify: bool) -> EncodeResult | LayerResult:
         """Fit, write, decode, measure."""
+        if self.opened.doubt is not None:
+            self._tell(self.opened.doubt)
         for path, video in zip(self.job.inputs, self.videos, strict=True):
             for notice in video.notices:
                 self._tell(f"{path}: {notice}")
@@ -219,6 +227,7 @@ class _Encode:
         if done:
             fitted = part.finished(done)
             self._forecast(part, part.probe())
+            self._tell(f"going on: what was finished is kept{self._of_parts(index)}")
         else:
             fitted = self._fit(part)
         for problem in fitted.chunks.problems:
@@ -238,6 +247,7 @@ class _Encode:
         self._forecast(part, step_s)
         if state:
             part.load(state)
+            self._tell(f"going on from step {part.budget.done_steps:,}{self._of_parts(part.index)}")
         autosave, count = Autosave(self.checkpoint, part.index, part.state, self.on_event), len(self.plan.parts)
 
         def tick(event: Event) -> None:
@@ -323,6 +333,10 @@ class _Encode:
         )
         if part.note is not None:
             self._tell(part.note)
+
+    def _of_parts(self, index: int) -> str:
+        """Which of several fits is meant."""
+        return f", fit {index + 1} of {len(self.plan.parts)}" if len(self.plan.parts) > 1 else ""
 
     def _stopped_early(self) -> InterruptedEncodeError:
         if self.checkpoint is not None and self.fitted:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nvcodec.encoder.fit.events import EventHandler, Notice
 from nvcodec.errors import InterruptedEncodeError, NvcError, UsageError
@@ -18,6 +19,9 @@ from nvcodec.eval.measure import evaluate
 from nvcodec.eval.results import ClipInfo, Curve, Point
 from nvcodec.io.output import check_apart
 from nvcodec.io.source import open_source
+
+if TYPE_CHECKING:
+    from nvcodec.eval.compare import Summary
 
 FILES = "files"
 """Folder beside the results that keeps the coded videos."""
@@ -31,13 +35,28 @@ class Contestant:
     points: tuple[float, ...]
 
 
-@dataclass
+@dataclass(repr=False)
 class Benched:
     """What a bench brought."""
 
     curves: list[Curve] = field(default_factory=list)
     failures: list[NvcError] = field(default_factory=list)
     """What could not be coded; the rest was done all the same."""
+
+    def compare(self, anchor: str, metric: str = "psnr-yuv") -> Summary:
+        """BD-rate against one of the codecs; see :func:`nvcodec.eval.compare.compare`."""
+        from nvcodec.eval.compare import compare
+
+        return compare(self.curves, anchor.replace(":", "-"), metric)
+
+    def plot(self, path: str | Path, metric: str = "psnr-yuv") -> None:
+        """Draw rate against quality; see :func:`nvcodec.eval.plot.plot`."""
+        from nvcodec.eval.plot import plot
+
+        plot(self.curves, path, metric)
+
+    def __repr__(self) -> str:
+        return f"Benched({len(self.curves)} curves of {len({curve.clip.name for curve in self.curves})} clips)"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
+from nvcodec.config.keywords import PixelFormatName
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.errors import UsageError
 from nvcodec.io.conversion import Conversion
@@ -23,7 +24,7 @@ class BenchClip:
     path: Path
     size: tuple[int, int] | None = None
     fps: Fraction | None = None
-    pix_fmt: str | None = None
+    pix_fmt: PixelFormatName | None = None
     seek: int = 0
     frames: int | None = None
 

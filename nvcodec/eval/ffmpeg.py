@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from nvcodec.errors import UsageError
+from nvcodec.version import install
 
-_INSTALL = "pip install 'neural-video-codec[bench]'   (or only: pip install imageio-ffmpeg)"
+_INSTALL = f"{install('bench')}   (or only: pip install imageio-ffmpeg)"
 
 
 def program(purpose: str) -> str:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from io import BufferedReader
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.info import probe
+from nvcodec.api.arguments import file_name
+from nvcodec.api.shown import shown
 from nvcodec.color import yuv_format
 from nvcodec.config.options import EvalOptions, changed
 from nvcodec.container.ids import SIGNATURE
+from nvcodec.decoder.opening import called
 from nvcodec.decoder.reader import VideoReader
+from nvcodec.decoder.session import Session
 from nvcodec.errors import InputError, UsageError, naming
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
 from nvcodec.io.geometry import describe, parse_name, pixel_format_of
 from nvcodec.io.mask import open_mask
+from nvcodec.io.saying import plural
 from nvcodec.io.source import open_source
+from nvcodec.io.standard import standard_input
 from nvcodec.io.y4m import MAGIC
 from nvcodec.metrics.masked import MaskedMeasurement
 from nvcodec.metrics.measure import Measurement, in_common, in_planes_of, measure, with_nulls
@@ -92,6 +98,8 @@ class _Side:
     """Whether it could say what its code values mean; raw video cannot."""
     notices: Sequence[str] = ()
     """What was chosen, turned or left out; complete when all pictures were read."""
+    session: Session | None = None
+    """Of a bitstream."""
 
 
 def evaluate(
@@ -100,6 +108,7 @@ def evaluate(
     *,
     options: EvalOptions | None = None,
     test_seek: int | None = None,
+    progress: bool = False,
     on_notice: Callable[[str], None] = lambda message: None,
     on_progress: _Progress = lambda done, total: None,
     **changes: Unpack[EvalKeywords],
@@ -111,6 +120,7 @@ def evaluate(
         test: The same. Raw video whose name says nothing has the geometry of the reference.
         options: How; see :class:`nvcodec.config.options.EvalOptions`.
         test_seek: First frame of the test where it is another: 0 for what was coded from ``seek`` on.
+        progress: Show a bar, in a terminal or a notebook; where neither is, a line now and then on standard error.
         on_notice: Hears what the geometry of each video is, and how that is known.
         on_progress: Hears of frames done and, where known, frames in all.
         **changes: Fields of the options, which win over ``options``.
@@ -123,11 +133,14 @@ def evaluate(
             anything is drawn.
     """
     asked = changed(options or EvalOptions(), changes)
+    reference, test = file_name(reference), file_name(test)
     at = asked.seek if test_seek is None else test_seek
     ms_ssim, vmaf = "ms-ssim" in asked.metrics, "vmaf" in asked.metrics
     if vmaf:
         require_libvmaf()
     with ExitStack() as stack:
+        hears = stack.enter_context(shown(progress, "eval", on_frames=on_progress, say=on_notice))
+        on_notice, on_progress = hears.say, hears.on_frames
         source = _open(stack, reference, None, replace(asked, stream=0))
         on_notice(f"{reference}: {source.origin}")
         drawn = _open(stack, test, source.format, replace(asked, seek=at))
@@ -137,7 +150,7 @@ def evaluate(
             on_notice(f"warning: {test} and {reference} differ in {unlike}; code values are compared as they are")
         if vmaf:
             check_vmaf_size(source.format)
-        if asked.threads is not None and (ms_ssim or is_bitstream(test)):
+        if asked.threads is not None and (ms_ssim or drawn.session is not None):
             import torch
 
             torch.set_num_threads(asked.threads)
@@ -156,12 +169,12 @@ def evaluate(
             for notice in side.notices:
                 on_notice(f"{path}: {notice}")
         quality.masked = None if masked is None else masked.result()
-    size_bytes = _compressed_bytes(Path(test))
+    size_bytes = _compressed_bytes(Path(test)) if drawn.session is None else drawn.session.size
     total = quality.frames if drawn.total is None and asked.frames is None and at == 0 else drawn.total
     bpp = None
     if size_bytes is not None and total is not None:
         samples = drawn.format.width * drawn.format.height * total
-        bpp = probe(test).bpp if is_bitstream(test) else 8 * size_bytes / samples
+        bpp = 8 * size_bytes / samples if drawn.session is None else drawn.session.bpp
     return Evaluation(str(reference), str(test), quality, size_bytes, bpp, ms_ssim, scores)
 
 
@@ -180,7 +193,7 @@ def _measured(
     for expected, found in zip_longest(source.pictures, drawn.pictures):
         if expected is None or found is None:
             longer, shorter = (test, reference) if expected is None else (reference, test)
-            raise InputError(f"{shorter} ends after {quality.frames} frames, {longer} does not", _LENGTH_HINT)
+            raise InputError(f"{shorter} ends after {plural(quality.frames, 'frame')}, {longer} does not", _LENGTH_HINT)
         quality.per_frame += measure([expected], source.format, [found], drawn.format, ms_ssim=ms_ssim).per_frame
         if masked is not None:
             masked.add(in_planes_of(drawn.format, expected, source.format), found)
@@ -190,17 +203,19 @@ def _measured(
 
 def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: EvalOptions) -> _Side:
     """Open one side; raw video that says nothing of its geometry takes that of the other side, ``like``."""
-    size, pix_fmt, seek, frames = asked.size, asked.pix_fmt, asked.seek, asked.frames
+    size, seek, frames = asked.size, asked.seek, asked.frames
+    pix_fmt: str | None = asked.pix_fmt
     if is_bitstream(path):
         reader = VideoReader(path, device=asked.device, stream=asked.stream)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
             raise InputError(
-                f"{path} holds {len(reader)} frames, but frame {max(seek, len(reader))} was asked for",
+                f"{path} holds {plural(len(reader), 'frame')}, but frame {max(seek, len(reader))} was asked for",
                 "Frames count from 0. Lower --seek or --frames.",
             )
         origin = f"geometry {describe(reader.format)} (from the bitstream)"
-        return _Side(_named(reader.frames(wanted), str(path)), reader.format, origin, len(wanted), len(reader))
+        pictures = _named(reader.frames(wanted), called(path))
+        return _Side(pictures, reader.format, origin, len(wanted), len(reader), session=reader.session)
     inherited = False
     raw = Path(path).suffix.lower() in (".yuv", ".raw")
     if like is not None and raw:
@@ -232,7 +247,10 @@ def _named(pictures: Iterator[Planes], file: str) -> Iterator[Planes]:
 
 
 def is_bitstream(path: str | Path) -> bool:
-    """Whether a file is one of ours, by its first bytes or, where those are damaged, by its name."""
+    """Whether a file, or standard input, is one of ours, by its first bytes or, where those are damaged, its name."""
+    if str(path) == "-":
+        stream = standard_input()
+        return isinstance(stream, BufferedReader) and stream.peek(len(SIGNATURE)).startswith(SIGNATURE)
     try:
         with open(path, "rb") as file:
             return file.read(len(SIGNATURE)) == SIGNATURE or Path(path).suffix.lower() == ".nvc"
@@ -262,7 +280,9 @@ def _check_match(reference: str, source: _Side, test: str, drawn: _Side) -> None
     if any(rgb) and not all(rgb):
         yuv_format(theirs if rgb[0] else ours)  # where nobody knows what RGB it shows, nothing can be compared
     if source.frames is not None and drawn.frames is not None and source.frames != drawn.frames:
-        raise InputError(f"{test} has {drawn.frames} frames, but {reference} has {source.frames}", _LENGTH_HINT)
+        raise InputError(
+            f"{test} has {plural(drawn.frames, 'frame')}, but {reference} has {source.frames}", _LENGTH_HINT
+        )
 
 
 def _unlike_colours(ours: VideoFormat, theirs: VideoFormat) -> str:

@@ -15,6 +15,7 @@ from nvcodec.eval.compare import by_clip
 from nvcodec.eval.results import METRICS, ClipInfo, Curve, metric_values
 from nvcodec.eval.table import clip_size
 from nvcodec.io.output import write_output
+from nvcodec.version import install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,9 +86,7 @@ def _style() -> AbstractContextManager[None]:
     try:
         import matplotlib.style
     except ImportError:
-        raise UsageError(
-            "plots need the package matplotlib, which is not installed", "pip install 'neural-video-codec[plot]'"
-        ) from None
+        raise UsageError("plots need the package matplotlib, which is not installed", install("plot")) from None
     ours = {
         "font.size": 9,
         "axes.edgecolor": _PALE,

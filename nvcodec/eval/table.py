@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from nvcodec.eval.compare import Compared, Outcome, Summary, by_clip
 from nvcodec.eval.results import METRICS, ClipInfo, Curve, Point
+from nvcodec.io.saying import plural
 from nvcodec.metrics.bdrate import ENOUGH_POINTS, MIN_OVERLAP
 
 NONE = "-"
@@ -35,7 +36,7 @@ def clip_title(clip: ClipInfo) -> str:
 
 def clip_size(clip: ClipInfo) -> str:
     """``352x288, 100 frames, 30 fps``."""
-    parts = [f"{clip.width}x{clip.height}", "1 frame" if clip.frames == 1 else f"{clip.frames:,} frames"]
+    parts = [f"{clip.width}x{clip.height}", plural(clip.frames, "frame")]
     parts += [f"from frame {clip.seek:,}"] if clip.seek else []
     parts += [f"{clip.bit_depth} bit"] if clip.bit_depth != 8 else []
     return ", ".join(parts if clip.fps is None else [*parts, f"{clip.fps} fps"])

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ _PURPOSE = "the metric vmaf"
 class Vmaf:
     """VMAF of a test video; 0 to 100, identical pictures score 97 to 100."""
 
-    per_frame: tuple[float, ...]
+    per_frame: tuple[float, ...] = field(repr=False)
     version: str
     """Of libvmaf, and of the FFmpeg that holds it."""
     model: str = MODEL

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nvcodec.errors import InputError, UsageError
+from nvcodec.io.saying import plural
 from nvcodec.io.source import VideoSource, open_source
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
@@ -182,7 +183,7 @@ def _pictures(path: str, video: VideoFormat, frames: int, seek: int) -> tuple[Pi
         return (first,)
     if count < seek + frames:
         raise InputError(
-            f"the mask {path} has {count} frames, but frame {seek + frames - 1} is needed",
+            f"the mask {path} has {plural(count, 'frame')}, but frame {seek + frames - 1} is needed",
             "Give one picture for all frames, or one for each",
         )
     return tuple(kept)

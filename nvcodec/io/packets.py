@@ -178,7 +178,7 @@ def _new_context(encoder: str) -> VideoCodecContext:
     try:
         context = av.CodecContext.create(encoder, "w")
     except ValueError as error:
-        raise UsageError(f"PyAV {av.__version__} has no encoder {encoder}", "pip install --upgrade av") from error
+        raise UsageError(f"PyAV {av.__version__} has no encoder {encoder}", "pip install -U av") from error
     assert isinstance(context, VideoCodecContext)
     return context
 

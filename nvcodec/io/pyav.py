@@ -328,18 +328,18 @@ class PyavReader:
             return
         announced, missing, lacks = self._announced_frames(), missing_bytes(self._path), None
         if announced is not None and decoded < announced:
-            lacks = f"holds {decoded} of {announced} frames"
+            lacks = f"holds {decoded} of {plural(announced, 'frame')}"
         # Matroska announces no number of frames, but most writers leave the end time of each stream.
         time = re.match(r"(\d+):(\d+):(\d+\.\d{1,9})", self._stream.metadata.get("DURATION", ""))
         if announced is None and time and self.format.fps:
             announced_end = int(time[1]) * 3600 + int(time[2]) * 60 + Fraction(time[3])
             if ends_at + Fraction(1 if missing else 4, 2) / self.format.fps < announced_end:
-                lacks = f"ends after {decoded} frames, {float(ends_at):.2f} s of {float(announced_end):.2f} s"
+                lacks = f"ends after {plural(decoded, 'frame')}, {float(ends_at):.2f} s of {float(announced_end):.2f} s"
             else:  # how long the last frame is on screen, nothing else says
                 self.clock.end_at(announced_end)
         says_all = announced is not None or bool(time and self.format.fps)
         if missing and (lacks or not says_all):
-            problem = f"{lacks or f'ends after {decoded} frames'}: truncated by {plural(missing, 'byte')}"
+            problem = f"{lacks or 'ends after ' + plural(decoded, 'frame')}: truncated by {plural(missing, 'byte')}"
             self._end_early(decoded, problem, "Take the file again")
         elif lacks:
             self._tell(f"{lacks}, and yet nothing is missing: its header is wrong, or it skips frames")

@@ -81,7 +81,7 @@ def replace_with(
     its mode bits, and a new one takes those of ``path_in``. Into a stream the bytes are written.
 
     Args:
-        path_in: File with the old bytes.
+        path_in: File with the old bytes; ``-``: what was ``made_for`` came from standard input, and is not read again.
         new_tail: What comes behind them.
         output: Where to write; may be ``path_in``.
         keep: How many of the old bytes to take; None takes all.
@@ -95,6 +95,9 @@ def replace_with(
         RescuedError: ``output`` has appeared, and may not be replaced.
     """
     place = place_of(output)
+    if str(path_in) == "-":
+        write_output(output, (made_for or b"")[:keep] + new_tail, overwrite=overwrite)
+        return
     target = place.path  # a link stays a link
     temporary = part_of(target)
     try:

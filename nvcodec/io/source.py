@@ -31,6 +31,8 @@ VIDEO_SUFFIXES = {
     ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m", ".yuv",
 }  # fmt: skip
 """Names that say that a file is a video. Anything else may be one."""
+PICTURE_SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+"""Names that say that a file is a picture."""
 
 
 class VideoSource(ABC):

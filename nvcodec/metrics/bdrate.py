@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nvcodec.errors import InputError, UsageError
+from nvcodec.version import install
 
 MIN_OVERLAP = 0.75
 """Below this share of common range a delta says little about the curves as a whole."""
@@ -120,7 +121,5 @@ def _pchip() -> Any:
     try:
         from scipy.interpolate import PchipInterpolator
     except ImportError:
-        raise UsageError(
-            "BD-rate needs the package scipy, which is not installed", "pip install 'neural-video-codec[bench]'"
-        ) from None
+        raise UsageError("BD-rate needs the package scipy, which is not installed", install("bench")) from None
     return PchipInterpolator

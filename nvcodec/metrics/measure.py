@@ -26,7 +26,7 @@ def domain_key(domain: Domain) -> str:
 class Measurement:
     """Quality of a test video; means over frames."""
 
-    per_frame: list[dict[str, float]] = field(default_factory=list)
+    per_frame: list[dict[str, float]] = field(default_factory=list, repr=False)
     """One entry a frame: PSNR in dB by name, and ``ms_ssim_y``."""
     masked: MaskedPsnr | None = None
     """What a mask tells apart; None: there was none."""

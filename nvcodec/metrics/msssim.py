@@ -6,6 +6,8 @@ for a GPU, and a CUDA graph cannot record it.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from pytorch_msssim import ssim
@@ -42,7 +44,7 @@ def multi_scale_ssim(first: Tensor, second: Tensor, window: int = WINDOW) -> Ten
     for _ in range(levels):
         values.append(ssim(first, second, data_range=1.0, win=taps, nonnegative_ssim=True))
         first, second = (F.avg_pool2d(x, 2, ceil_mode=True) for x in (first, second))
-    return (torch.stack(values) ** (weights / weights.sum())).prod()
+    return _product(torch.stack(values) ** (weights / weights.sum()))
 
 
 def _five_scales(first: Tensor, second: Tensor, taps: Tensor) -> Tensor:
@@ -55,7 +57,13 @@ def _five_scales(first: Tensor, second: Tensor, taps: Tensor) -> Tensor:
         first, second = (F.avg_pool2d(x, 2, padding=padding) for x in (first, second))
     whole, _ = _ssim(first, second, 1.0, taps)
     factors.append(torch.relu(whole))
-    return (torch.stack(factors) ** _filled(_WEIGHTS, first).view(-1, 1, 1)).prod(dim=0).mean()
+    return _product(torch.stack(factors) ** _filled(_WEIGHTS, first).view(-1, 1, 1)).mean()
+
+
+def _product(factors: Tensor) -> Tensor:
+    """Over the first axis. The gradient of torch's own asks the device whether a factor is 0."""
+    product: Tensor = functools.reduce(torch.mul, factors)
+    return product
 
 
 def _gaussian(size: int, like: Tensor) -> Tensor:

@@ -19,8 +19,10 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.gops import DepthwiseKernel, GroupedField, Groups
 from nvcodec.models.msnerv_config import MSNeRVConfig, Upsampling
 from nvcodec.models.planes import channels_of, cut, resize, unpack
-from nvcodec.models.precision import in_float32
+from nvcodec.models.precision import in_float32, widened
 from nvcodec.models.pyramid import head_channels
+
+_NORM_EPS = 1e-6
 
 
 class MSNeRV(GroupedField):
@@ -150,6 +152,7 @@ class Block(nn.Module):
     def __init__(self, config: MSNeRVConfig, index: int, incoming: int, outgoing: int, geometry: FieldGeometry) -> None:
         super().__init__()
         stride, expansion = config.strides[index], config.expansions[index]
+        self.incoming = incoming
         self.upsample = Upsample(config.upsampling, stride, incoming)
         shapes = config.local_shapes(index, geometry)
         self.local = LocalEncoding(shapes, incoming, geometry.frames) if shapes else None
@@ -163,9 +166,15 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, frames: Tensor, gops: Tensor | None) -> Tensor:
         """[B, h, w, incoming] -> [B, s*h, s*w, outgoing]."""
+        return self.refine(self.enter(x, frames), gops)
+
+    def enter(self, x: Tensor, frames: Tensor) -> Tensor:
+        """What comes before the layers: [B, h, w, incoming] -> [B, s*h, s*w, incoming]."""
         x = self.upsample(_normalise(x))
-        if self.local is not None:
-            x = self.local(x, frames)
+        return x if self.local is None else self.local(x, frames)
+
+    def refine(self, x: Tensor, gops: Tensor | None) -> Tensor:
+        """The layers: [B, h, w, incoming] -> [B, h, w, outgoing]."""
         outputs = []
         for layer in self.layers:
             x = layer(x, gops)
@@ -224,17 +233,23 @@ class LocalEncoding(nn.Module):
 
     def forward(self, x: Tensor, frames: Tensor) -> Tensor:
         """Add the encoding to x [B, h, w, C]."""
+        cell = self.cell(frames)
+        batch, height, width, channels = x.shape
+        stride = cell.shape[1]
+        cells = x.reshape(batch, height // stride, stride, width // stride, stride, channels)
+        encoded: Tensor = cells + cell[:, None, :, None]
+        return encoded.reshape(x.shape)
+
+    def cell(self, frames: Tensor) -> Tensor:
+        """The encoding of one cell at frames or times [B]: [B, s, s, C]."""
         levels = []
         with in_float32(frames):
             for grid in self.grids:
                 nodes, stride, _, _ = grid.shape
                 rows = lerp_rows(frames, self.frames, nodes)
                 levels.append((rows @ grid.reshape(nodes, -1)).view(-1, stride, stride, grid.shape[3]))
-        cell = self.project(torch.cat(levels, dim=-1))  # [B, s, s, C]
-        batch, height, width, channels = x.shape
-        cells = x.reshape(batch, height // stride, stride, width // stride, stride, channels)
-        encoded: Tensor = cells + cell[:, None, :, None]
-        return encoded.reshape(x.shape)
+        encoding: Tensor = self.project(torch.cat(levels, dim=-1))
+        return encoding
 
 
 class FusionLayer(nn.Module):
@@ -300,7 +315,14 @@ def _mlp(x: Tensor, expand: Tensor, project: Tensor) -> Tensor:
 
 def _normalise(x: Tensor) -> Tensor:
     """Layer norm over channels without learned scale or shift, as in HiNeRV."""
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6)
+    if not x.is_cuda:
+        return F.layer_norm(x, x.shape[-1:], eps=_NORM_EPS)
+    # torch's kernel gives every place a block of threads: with the few channels there are here, that was the most
+    # expensive thing in a picture, 14 of 45 ms at 1080p
+    centred = widened(x)
+    centred = centred - centred.mean(-1, keepdim=True)
+    normal: Tensor = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + _NORM_EPS)
+    return normal
 
 
 def _small(shape: tuple[int, ...]) -> nn.Parameter:

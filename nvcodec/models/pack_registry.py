@@ -9,6 +9,7 @@ from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid
+from nvcodec.version import UPGRADE
 
 if TYPE_CHECKING:
     from nvcodec.models.een import EEN, Below
@@ -24,7 +25,7 @@ def config(model_id: int, data: bytes, base: Pyramid) -> EENConfig:
     if model_id != PackModelId.EEN:
         raise UnsupportedError(
             f"uses the enhancement network {model_id}, which this nvc does not have",
-            "Upgrade with: pip install -U neural-video-codec, or decode the layers below with --layers",
+            f"{UPGRADE}, or decode the layers below with --layers",
         )
     try:
         config = EENConfig.from_bytes(data)

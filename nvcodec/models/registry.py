@@ -13,6 +13,7 @@ from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import MSNeRVConfig
 from nvcodec.models.qsnerv_config import QSNeRVConfig
+from nvcodec.version import UPGRADE
 
 if TYPE_CHECKING:
     from nvcodec.models.base import VideoField
@@ -89,7 +90,7 @@ def by_id(id_: int) -> Model:
         if model.id == id_:
             return model
     known = ", ".join(f"{model.id} {model.name}" for model in MODELS)
-    raise UnsupportedError(f"uses model {id_}; this nvc has {known}", "Upgrade with: pip install -U neural-video-codec")
+    raise UnsupportedError(f"uses model {id_}; this nvc has {known}", UPGRADE)
 
 
 def by_name(name: str) -> Model:

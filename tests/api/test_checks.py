@@ -80,7 +80,7 @@ def test_every_function_takes_floats(tmp_path: Path) -> None:
     ("source", "message", "hint"),
     [
         ([FRAMES[0], FRAMES[1]], "a list of arrays is no video", "np.stack(frames)"),
-        (("a.y4m", "b.y4m"), "2 inputs given; --model dnerv takes several videos", "encode them one by one"),
+        (("a.y4m", "b.y4m"), '2 inputs given; model="dnerv" takes several videos', "encode them one by one"),
         (b"YUV4MPEG2", "a value of type bytes is no video", "path"),
         (None, "a value of type NoneType is no video", "path"),
     ],
@@ -119,5 +119,5 @@ def test_previews_are_for_the_models_that_say_so(model: registry.Model) -> None:
     if model.previewed:
         check(options)
         return
-    with pytest.raises(UsageError, match="--preview is for the models msnerv and tenerv"):
+    with pytest.raises(UsageError, match="preview=True is for the models msnerv and tenerv"):
         check(options)

@@ -116,6 +116,7 @@ def test_results_come_home_and_finished_tasks_are_skipped(
     assert speed["line"] in (tmp_path / "second" / "summary.txt").read_text()
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo looks at it
 @pytest.mark.parametrize(
     "name",
     ["whole-msnerv", "whole-qsnerv", "whole-tiles", "whole-layer", "whole-resume", "whole-dnerv",
@@ -345,6 +346,19 @@ def test_a_task_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     assert any("in _swallow" in line for line in said)
     sitting.sit(chosen, bench, tmp_path / "out", retry=False)
     assert len([line for line in said if line.startswith("slow (")]) == 1  # only --retry tries it again
+
+
+def test_what_a_fit_goes_on_without_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiler(*_: object, **__: object) -> Callable[..., None]:
+        def broken(*_: object) -> None:
+            raise RuntimeError("no toolchain")
+
+        return broken
+
+    monkeypatch.setattr("torch.compile", compiler)
+    record = _task("speed-train-640p-compile-bf16").run(_bench(tmp_path))
+    assert record["status"] == "failed" and record["steps_per_s"] > 0 and not record["way"]["compiled"]
+    assert "no toolchain" in record["line"] and "in broken" in record["traceback"]
 
 
 def test_what_waits_for_the_device_is_named(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_from_python(here, straight):
             "clip.nvc", "clip.y4m", epochs=60, parameters=900, device="cpu", work_dir="w",
             should_stop=lambda: next(steps) > 20,
         )  # fmt: skip
-    assert caught.value.hint == "Go on with:  nvc add-layer --resume w"
+    assert caught.value.hint == "Go on with:  nvcodec.resume('w')"
     (saved,) = here.glob("w/*.npz")
     assert np.load(saved)["below.lengths"].min() > 1, "the groups in which the base was drawn"
     result = nvcodec.resume("w")

@@ -115,6 +115,7 @@ def test_interrupt_and_resume(nvc, interrupted, clip, tmp_path, monkeypatch):
     assert other.code == 2 and "x.nvc.work holds an interrupted encode with epochs = 60" in other.err
 
     resumed = nvc("encode", "--resume", "x.nvc.work", "--json")
+    assert re.search(r"^going on from step [\d,]+$", resumed.err, re.MULTILINE)
     assert resumed.code == 0 and resumed.json["fit_steps"] == 480
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.y4m", "x.nvc"]
     assert nvc("decode", "x.nvc", "--check").code == 0

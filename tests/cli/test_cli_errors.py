@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+import nvcodec
 from nvcodec.cli import _errors
 from nvcodec.cli._terminal import Terminal
-from nvcodec.errors import NvcError
+from nvcodec.errors import NvcError, UsageError
+
+HELD = Path(__file__).parents[1] / "conformance"
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,20 @@ from nvcodec.errors import NvcError
         ("encode clip.y4m -o x.nvc --recon x.mkv", "--recon x.mkv is neither .y4m nor .yuv"),
         ("encode clip.y4m -o x.nvc --recon clip.y4m -y", "clip.y4m is the input itself"),
         ("encode clip.y4m -o clip.y4m -y", "clip.y4m is the input itself"),
+        *(
+            (f"{words} -o x{suffix}{more}", f"x{suffix} is called like a video or a picture")
+            for words in (
+                "encode clip.y4m",
+                "add-layer taken.nvc -i clip.y4m",
+                "strip taken.nvc --layers 0",
+                "extract-layer taken.nvc --layer 1",
+            )
+            for suffix, more in ((".mp4", ""), (".MKV", " -y"), (".y4m", " -q"), (".png", ""))
+        ),
+        (
+            "encode clip.y4m -o x.mp4",
+            "  Name it so:  -o x.nvc\n  If it is to be called like that all the same:  -o - > x.mp4",
+        ),
         ("encode clip.y4m -o x.nvc --work-dir clip.y4m", "clip.y4m is no folder"),
         ("encode clip.y4m -o x.nvc --bpp nan", "'nan' is not a valid number"),
         ("encode clip.y4m -o x.nvc --bpp -1", "-1.0 is not in the range 0<x<=10000"),
@@ -65,7 +84,7 @@ def test_usage(nvc, clip, tmp_path, monkeypatch, words, message):
     (tmp_path / "clip.y4m").write_bytes(clip.read_bytes())
     (tmp_path / "taken.nvc").write_bytes(b"")
     outcome = nvc(*words.split())
-    assert (outcome.code, outcome.out) == (2, b"")
+    assert outcome.code == 2 and bool(outcome.out) == ("--json" in words)
     assert message in outcome.err and outcome.err.startswith(("error: ", "clip.y4m: geometry"))
     assert "Traceback" not in outcome.err
     assert sorted(os.listdir(tmp_path)) == ["clip.y4m", "taken.nvc"] and (tmp_path / "taken.nvc").read_bytes() == b""
@@ -91,6 +110,21 @@ def test_input(nvc, clip, tmp_path, monkeypatch, words, message):
     outcome = nvc(*words.split())
     assert (outcome.code, outcome.out) == (3, b"") and message in outcome.err
     assert sorted(os.listdir(tmp_path)) == ["clip.y4m", "clip.yuv"]
+
+
+def test_videos_are_no_bitstreams(nvc, tmp_path, monkeypatch):
+    """Any name will do for what goes through a pipe; a file in place keeps the name that it has."""
+    monkeypatch.chdir(tmp_path)
+    whole = (HELD / "layers.nvc").read_bytes()
+    (tmp_path / "whole.mp4").write_bytes(whole)
+    assert nvc("extract-layer", "whole.mp4", "--layer", "2", "-o", "second.nvcl").code == 0
+    assert nvc("strip", "whole.mp4", "--layers", "1").code == 0
+    outcome = nvc("append", "whole.mp4", "second.nvcl", "-o", "x.webm")
+    assert outcome.code == 2 and "x.webm is called like a video" in outcome.err and not os.path.exists("x.webm")
+    assert nvc("append", "whole.mp4", "second.nvcl", "-o", "-").out == whole
+    assert nvc("append", "whole.mp4", "second.nvcl", "-o", "whole.mp4").code == 0
+    with pytest.raises(UsageError, match=r"x\.gif is called like a video or a picture"):
+        nvcodec.encode(np.zeros((2, 3, 16, 16), np.uint8), "x.gif")
 
 
 def test_bit_rate_needs_a_frame_rate(nvc, tmp_path):

@@ -38,6 +38,7 @@ GROUPS = {
         "General", "Examples",
     ],
     "doctor": ["Output", "General", "Examples"],
+    "completion": ["Output", "General", "Examples"],
 }  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def test_examples_parse(name):
     command = _command(name)
     assert command.examples
     for example in command.examples:
-        calls = [part.strip() for part in example.split("|") if part.strip().startswith("nvc ")]
+        calls = [part.strip() for part in re.split("[|>]", example) if part.strip().startswith("nvc ")]
         assert len(calls) == 1, example
         words = shlex.split(calls[0])
         assert words[1] == name

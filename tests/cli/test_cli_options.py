@@ -7,7 +7,7 @@ from fractions import Fraction
 import click
 import pytest
 
-from nvcodec.cli._format import about, clock, count, rate, size
+from nvcodec.cli._format import about, bit_rate, clock, count, rate, size
 from nvcodec.cli._options import KindType
 from nvcodec.cli.encode import command
 from nvcodec.config import kinds
@@ -66,6 +66,8 @@ def test_numbers_for_people():
     assert [size(n) for n in (845, 999.4, 1500, 43_630, 999_990, 1_470_000)] == [
         "845 bytes", "999 bytes", "1.50 kB", "43.6 kB", "1.00 MB", "1.47 MB",
     ]  # fmt: skip
+    assert [size(n) for n in (0, 0.6, 1, 2)] == ["0 bytes", "1 byte", "1 byte", "2 bytes"]
+    assert [bit_rate(n) for n in (11.7, 800, 356_700, 10_300_000)] == ["12 b/s", "800 b/s", "357 kb/s", "10.3 Mb/s"]
     assert [count(n) for n in (845, 3_020_000, 137_000)] == ["845", "3.02 M", "137 k"]
     assert [rate(n) for n in (3.118, 61, 1271)] == ["3.12", "61.0", "1,271"]
     assert [clock(s) for s in (12, 7084, float("inf"))] == ["0:12", "1:58:04", "?"]

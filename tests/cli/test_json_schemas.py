@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 import pytest
 from jsonschema import Draft202012Validator
 
-from nvcodec.cli.main import main
+from nvcodec.cli.main import COMMANDS, main
 from nvcodec.container import read_container
 from nvcodec.io.source import open_source
 
@@ -85,7 +85,14 @@ CASES = {
          "--anchor", "x264-medium", "--progress", "json", "--json"),
     ),
     "bench, no anchor": Case("nvc-bench-report/1", ("bench", "--from", str(ROOT / "results" / "cpu"), "--json")),
-    "doctor": Case("nvc-doctor/1", ("doctor", "--json")),
+    "doctor": Case("nvc-doctor/2", ("doctor", "--json")),
+    **{f"{name}, misspelt": Case("nvc-error/1", (name, "--jsn", "--json"), 2) for name in COMMANDS},
+    "no command": Case("nvc-error/1", ("encod", "--json"), 2),
+    "encode, no such file": Case("nvc-error/1", ("encode", "{work}/no.y4m", "-o", "{work}/h.nvc", "--json"), 3),
+    "encode, to standard output": Case("nvc-error/1", ("encode", "{clip}", "-o", "-", "--json"), 2),
+    "info, one missing": Case("nvc-error/1", ("info", "{coded}", "{work}/no.nvc", "--json"), 3),
+    "decode, damaged": Case("nvc-error/1", ("decode", "{work}/damaged.nvc", "--stream", "1", "--check", "--json"), 4),
+    "decode, device missing": Case("nvc-error/1", ("decode", "{coded}", "--check", "--device", "cuda:63", "--json"), 7),
 }  # fmt: skip
 """Each command, and what takes different branches of it."""
 
@@ -95,6 +102,8 @@ class Said(NamedTuple):
 
     documents: list[Any]
     events: list[Any]
+    text: str
+    """All of stderr."""
 
 
 @cache
@@ -151,7 +160,7 @@ def said(places: dict[str, str]) -> Callable[[str], Said]:
         assert code == case.code, err
         document = _parsed(out)
         events = [_parsed(line) for line in err.splitlines() if line.startswith("{")]
-        return Said(document if isinstance(document, list) else [document], events)
+        return Said(document if isinstance(document, list) else [document], events, err)
 
     return run
 
@@ -276,11 +285,24 @@ def test_every_name_in_the_code_has_a_schema() -> None:
     assert linked == {path.name for path in FILES}
 
 
+def test_keys_are_names() -> None:
+    """Words with underlines, or what --metric takes: no blanks, no capitals."""
+    for path in FILES:
+        keys = [key for part in _parts(_parsed(path.read_text(encoding="utf-8"))) for key in part.get("properties", {})]
+        assert all(re.fullmatch("[a-z][a-z0-9_-]*", key) for key in keys), (path.name, keys)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_printed(said: Callable[[str], Said], name: str) -> None:
     printed, expected = said(name), CASES[name].schema
     assert printed.documents
+    if CASES[name].code:
+        (document,) = printed.documents
+        error = document["error"]
+        assert error["code"] == CASES[name].code and f"error: {error['message']}\n" in printed.text
+        assert all(f"  {line.strip()}\n" in printed.text for line in error["hint"].splitlines())
     for document in printed.documents:
+        assert ("error" in document) == bool(CASES[name].code)
         _validator(expected).validate(document)
         root = _schema(expected)
         undescribed = {place.path for place in _places(document, root, root) if place.schema is None}
@@ -300,7 +322,8 @@ def test_what_is_told_meanwhile(said: Callable[[str], Said], name: str) -> None:
         about = root["$defs"][event["event"]]
         if event["event"] == "result":
             _validator(event["schema"]).validate(event)
-            assert {**printed.documents[0], "event": "result"} == event
+            document = {key: value for key, value in printed.documents[0].items() if key != "error"}  # not known yet
+            assert {**document, "event": "result"} == event
         else:
             assert not {place.path for place in _places(event, about, root) if place.schema is None}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nvcodec import decode
-from nvcodec.api.layers import extract_layer
+from nvcodec.api.layers import extract
 from nvcodec.container import PackSegment, appended, read_container
 from nvcodec.encoder import file as files
 from nvcodec.encoder.resume.work_folder import in_use
@@ -32,7 +32,7 @@ def here(clip, coded, tmp_path, monkeypatch):
     base = read_container(data)
     packs = [PackSegment(n, 1, base.layer_id(n, 0), 1, b"", bytes(16), 0, b"pack") for n in range(len(base.segments))]
     Path("layers.nvc").write_bytes(data + appended(data, packs))
-    extract_layer("layers.nvc", 1, "layer.nvcl")
+    extract("layers.nvc", 1, "layer.nvcl")
     Path("list.txt").write_text("clip.y4m\nother.y4m\n")
     Path("conf.toml").write_text("epochs = 1\n")
     Path("frames").mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -11,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nvcodec
-from nvcodec.cli._config import save_config
+from nvcodec.api.checks import check
+from nvcodec.cli._config import save_config, tomllib
 from nvcodec.cli.encode import command
-from nvcodec.config.options import PRESETS, TARGETS, EncodeOptions, changed
+from nvcodec.config.options import PRESETS, TARGETS, EncodeOptions, changed, described
 from nvcodec.models.registry import MODELS
 
+ROOT = Path(__file__).parents[2]
 _setting = st.integers() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.lists(st.integers())
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "size": st.tuples(st.integers(1, 99_999), st.integers(1, 99_999)),
@@ -59,6 +62,19 @@ def _asked(*words: object) -> EncodeOptions:
         command.main(["clip.y4m", "-o", "x.nvc", *map(str, words)], standalone_mode=False)
     options: EncodeOptions = asked.value.args[0]
     return options
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.toml")), ids=lambda file: file.name)
+def test_examples_load_and_come_back(tmp_path: Path, file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith(f"# nvc encode CLIP -o CLIP.nvc --config examples/{file.name}\n")
+    options = _asked("--config", file)
+    check(options)
+    written = {key.replace("-", "_") for key in tomllib.loads(text)} - {"fit", "loss", "model"}
+    known = {each.flags[-1][2:].replace("-", "_"): name for name, each in described(EncodeOptions).items()}
+    assert all(getattr(options, known[key]) != getattr(EncodeOptions(), known[key]) for key in written - {"model"})
+    save_config(str(tmp_path / "again.toml"), options, overwrite=False)
+    assert _asked("--config", tmp_path / "again.toml") == options
 
 
 def test_every_field_is_tried() -> None:

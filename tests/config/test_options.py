@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from fractions import Fraction
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 import pytest
@@ -16,7 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvcodec.config.job import Job
-from nvcodec.config.keywords import DecodeKeywords, EncodeKeywords, EvalKeywords, LayerKeywords, SheetKeywords
+from nvcodec.config.keywords import (
+    DecodeKeywords,
+    EncodeKeywords,
+    EvalKeywords,
+    LayerKeywords,
+    MetricName,
+    SheetKeywords,
+)
 from nvcodec.config.options import (
     DecodeOptions,
     EncodeOptions,
@@ -25,6 +32,7 @@ from nvcodec.config.options import (
     SheetOptions,
     changed,
     described,
+    keyword,
     plain,
 )
 from nvcodec.container import Limits
@@ -95,22 +103,37 @@ def _types(hint: Any) -> set[Any]:
             EncodeOptions,
             EncodeKeywords,
             {
-                "rate": {float},
+                **{name: {str} for name in ("size", "parameters", "bitrate", "target_size", "max_time_s")},
+                **{name: {float, str} for name in ("rate", "fps", "scale")},
                 "crop": {str, tuple[int, ...]},
-                "scale": {str, float},
-                "fps": {float},
                 "settings": {NoneType},
                 "mask": {Path},
-            },  # fmt: skip
+            },
         ),
-        (DecodeOptions, DecodeKeywords, {"fps": {float}, "audio_from": {Path}, "frame": {str, float}}),
+        (
+            DecodeOptions,
+            DecodeKeywords,
+            {
+                "fps": {float, str},
+                "audio_from": {Path},
+                "limits": {Mapping[str, int]},
+                "frame": {str, float},
+                "scale": {float, Literal["1", "1/2", "1/4", "1/8"]},
+            },
+        ),
         (SheetOptions, SheetKeywords, {}),
-        (EvalOptions, EvalKeywords, {"fps": {float}}),
+        (EvalOptions, EvalKeywords, {"size": {str}, "fps": {float, str}, "mask": {Path}}),
     ],
 )
 def test_keywords_are_the_fields(options: type, keywords: type, wider: dict[str, set[type]]) -> None:
+    """By their own names, and by those of the flags."""
     ours, theirs = get_type_hints(options), get_type_hints(keywords)
-    assert ours.keys() == theirs.keys()
+    flags = {keyword(option): name for name, option in described(options).items()}
+    assert theirs.keys() == ours.keys() | flags.keys()
+    assert all(theirs[flag] == theirs[name] for flag, name in flags.items())
+    if "metrics" in ours:  # any sequence of names will do, and text
+        assert _types(theirs["metrics"]) == {Sequence[MetricName], str}
+        ours["metrics"] = theirs["metrics"]
     assert all(_types(ours[name]) <= _types(theirs[name]) for name in ours)
     assert {name: more for name in ours if (more := _types(theirs[name]) - _types(ours[name]))} == wider
 

@@ -113,7 +113,7 @@ def test_nothing_is_put_behind_what_cannot_be_used(grown: list[bytes], layer: La
             appended(data, packs)
         assert problem in caught.value.message
         kept = read_container(data).layers
-        assert caught.value.hint.endswith(f"nvc strip FILE --layers {kept}")
+        assert caught.value.hint.endswith(f"nvcodec.strip(FILE, layers={kept})")
         remedied = stripped(data, kept)
         assert appended(remedied, layer(remedied))
 
@@ -177,7 +177,7 @@ def test_a_layer_is_no_video_and_a_video_no_layer(grown: list[bytes]) -> None:
     with pytest.raises(BitstreamError) as caught:
         read_container(layer)
     assert caught.value.message == "is an enhancement layer without its base"
-    assert caught.value.hint == "Attach it:  nvc append BASE.nvc LAYER.nvcl"
+    assert caught.value.hint == "Attach it:  nvcodec.append('BASE.nvc', 'LAYER.nvcl')"
     with pytest.raises(BitstreamError, match="is a video, not a layer"):
         read_pack_file(grown[1])
 

@@ -228,9 +228,9 @@ def test_later_metadata_overrides_earlier(sample: Sample) -> None:
 
 def test_file_limits(sample: Sample) -> None:
     for limits, hint in (
-        (Limits(max_file_bytes=len(sample.data) - 1), f"--limit max_file_bytes={len(sample.data)}"),
-        (Limits(max_chunks=7), "--limit max_chunks=8"),
-        (Limits(max_chunk_bytes=40), "--limit max_chunk_bytes="),
+        (Limits(max_file_bytes=len(sample.data) - 1), f'limits={{"max_file_bytes": {len(sample.data)}}}'),
+        (Limits(max_chunks=7), 'limits={"max_chunks": 8}'),
+        (Limits(max_chunk_bytes=40), 'limits={"max_chunk_bytes": '),
     ):
         with pytest.raises(UnsupportedError) as caught:
             read_container(sample.data, limits)

@@ -297,5 +297,5 @@ def test_limits_name_the_option_that_raises_them() -> None:
     ):
         with pytest.raises(UnsupportedError, match="above the limit") as caught:
             SequenceHeader.from_bytes(payload, limits)
-        assert f"--limit {name}={value}" in caught.value.hint
+        assert f'limits={{"{name}": {value}}}' in caught.value.hint
         SequenceHeader.from_bytes(payload, Limits(**{name: value}))

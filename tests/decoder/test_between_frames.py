@@ -117,7 +117,7 @@ def test_a_single_frame_has_nothing_between(coded: Coded, tmp_path: Path) -> Non
 @pytest.mark.parametrize(("options", "message"), [
     ({"interpolate": 0}, "interpolate: 0 is not in the range from 1 to 64"),
     ({"interpolate": 65}, "interpolate: 65 is not in the range from 1 to 64"),
-    ({"interpolate": 2, "step": 2}, "--step leaves frames out"),
+    ({"interpolate": 2, "step": 2}, "step leaves frames out"),
 ])  # fmt: skip
 def test_nonsense_is_refused(coded: Coded, tmp_path: Path, options: dict[str, int], message: str) -> None:
     with pytest.raises(UsageError, match=message):

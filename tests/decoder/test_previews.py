@@ -262,7 +262,7 @@ def test_a_check_of_small_pictures_leaves_nothing_out(coded: Coded, layered: Lay
         for scale in (1, "1/2"):
             with pytest.raises(BitstreamError, match="preview") as caught:
                 check_stream(VideoReader(data, scale=scale))
-            assert "--drop-previews" in caught.value.hint
+            assert "drop_previews=True" in caught.value.hint
 
 
 def test_a_head_is_small_beside_its_segment(coded: Coded, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,7 @@ def test_limits(coded: Coded) -> None:
     for name, value in (("max_parameters", parameters), ("max_frames", 8), ("max_width", 64), ("max_pixels", 3072)):
         with pytest.raises(UnsupportedError) as caught:
             list(VideoReader(data, limits=Limits(**{name: value - 1})).frames())
-        assert f"--limit {name}={value}" in caught.value.hint
+        assert f'limits={{"{name}": {value}}}' in caught.value.hint
 
 
 def test_devices(coded: Coded) -> None:

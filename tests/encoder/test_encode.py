@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nvcodec.config.job import Job
+from nvcodec.config.options import changed
 from nvcodec.config.target import TargetKind
 from nvcodec.container.metadata import metadata_bytes
 from nvcodec.decoder.reader import VideoReader
@@ -80,13 +82,37 @@ def test_wide_samples_are_paid_for(tiny_job: JobMaker, moving: Moving) -> None:
     assert encode(job).bytes <= 1500
 
 
-@pytest.mark.parametrize(("size", "segment"), [(100, None), (100, 2), (360, None)])
+@pytest.mark.parametrize(("size", "segment"), [(310, None), (360, None)])
 def test_a_size_out_of_reach(tiny_job: JobMaker, size: int, segment: int | None) -> None:
     job = tiny_job(TargetKind.SIZE, size, segment=segment)
     result = encode(job)
     assert result.shortfall is not None and f"{size} were asked for" in result.shortfall
     assert size < result.bytes == Path(job.output).stat().st_size < 1000
     assert len(list(VideoReader(job.output).frames())) == 8
+
+
+@pytest.mark.parametrize(
+    ("target", "hints"),
+    [
+        ({"target_size": 2}, "Did you mean --target-size 2kB?\nThe least that can show anything:  --target-size 310"),
+        ({"target_size": 306}, "The least that can show anything:  --target-size 310"),
+        ({"bitrate": 50}, "Did you mean --bitrate 50k?\nThe least that can show anything:  --bitrate 7.7k"),
+        ({"bpp": 1e-4}, "The least that can show anything:  --bpp 0.1"),
+        ({"target_size": 900, "segment": 2}, "The least that can show anything:  --target-size 1.2kB"),
+        ({"target_size": 5, "model": "tenerv"}, "Did you mean --target-size 5kB?\n"),
+        ({"target_size": 5, "model": "qsnerv", "settings": None}, "Did you mean --target-size 5kB?\n"),
+        ({"target_size": 5, "model": "dnerv", "settings": None}, "Did you mean --target-size 5kB?\n"),
+    ],
+    ids=str,
+)
+def test_what_can_hold_no_picture_is_refused(tiny_job: JobMaker, target: dict[str, Any], hints: str) -> None:
+    job, told = tiny_job(), list[object]()
+    settings = {**job.options.settings} if "settings" not in target else {}
+    asked = changed(job.options, {"target_size": None, **target, "settings": settings})
+    with pytest.raises(UsageError, match="no picture fits into less than") as refused:
+        encode(replace(job, options=asked), on_event=told.append)
+    assert refused.value.hint.startswith(hints) and not told
+    assert os.listdir(Path(job.output).parent) == [Path(job.inputs[0]).name]
 
 
 def test_target_psnr(tiny_job: JobMaker, moving: Moving) -> None:

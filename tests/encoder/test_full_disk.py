@@ -83,7 +83,7 @@ def test_a_disk_that_fills_up_while_it_is_fitted(
     with pytest.raises(OutputError, match="cannot write .*: No space left") as caught:
         encode(job, work_dir=folder, on_event=fill)
     kept = "An earlier state is there" if segment else "The fit is saved"  # of the second segment nothing
-    assert caught.value.hint == f"{kept}. Make room, then:  {job.resume_command(folder)}"
+    assert caught.value.hint == f"{kept}. Make room, then:  nvcodec.resume({str(folder)!r})"
     assert not Path(job.output).exists() and not [path for path in tmp_path.rglob("*part") if path.is_file()]
     disk.make_room()
     again: list[Event] = []
@@ -125,7 +125,7 @@ def test_a_state_that_cannot_be_saved_is_told_and_the_last_one_stays(
 
     with pytest.raises(InterruptedEncodeError, match="stopped; cannot save the state in .*: No space") as caught:
         encode(job, work_dir=folder, on_event=events.append, should_stop=fill_then_stop)
-    assert caught.value.hint == f"An earlier state is there. Make room, then:  nvc encode --resume {folder}"
+    assert caught.value.hint == f"An earlier state is there. Make room, then:  nvcodec.resume({str(folder)!r})"
     assert any(isinstance(event, Notice) and "cannot save the state" in event.message for event in events)
     disk.make_room()
     resume(folder)

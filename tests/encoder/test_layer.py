@@ -122,9 +122,12 @@ def test_half_the_base_when_nothing_is_asked_for(finished: Finished) -> None:
 
 def test_too_few_bytes_for_any_layer(finished: Finished) -> None:
     job = finished()
-    result = _add(job, bpp=0.01)
+    with pytest.raises(UsageError, match="--bpp 0.01 leaves 15 bytes; no picture fits into less than 55"):
+        _add(job, bpp=0.01)
+    assert read_container(_bytes(job)).layers == 0
+    result = _add(job, bpp=0.04)
     assert result.shortfall is not None
-    assert f"the layer takes {result.added_bytes} bytes; 15 were asked for" in result.shortfall
+    assert f"the layer takes {result.added_bytes} bytes; 61 were asked for" in result.shortfall
     assert read_container(_bytes(job)).layers == 1
 
 
@@ -281,7 +284,7 @@ def test_another_output(finished: Finished, tmp_path: Path) -> None:
     assert _bytes(job) == old and result.file == str(output)
     data = output.read_bytes()
     assert data[: len(old)] == old and len(data) == result.bytes
-    with pytest.raises(UsageError, match="exists; add -y"):
+    with pytest.raises(UsageError, match="exists; add overwrite=True"):
         _add(job, output=output)
     output.write_bytes(b"other")
     _add(job, output=output, overwrite=True)

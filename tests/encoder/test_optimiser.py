@@ -32,7 +32,8 @@ def _step(flat: FlatField, optimiser: FieldOptimiser, log2_steps: Tensor, seed: 
     random = torch.Generator().manual_seed(seed)
     flat.vector.grad = torch.randn(flat.vector.shape, generator=random)
     log2_steps.grad = torch.randn(log2_steps.shape, generator=random)
-    optimiser.step(1e-3)
+    optimiser.set_rate(1e-3)
+    optimiser.step()
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 24), (3, 16, 40), (2, 9, 500)])
@@ -92,5 +93,6 @@ def test_what_was_learned_can_be_dropped() -> None:
     optimiser.forget()
     before = flat.vector.detach().clone()
     flat.vector.grad, log2_steps.grad = torch.zeros_like(flat.vector), torch.zeros_like(log2_steps)
-    optimiser.step(1e-3)
+    optimiser.set_rate(1e-3)
+    optimiser.step()
     assert torch.equal(flat.vector, before)

@@ -107,9 +107,9 @@ def test_coding_domain() -> None:
     assert choose_domain([planar], None, msnerv) is choose_domain([planar, planar], None, dnerv) is Domain.YUV420
     assert choose_domain([planar], "rgb", msnerv) is Domain.RGB
     assert choose_domain([rgb], None, msnerv) is choose_domain([rgb], "rgb", msnerv) is Domain.RGB
-    with pytest.raises(UsageError, match="--domain yuv420"):
+    with pytest.raises(UsageError, match='domain="yuv420"'):
         choose_domain([rgb], "yuv420", msnerv)
-    with pytest.raises(UsageError, match="--domain rgb is not for dnerv"):
+    with pytest.raises(UsageError, match='domain="rgb" is not for dnerv'):
         choose_domain([planar], "rgb", dnerv)
     with pytest.raises(UsageError, match="the source is 8-bit RGB"):
         choose_domain([planar, rgb], None, dnerv)

@@ -113,7 +113,7 @@ def test_a_stopped_layer_gives_the_same_file(
     for steps in (0, 1, 11):  # before anything has a gradient, before the quantiser has one, in the second segment
         with pytest.raises(InterruptedEncodeError, match="the state is saved") as caught:
             encode(job, work_dir=folder, should_stop=_stop_after(steps))
-        assert caught.value.hint == f"Go on with:  nvc add-layer --resume {folder}"
+        assert caught.value.hint == f"Go on with:  nvcodec.resume({str(folder)!r})"
         assert _bytes(base) == old and read_container(old).layers == below
     assert (folder / "part-00000.npz").exists() is (segment is not None)
     assert Job.load(folder / "job.json") == job

@@ -87,7 +87,7 @@ def test_groups_of_key_frames() -> None:
         _settings({"keys.group": "all"}, "dnerv")
     with pytest.raises(UsageError, match="msnerv has no key frames, which keys.group is about") as caught:
         _settings({"keys.group": "8"})
-    assert "--model dnerv" in caught.value.hint
+    assert 'model="dnerv"' in caught.value.hint
 
 
 def test_a_loss_nobody_knows() -> None:

@@ -280,7 +280,7 @@ def test_what_is_fixed_in_a_file_counts(tmp_path: Path, moving: Pictures, frames
         assert isinstance(result, EncodeResult)
         return result
 
-    smallest = encoded(1).bytes
+    smallest = encoded(64).bytes
     for target in (smallest - 10, smallest, smallest + 20, smallest + 150, smallest + 400):
         result = encoded(target)
         assert result.bytes <= max(target, smallest)

@@ -88,7 +88,7 @@ def _stopped(job: Job, folder: Path, steps: int, before: int = 0) -> None:
     stop = _Stop(steps)
     with pytest.raises(InterruptedEncodeError, match=f"stopped at step {before + steps}; the state is saved") as caught:
         encode(job, work_dir=folder, on_event=stop.on_event, should_stop=stop)
-    assert caught.value.hint == f"Go on with:  nvc encode --resume {folder}"
+    assert caught.value.hint == f"Go on with:  nvcodec.resume({str(folder)!r})"
     assert not Path(job.output).exists()
 
 
@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_written_loses_no_fit(
 
     with pytest.raises(UsageError, match="cannot write") as caught:
         encode(lost, work_dir=folder, on_event=take_away)
-    assert f"The fit is saved. Make room, then:  nvc encode --resume {folder}" in caught.value.hint
+    assert f"The fit is saved. Make room, then:  nvcodec.resume({str(folder)!r})" in caught.value.hint
     outputs.mkdir()
     monkeypatch.setattr("nvcodec.encoder.fit.fit.Fit._step", None)  # no step is taken twice
     nvcodec.resume(folder)
@@ -217,7 +217,7 @@ def test_kinds_of_encodes_are_not_mixed(job: Job, tiny_job: JobMaker, tmp_path: 
     with pytest.raises(UsageError, match="single holds an interrupted encode with model = msnerv, not dnerv") as caught:
         nvcodec.encode(tiny_job().inputs, tiny_job().output, options=options, model="dnerv", settings=None,
                        work_dir=single)  # fmt: skip
-    assert f"nvc encode --resume {single}" in caught.value.hint
+    assert f"nvcodec.resume({str(single)!r})" in caught.value.hint
     with pytest.raises(UsageError, match=r"archived holds an interrupted encode with inputs = \[.*second.y4m'\], not"):
         nvcodec.encode(job.inputs[0], job.output, options=job.options, work_dir=archived)
     with pytest.raises(UsageError, match=r"archived holds an interrupted encode with epochs = 3, not 7"):

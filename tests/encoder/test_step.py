@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -51,25 +52,45 @@ class _Moving(Clip):
     levels = (None, None, None)
 
 
-def _fit(device: torch.device = CPU, way: Way = EAGER, steps: int = 40, **loss: bool) -> Fit:
+def _fit(
+    device: torch.device = CPU, way: Way = EAGER, steps: int = 40, video: VideoFormat = VIDEO, **loss: object
+) -> Fit:
     torch.manual_seed(0)
-    planes = tuple(torch.randint(0, 256, (FRAMES, *shape), dtype=torch.uint8) for shape in VIDEO.plane_shapes)
-    clip = _Moving(VIDEO, planes).to(device)
-    painter = Painter(FlatField(MSNeRV(GROUPED, GEOMETRY).to(device)), [], lambda event: None, way=way)
-    clip = _Moving(VIDEO, clip.planes)
+    planes = tuple(torch.randint(0, 256, (FRAMES, *shape), dtype=torch.uint8) for shape in video.plane_shapes)
+    geometry = replace(GEOMETRY, height=video.height, width=video.width)
+    painter = Painter(FlatField(MSNeRV(GROUPED, geometry).to(device)), [], lambda event: None, way=way)
+    clip = _Moving(video, Clip(video, planes).to(device).planes)
     return Fit(painter, clip, FitConfig(), LossConfig(**loss), TargetWeight(2e4), Budget(steps), GopConfig())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("kind", ["fit", "round", "rate", "supervised"])
-def test_a_step_waits_for_nothing(kind: str, apart: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_waits_for_nothing(
+    kind: str, apart: bool, monkeypatch: pytest.MonkeyPatch, unwaited: Callable[[], AbstractContextManager[None]]
+) -> None:
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which knows no such device
     fit = _fit(META, multi_resolution=kind == "supervised", high_frequency=kind == "supervised")
     monkeypatch.setattr(fit.optimiser._adam, "step", lambda: None)  # torch's own; there is none for this device
     fit.grouping.field.groups.apart = apart  # type: ignore[union-attr]
     rounding = Rounding.NONE if kind == "fit" else Rounding.HARD
     frames = torch.zeros(1, dtype=torch.int64, device=META)
-    fit.stepper.take(Kind(rounding, kind == "rate", kind == "supervised", False, apart), frames, frames)
+    with unwaited():
+        fit.stepper.take(Kind(rounding, kind == "rate", kind == "supervised", False, apart), frames, frames)
+        assert torch.stack([fit.stepper.mean_error, fit.stepper.psnr_db, fit.stepper.bits]).device == META
+
+
+@pytest.mark.parametrize("loss", ["psnr", "adaptive", "hinerv", "ssim"])
+@pytest.mark.parametrize("size", [VIDEO, VideoFormat(96, 80)], ids=["few scales", "five scales"])
+def test_gradients_ask_for_nothing(loss: str, size: VideoFormat, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = _fit(video=size, kind=loss, multi_resolution=True, high_frequency=True)
+    monkeypatch.setattr(fit.optimiser._adam, "step", lambda: None)  # torch's own, made to be recorded on CUDA alone
+    frames = torch.zeros(1, dtype=torch.int64)
+    # gradients go another way where somebody looks on, but for the profiler
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        fit.stepper.take(Kind(Rounding.HARD, True, True, False, True), frames, frames)
+    done = {event.key for event in profiler.key_averages()}
+    assert "aten::convolution_backward" in done
+    assert not done & {"aten::item", "aten::_local_scalar_dense", "aten::nonzero", "aten::equal"}
 
 
 def test_steps_of_a_kind_are_recorded_once_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,8 +114,8 @@ def test_what_cannot_be_recorded_is_run(monkeypatch: pytest.MonkeyPatch) -> None
 
     for _ in range(6):
         recording.run("a", step)
-    assert events == [*["step"] * 3, "record", "failed: not while recording", *["step"] * 3]
-    assert not recording.recording
+    assert events == [*["step"] * 3, "record", "back", "failed: not while recording", *["step"] * 3]
+    assert not recording.recording and not Recorder(True, lambda error: None).recording
 
 
 def _pretend_graphs(monkeypatch: pytest.MonkeyPatch, events: list[str]) -> list[None]:
@@ -122,6 +143,9 @@ def _pretend_graphs(monkeypatch: pytest.MonkeyPatch, events: list[str]) -> list[
     def beside() -> Iterator[None]:
         yield
 
+    monkeypatch.setattr(Recorder, "can_record", True)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: events.append("back"))
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", graph)
     monkeypatch.setattr(recorder, "_beside", beside)
@@ -156,7 +180,9 @@ def test_the_order_goes_on_where_it_was(count: int, batch: int) -> None:
     assert [again.take()[1].tolist() for _ in range(5)] == first
 
 
-def test_a_clerk_works_in_order_and_hands_on_errors() -> None:
+def test_a_clerk_works_in_order_and_hands_on_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "Event", lambda: SimpleNamespace(record=lambda: None))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(wait_event=lambda event: None))
     done: list[int] = []
     clerk = Clerk(CPU)
     clerk.hand(lambda: 1, done.append)
@@ -255,11 +281,11 @@ def test_where_memory_is_short_pictures_are_drawn_in_tiles(
 ) -> None:
     train, whole, notices = Painter.train, [], []
 
-    def train_in_little_memory(self: Painter, *args: Any) -> Any:
+    def train_in_little_memory(self: Painter, *args: Any, **how: Any) -> Any:
         if not self.tiles or self.tiles[0].rows > 8:
             whole.append(len(self.tiles))
             raise torch.OutOfMemoryError("out of memory")
-        return train(self, *args)
+        return train(self, *args, **how)
 
     monkeypatch.setattr(Painter, "train", train_in_little_memory)
     result = encode(tiny_job(video=VideoFormat(192, 128)), on_event=notices.append)
@@ -271,7 +297,7 @@ def test_where_memory_is_short_pictures_are_drawn_in_tiles(
 def test_where_no_tile_is_small_enough_it_says_so(
     tiny_job: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(self: Painter, *_: Any) -> Any:
+    def train(self: Painter, *_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError("out of memory")
 
     monkeypatch.setattr(Painter, "train", train)

@@ -11,11 +11,11 @@ from typing import final
 
 import pytest
 
-from nvcodec.cli.bench import parse_codecs
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.errors import InputError, NvcError, UsageError
 from nvcodec.eval.bench import Bench, Benched, Contestant, describe
 from nvcodec.eval.codecs import BenchClip, BenchCodec, Coded
+from nvcodec.eval.contestants import parse_codecs
 from nvcodec.io.sink import open_sink
 from nvcodec.types import Planes, VideoFormat
 

@@ -195,7 +195,7 @@ def test_a_rate_is_needed(clip, name: str) -> None:
     source = clip(replace(FORMAT, fps=None, colour=Colour()), suffix=".y4m")
     with pytest.raises(UsageError, match=f"{name} needs a frame rate") as caught:
         code(name, source, 30)
-    assert "-r" in caught.value.hint
+    assert "fps" in caught.value.hint
     with open_source(code(name, replace(source, fps=Fraction(24)), 30).file) as video:
         assert video.format.fps == 24
 

@@ -48,7 +48,7 @@ def test_range_of_both(tmp_path):
     reference, test = _write(tmp_path / "a.y4m", 6), _write(tmp_path / "b.y4m", 4)
     with pytest.raises(InputError, match="has 4 frames, but .* has 6") as error:
         evaluate(reference, test)
-    assert "-n N" in error.value.hint
+    assert "frames=N" in error.value.hint
     seen = []
     result = evaluate(
         reference, test, seek=1, frames=2, metrics=("psnr",), on_progress=lambda done, total: seen.append((done, total))

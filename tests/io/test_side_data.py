@@ -293,7 +293,7 @@ def test_each_frame_has_a_time_of_its_own(tmp_path: Path, noise: Callable, suffi
 def test_rates_that_cannot_be_said_are_refused(tmp_path: Path, name: str, rate: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         open_sink(tmp_path / name, VideoFormat(16, 16, Fraction(rate)))
-    assert "-r" in caught.value.hint and not list(tmp_path.iterdir())
+    assert "fps" in caught.value.hint and not list(tmp_path.iterdir())
 
 
 def test_frames_too_short_for_matroska_are_refused(tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ def test_sound_begins_with_the_first_picture(tmp_path: Path, noise) -> None:
 @pytest.mark.parametrize("name", ["a.y4m", "a.yuv", "a.png", "folder/"])
 def test_only_two_kinds_of_video_have_sound(tmp_path: Path, name: str) -> None:
     sounding(tmp_path / "clip.mkv", "-c:a", "aac")
-    with pytest.raises(UsageError, match="video has no sound; --audio-from is for .mkv and .mp4"):
+    with pytest.raises(UsageError, match="video has no sound; audio_from is for .mkv and .mp4"):
         open_sink(f"{tmp_path}/{name}", replace(FORMAT, colour=Colour(1, 1, 1)), audio_from=tmp_path / "clip.mkv")
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mkv"]
 

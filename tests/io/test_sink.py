@@ -49,7 +49,7 @@ def test_nothing_appears_before_close(tmp_path: Path, noise, suffix: str) -> Non
 def test_existing_files_need_overwrite(tmp_path: Path, noise, save, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"old")
-    with pytest.raises(UsageError, match=f"a{suffix} exists; add -y to replace it"):
+    with pytest.raises(UsageError, match=f"a{suffix} exists; add overwrite=True to replace it"):
         open_sink(path, FORMAT)
     assert path.read_bytes() == b"old"
     save(path, FORMAT, noise(FORMAT, 1), overwrite=True)

@@ -48,11 +48,11 @@ def test_one_byte_too_many_is_explained_with_alternatives(tmp_path: Path) -> Non
     path.write_bytes(bytes(3 * 152_064))
     with pytest.raises(InputError, match=r"640x480 .* \(0 frames \+ 456,192 bytes\)") as caught:
         open_source(path, size=(640, 480))
-    assert "-s 352x288 --pix-fmt yuv420p  (3 frames)" in caught.value.hint
+    assert 'size="352x288", pix_fmt="yuv420p"  (3 frames)' in caught.value.hint
     path.write_bytes(bytes(152_064))
     with pytest.raises(InputError, match=r"10-bit 4:2:0 frames \(0 frames") as caught:
         open_source(path, pix_fmt="yuv420p10le")
-    assert "-s 352x288 --pix-fmt yuv420p  (1 frame)" in caught.value.hint
+    assert 'size="352x288", pix_fmt="yuv420p"  (1 frame)' in caught.value.hint
 
 
 def test_empty_file(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ tensor cores of a GPU take three such products in less time than its other units
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -38,6 +38,8 @@ class Blocks:
     """Blocks of weights under way at once, the one worked on included."""
     tile_width: int = 16
     """Pixels of a tile beside each other; a power of two."""
+    registers: int | None = None
+    """A thread has at most this many, so that more tiles are under way at once; None = as many as it likes."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Plan:
     side: int
     """Of the depthwise kernel."""
     skip: Skip
+    grouped: bool
+    """Whether groups of pictures have depthwise kernels of their own."""
     precision: Precision
     pixels: int
     units: int
@@ -123,16 +127,22 @@ def parts(channels: int) -> tuple[int, int]:
     return main, max(16, 1 << (rest - 1).bit_length()) if rest > 0 else 0
 
 
-def usual_blocks(channels: int, outgoing: int) -> Blocks:
-    """Blocks that fit the 227 KiB of shared memory that a tile has on a GPU of compute capability 9.0."""
+def likely_blocks(channels: int, outgoing: int) -> list[Blocks]:
+    """Blocks of which one is the quickest on most GPUs, the one for 227 KiB of shared memory for a tile first."""
     wide = max(channels, outgoing)
+    if wide <= 48:
+        usual = Blocks(pixels=64, units=32, warps=4, stages=2, registers=128)  # four tiles at once
+        return [usual, replace(usual, registers=168), replace(usual, pixels=128, units=64, warps=8, registers=None)]
     if wide <= 96:
-        return Blocks(pixels=64, units=32, warps=4, stages=2)  # three tiles or two at once
+        usual = Blocks(pixels=64, units=32, warps=4, stages=2, registers=168)  # three
+        return [usual, replace(usual, registers=None), replace(usual, pixels=128, units=64, warps=8, registers=None)]
     if wide <= 160:
-        return Blocks(pixels=128, units=32, warps=8, stages=2)
+        usual = Blocks(pixels=128, units=32, warps=8, stages=2)
+        return [usual, replace(usual, pixels=64), replace(usual, units=16)]
     if wide <= 320:
-        return Blocks(pixels=64, units=32, warps=8, stages=2)
-    return Blocks(pixels=64, units=16, warps=8, stages=1)
+        usual = Blocks(pixels=64, units=32, warps=8, stages=2)
+        return [usual, replace(usual, units=16), replace(usual, units=16, stages=1)]
+    return [Blocks(pixels=64, units=16, warps=8, stages=1)]
 
 
 class LayerKernel:
@@ -141,7 +151,7 @@ class LayerKernel:
     Args:
         layer: What is drawn; its parameters are copied, and must not change afterwards.
         precision: How products are made.
-        blocks: How work is cut; None = as usual for this width.
+        blocks: How work is cut; None = the first of the likely ones.
     """
 
     def __init__(
@@ -150,12 +160,12 @@ class LayerKernel:
         shared = layer.kernel.shared.detach()  # [C, 1, K, K]
         hidden, channels = layer.expand.shape
         outgoing = layer.project.shape[0]
-        self.blocks = blocks or usual_blocks(channels, outgoing)
+        self.blocks = blocks or likely_blocks(channels, outgoing)[0]
         skip: Skip = "convolved"
         if isinstance(layer, ConvNeXtLayer):
             skip = "input" if layer.skip else "none"
         self.plan = plan = Plan(
-            channels, outgoing, hidden, shared.shape[-1], skip, precision,
+            channels, outgoing, hidden, shared.shape[-1], skip, layer.kernel.deltas is not None, precision,
             self.blocks.pixels, self.blocks.units, self.blocks.tile_width,
         )  # fmt: skip
         self._expand = self._stored(layer.expand, (plan.hidden_padded, plan.channels_padded))
@@ -168,7 +178,7 @@ class LayerKernel:
             kernels = torch.cat([shared[None] + layer.kernel.deltas.detach(), kernels])
         taps = kernels.flatten(3).squeeze(2).transpose(1, 2)  # [G, K * K, C]; the last is that of no group
         self._taps = _padded(taps, (taps.shape[1], plan.channels_padded))
-        self._grouped = layer.kernel.deltas is not None
+        self._nobodys = torch.full((1,), len(taps) - 1, device=taps.device)
 
     def _stored(self, matrix: Tensor, shape: tuple[int, int]) -> Tensor:
         full = _padded(matrix.detach(), shape)
@@ -188,15 +198,16 @@ class LayerKernel:
 
         batch, rows, columns, _ = x.shape
         plan, blocks = self.plan, self.blocks
-        if gops is None or not self._grouped:
-            gops = torch.full((batch,), len(self._taps) - 1, device=x.device)
+        if gops is None or not plan.grouped:
+            gops = self._nobodys.expand(batch).contiguous() if plan.grouped else self._nobodys
         result = x.new_empty(batch, rows, columns, plan.outgoing)
         tile_rows = plan.pixels // plan.tile_width
         tiles = batch * -(-rows // tile_rows) * -(-columns // plan.tile_width)
-        layer_kernel[(tiles,)](
-            x.contiguous(), result, self._taps, gops, self._expand, self._project, rows, columns, plan,
-            num_warps=blocks.warps, num_stages=blocks.stages,
-        )  # fmt: skip
+        with torch.cuda.device_of(x):  # type: ignore[no-untyped-call]  # Triton takes the current one
+            layer_kernel[(tiles,)](
+                x.contiguous(), result, self._taps, gops, self._expand, self._project, rows, columns, plan,
+                num_warps=blocks.warps, num_stages=blocks.stages, maxnreg=blocks.registers,
+            )  # fmt: skip
         return result
 
 

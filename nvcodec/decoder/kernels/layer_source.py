@@ -89,7 +89,7 @@ def layer_kernel(features, result, taps, groups, expand, project, rows, columns,
         features: Contiguous.
         result: Contiguous.
         taps: Kernels of all groups, float32 [G, side * side, channels padded].
-        groups: Which kernel each picture has, int64 [B].
+        groups: Which kernel each picture has, int64 [B]; not looked at where there is one.
         expand: [hidden padded, channels padded]; twice, high and low halves, where the precision is ``bf16x3``.
         project: [hidden padded, outgoing padded], in that case; else [outgoing padded, hidden padded].
         rows: Height of the pictures.
@@ -116,7 +116,8 @@ def layer_kernel(features, result, taps, groups, expand, project, rows, columns,
     place = (y, x)
     image = features + picture.to(tl.int64) * rows * columns * PLAN.channels
     drawn = result + picture.to(tl.int64) * rows * columns * PLAN.outgoing
-    taps += tl.load(groups + picture) * (PLAN.side * PLAN.side * PLAN.channels_padded)
+    if PLAN.grouped:
+        taps += tl.load(groups + picture) * (PLAN.side * PLAN.side * PLAN.channels_padded)
 
     # layer norm over the true channels: those beyond them are zeros, and must not become -mean
     main = _depthwise(image, taps, place, rows, columns, 0, MAIN, PLAN)

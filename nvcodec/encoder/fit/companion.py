@@ -91,7 +91,7 @@ class Guide:
         gradient = self.flat.vector.grad
         if self.active and gradient is not None:
             for places in self._places.values():
-                gradient[places] = 0
+                gradient.index_fill_(0, places.view(-1), 0)
 
     def _rows(self, frames: Tensor) -> Rows:
         assert self.companion is not None

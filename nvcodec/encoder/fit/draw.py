@@ -21,8 +21,8 @@ from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, region
 
 _BACKENDS = {"cuda": "inductor"}
 """Of torch.compile; where there need not be a compiler, all of the way but the last step."""
-_MOST_COMPILED = 3
-"""Networks that the compiler is trusted with: it gives up at eight translations, and groups of pictures need two."""
+_MOST_COMPILED = 6
+"""Networks that the compiler is trusted with: it gives up at eight."""
 _compiled: set[Hashable] = set()
 _LONGEST_SAYING = 300
 TILE_MARGIN_CELLS = 4
@@ -80,12 +80,21 @@ class Painter:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def train(self, vector: Tensor, clip: Footage, frames: Tensor) -> tuple[Drawing, PlaneTensors]:
-        """Draw frames int64 [B] for a training step, with their targets; a tile comes without its features."""
+    def train(
+        self, vector: Tensor, clip: Footage, frames: Tensor, *, compiled: bool = True
+    ) -> tuple[Drawing, PlaneTensors]:
+        """Draw frames int64 [B] for a training step, with their targets; a tile comes without its features.
+
+        Args:
+            vector: Parameters.
+            clip: The source.
+            frames: What to draw.
+            compiled: By what was compiled, if anything was; False where the field does what will soon be over.
+        """
         targets, hidden = clip.targets(frames), clip.hidden_in(frames)
         if not self.tiles:
             with self._autocast():
-                drawing = _as_float(self._call(vector, frames, None))
+                drawing = _as_float((self._call if compiled else self._eager)(vector, frames, None))
             return drawing, exempt(targets, drawing.planes, hidden, self.fill)
         tile = self.tiles[int(torch.randint(len(self.tiles), ()))]
         with self._autocast():

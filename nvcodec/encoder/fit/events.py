@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from nvcodec.tongues import spoken
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -49,6 +51,9 @@ class Notice:
     """Something the user should know: a roll-back, a fallback, a guess."""
 
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", spoken(self.message))
 
 
 Event = Forecast | Step | Notice

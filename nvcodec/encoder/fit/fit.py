@@ -187,10 +187,10 @@ class Fit:
         self.recorder.recording = self.painter.way.recorded
 
     def _compile(self, frames: Tensor) -> None:
-        """Have the network compiled for all that will be asked of it; if that fails, do without."""
+        """Have the network compiled as most of the fit will see it; if that fails, do without."""
         self.painter.compile()
         try:
-            for _ in self.grouping.stages():
+            with self.grouping.as_later():
                 self.stepper.rehearse(frames)
         except torch.OutOfMemoryError:
             raise
@@ -355,7 +355,7 @@ class Fit:
             errors = self.painter.errors(vector, self.clip, frames)
             in_training = self.frame_errors[frames.start : frames.stop : frames.step]
             known = in_training != NEVER
-            loss_db = torch.where(known, 10 * torch.log10(errors / in_training), 0).sum() / known.sum()
+            loss_db = (10 * torch.log10(errors / in_training)).masked_fill(~known, 0).sum() / known.sum()
             found = torch.stack([errors.mean(), loss_db])
 
         def measured() -> tuple[float, float, float]:

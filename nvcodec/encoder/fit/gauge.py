@@ -72,7 +72,14 @@ class Clerk:
             then(work())
             return
         self.collect()
-        future: Future[_Found] = self._pool.submit(work)
+        ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        ready.record()
+
+        def behind() -> _Found:
+            torch.cuda.current_stream().wait_event(ready)  # that of this thread, which knows nothing of the others
+            return work()
+
+        future: Future[_Found] = self._pool.submit(behind)
         self._pending = lambda: then(future.result())
 
     def collect(self) -> None:

@@ -6,6 +6,7 @@ Source: TeNeRV (Zhu et al.) section III-C.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -44,13 +45,16 @@ class Grouping:
         """Whether groups of pictures draw with parameters of their own."""
         return self.field is None or self.field.groups.apart
 
-    def stages(self) -> Iterator[None]:
-        """Go through all that groups can be, and back to what they are: for who wants to know both beforehand."""
-        yield
-        if not self.is_apart:
-            assert self.field is not None
-            self.field.groups.apart = True
+    @contextmanager
+    def as_later(self) -> Iterator[None]:
+        """A block in which groups draw as in the second stage, which takes most of the time."""
+        if self.field is None or self.field.groups.apart:
             yield
+            return
+        self.field.groups.apart = True
+        try:
+            yield
+        finally:
             self.field.groups.apart = False
 
     def update(self, progress: float) -> None:

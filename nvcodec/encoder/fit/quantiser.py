@@ -21,6 +21,7 @@ class Quantiser:
         self.flat = flat
         device = flat.vector.device
         self.log2_steps = torch.where(flat.is_offset, 0.0, first_step_log2).requires_grad_()
+        self._finest = torch.where(flat.is_offset, -MAX_OFFSET, MIN_STEP_CODE + MAX_OFFSET) / CODES_PER_OCTAVE
         self._none = torch.zeros(1, device=device)
         self._sizes = torch.tensor(flat.sizes, dtype=torch.float32, device=device)
 
@@ -71,8 +72,7 @@ class Quantiser:
     @torch.no_grad()
     def clamp(self) -> None:
         """Keep the steps inside the range the file can express, with offsets to spare."""
-        low = torch.where(self.flat.is_offset, -MAX_OFFSET, MIN_STEP_CODE + MAX_OFFSET)
-        self.log2_steps.clamp_(low / CODES_PER_OCTAVE, self.flat.coarsest / CODES_PER_OCTAVE)
+        self.log2_steps.clamp_(self._finest, self.flat.coarsest / CODES_PER_OCTAVE)
 
     def codes(self) -> Tensor:
         """Step codes as the file stores them, int64 [steps]."""

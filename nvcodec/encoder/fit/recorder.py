@@ -22,8 +22,11 @@ class Recorder:
         on_failure: Told why a step could not be recorded; it and all others are then run as they are.
     """
 
+    can_record = True
+    """False once it has failed anywhere: torch keeps something of a recording that broke off."""
+
     def __init__(self, recording: bool, on_failure: Callable[[Exception], None]) -> None:
-        self.recording, self.on_failure = recording, on_failure
+        self.recording, self.on_failure = recording and Recorder.can_record, on_failure
         self._graphs: dict[Hashable, torch.cuda.CUDAGraph] = {}
         self._runs: dict[Hashable, int] = {}
 
@@ -46,12 +49,14 @@ class Recorder:
         graph = torch.cuda.CUDAGraph()
         # what a step leaves behind lies outside of it, so recordings may share their memory
         pool = next(iter(self._graphs.values())).pool() if self._graphs else None
+        stream = torch.cuda.current_stream()
         try:
             # other threads may go on with the device meanwhile
             with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
                 step()
         except Exception as error:  # whatever cannot be recorded can still be run
-            self.recording = False
+            torch.cuda.set_stream(stream)  # a recording that breaks off stays on its own, where nobody waits for it
+            self.recording = Recorder.can_record = False
             self._graphs.clear()
             self.on_failure(error)
             step()

@@ -95,7 +95,8 @@ class Stepper:
         """
         vector = self.flat.vector
         floats, penalty = self.guide.place(places) if kind.guided else (vector, None)
-        (planes, features), targets = self.painter.train(self.quantiser.apply(floats, kind.rounding), self.clip, frames)
+        rounded = self.quantiser.apply(floats, kind.rounding)
+        (planes, features), targets = self.painter.train(rounded, self.clip, frames, compiled=kind.apart)
         fade = self.dials.fade if kind.fading else None
         loss = self.distortion(planes, targets, features, fade)
         if penalty is not None:
@@ -140,4 +141,4 @@ class Stepper:
 
     def _mean_over_frames(self, values: Tensor) -> Tensor:
         drawn = self.frame_errors != NEVER
-        return torch.where(drawn, values, 0).sum() / drawn.sum()
+        return values.masked_fill(~drawn, 0).sum() / drawn.sum()

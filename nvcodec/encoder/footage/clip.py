@@ -137,6 +137,11 @@ class Clip:
         values = [self.only_value(plane) for plane in range(len(self.planes))]
         return tuple(None if value is None else value / self.format.peak for value in values)
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is one colour all the time."""
+        return None not in self.levels
+
     def only_value(self, plane: int) -> int | None:
         """The code value that all samples of a plane have in all frames, but for hidden ones; None: they differ."""
         samples = self.planes[plane]

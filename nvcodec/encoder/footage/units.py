@@ -155,7 +155,7 @@ class Units:
         means = []
         for own, clip in zip(self._clips_of_video, self.clips, strict=True):
             drawn = (missing[own] == 0).repeat_interleave(self.config.clip)[: len(clip)]
-            means.append(torch.where(drawn, db[own].reshape(-1)[: len(clip)], 0).sum() / drawn.sum())
+            means.append(db[own].reshape(-1)[: len(clip)].masked_fill(~drawn, 0).sum() / drawn.sum())
         return torch.stack(means).nanmean()
 
     def frames(self, unit: int) -> range:

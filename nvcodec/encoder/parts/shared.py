@@ -35,6 +35,7 @@ from nvcodec.encoder.plan.plan import Span, network_of
 from nvcodec.encoder.plan.sizing import schedule_steps
 from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
+from nvcodec.io.saying import plural
 from nvcodec.models.base import VideoField
 from nvcodec.models.dnerv_config import DNeRVConfig, key_times
 from nvcodec.quant.tensors import IntegerTensor, digest
@@ -95,8 +96,8 @@ class SharedPart(Part):
     @property
     def note(self) -> str:
         """See :class:`Part`."""
-        counted = f"{len(self.clips)} video{'s' if len(self.clips) > 1 else ''}, {sum(map(len, self.clips)):,} frames"
-        return f"{counted}; {len(self._units):,} clips to fit"
+        counted = f"{plural(len(self.clips), 'video')}, {plural(sum(map(len, self.clips)), 'frame')}"
+        return f"{counted}; {plural(len(self._units), 'clip')} to fit"
 
     def state(self) -> State:
         """What was chosen too."""

@@ -12,6 +12,7 @@ from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan, Span
 from nvcodec.encoder.plan.sizing import Shape, schedule_steps
 from nvcodec.errors import UsageError
+from nvcodec.io.saying import plural
 from nvcodec.models import pack_registry
 from nvcodec.models.een_config import EENConfig
 from nvcodec.models.geometry import FieldGeometry
@@ -22,6 +23,8 @@ USUAL_SHARE = 0.5
 BATCH = 2
 """Frames per step. A pair takes little longer than one: +0.07 to 0.12 dB at equal time on carphone."""
 _BITS_PER_PARAMETER = 2.0
+_LEAST_BITS = 0.25
+"""Of each parameter of the smallest network: what is added to a picture may be little, and mostly 0."""
 _LATER_EFFORT = 0.5
 """Steps of the further layers, which start from the first, in units of its."""
 _LEAST_STEPS = 300
@@ -67,6 +70,19 @@ def parameters_for(payload_bytes: int) -> int:
     return max(1, round(8 * payload_bytes / _BITS_PER_PARAMETER))
 
 
+def least_layer_bytes(session: Session) -> int:
+    """Bytes without which one more layer adds nothing: those of the smallest networks there are."""
+    longest = session.geometry(max(session.container.segments, key=lambda segment: segment.frames))
+    total = 0
+    for segment in session.container.segments:
+        geometry = session.geometry(segment)
+        base, widest = session.config.pyramid(geometry), session.config.pyramid(longest)
+        assert base is not None and widest is not None
+        specs = plan_layer(widest, longest, 1).tensor_specs(geometry, base)
+        total += int(_LEAST_BITS * sum(spec.size for spec in specs)) // 8
+    return total
+
+
 def check_base(session: Session, path: str) -> None:
     """Refuse what no layer can go on.
 
@@ -80,7 +96,7 @@ def check_base(session: Session, path: str) -> None:
         )
     streams = len(session.container.header.streams)
     if streams > 1:
-        raise UsageError(f"{path} holds {streams} videos", "Add layers to files of one video")
+        raise UsageError(f"{path} holds {plural(streams, 'video')}", "Add layers to files of one video")
 
 
 def make_layer_plan(session: Session, options: EncodeOptions) -> Plan:

@@ -60,11 +60,14 @@ def tile_cells(config: FieldConfig, geometry: FieldGeometry, margin: int, availa
 
 
 def available_bytes(device: str) -> int:
-    """Memory that activations may take: half of what is free, so that other programs live too."""
+    """Memory that activations in float32 may take: half of what is free, so that other programs live too.
+
+    On a GPU all of it: there they are drawn in bfloat16, which takes half.
+    """
     if device.startswith("cuda"):
         import torch
 
-        return int(torch.cuda.mem_get_info(device)[0] // 2)
+        return int(torch.cuda.mem_get_info(device)[0])
     try:
         pages = os.sysconf("SC_AVPHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # not every system tells

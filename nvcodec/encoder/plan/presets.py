@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil, prod
 
+from nvcodec.config.keywords import PresetName
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig, Upsampling
 
@@ -82,7 +83,7 @@ _LOCAL_SHARE = 0.15
 _MAX_CPU_POSITIONS = 1 << 15
 
 
-def default_preset(device: str) -> str:
+def default_preset(device: str) -> PresetName:
     """The preset for whoever does not name one: the paper's network needs a GPU."""
     return "medium" if device.startswith("cuda") else "faster"
 
