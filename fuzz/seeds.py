@@ -24,7 +24,7 @@ from nvcodec.container import pack_file, read_container, stripped
 from nvcodec.container.ids import KEYF, META
 from nvcodec.container.metadata import metadata_bytes
 from nvcodec.decoder.session import Session
-from nvcodec.io.pyav import encode_png
+from nvcodec.io.av_frames import encode_png
 from nvcodec.quant.tensors import TensorSpec
 from nvcodec.types import Planes, VideoFormat
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from nvcodec.api.encode import encode, encode_archive, resume
     from nvcodec.api.info import probe
     from nvcodec.api.layers import add_layer, append, extract, strip
+    from nvcodec.api.sheet import sheet
     from nvcodec.cli._progress import progress_bar
-    from nvcodec.config.options import DecodeOptions, EncodeOptions, EvalOptions
+    from nvcodec.config.options import DecodeOptions, EncodeOptions, EvalOptions, SheetOptions
     from nvcodec.decoder.frames import Frame, FrameBatch
     from nvcodec.decoder.metadata import VideoMetadata
     from nvcodec.decoder.reader import VideoReader
@@ -23,16 +24,17 @@ if TYPE_CHECKING:
     from nvcodec.eval.run import bench
 
 __all__ = [
-    "DecodeOptions", "EncodeOptions", "EvalOptions", "Frame", "FrameBatch", "NvcError",
+    "DecodeOptions", "EncodeOptions", "EvalOptions", "Frame", "FrameBatch", "NvcError", "SheetOptions",
     "TargetNotReachedWarning", "VideoClip", "VideoDataset", "VideoMetadata", "VideoReader", "__version__", "add_layer",
     "append", "bench", "decode", "decode_all", "encode", "encode_archive", "evaluate", "extract", "probe",
-    "progress_bar", "resume", "strip",
+    "progress_bar", "resume", "sheet", "strip",
 ]  # fmt: skip
 
 _HOMES = {
     "DecodeOptions": "nvcodec.config.options",
     "EncodeOptions": "nvcodec.config.options",
     "EvalOptions": "nvcodec.config.options",
+    "SheetOptions": "nvcodec.config.options",
     "Frame": "nvcodec.decoder.frames",
     "FrameBatch": "nvcodec.decoder.frames",
     "NvcError": "nvcodec.errors",
@@ -53,6 +55,7 @@ _HOMES = {
     "probe": "nvcodec.api.info",
     "progress_bar": "nvcodec.cli._progress",
     "resume": "nvcodec.api.encode",
+    "sheet": "nvcodec.api.sheet",
     "strip": "nvcodec.api.layers",
 }
 

@@ -61,7 +61,7 @@ def yuv_format(format: VideoFormat) -> VideoFormat:
         raise UnsupportedError(
             f"cannot convert between YUV and RGB with colour matrix {colour.matrix} (ITU-T H.273)",
             "BT.601 (5, 6), BT.709 (1), FCC (4), SMPTE 240M (7), YCgCo (8) and BT.2020 non-constant luminance (9) can "
-            "be; keep the video in YUV, or convert it:  ffmpeg -i INPUT -vf colorspace=all=bt709 OUTPUT.y4m",
+            "be; keep the video in YUV",
         )
     return replace(format, chroma=chroma, colour=colour)
 

@@ -109,7 +109,8 @@ def decode(
 
     Args:
         source: Path of an .nvc file, its bytes, ``-`` for standard input, or an open session, which has its own limits.
-        output: .y4m, .yuv, .mp4, .mkv, .png, a folder ending in ``/``, ``-`` for Y4M on stdout; None writes nothing.
+        output: .y4m, .yuv, .mp4, .mkv, .webm, .gif, .png, .jpg, a folder ending in ``/``, ``-`` for Y4M on stdout; None
+            writes nothing.
         options: How; see :class:`nvcodec.DecodeOptions`.
         overwrite: Replace an existing output.
         progress: Show a bar, in a terminal or a notebook; where neither is, a line now and then on standard error.
@@ -135,8 +136,7 @@ def decode(
             hears.say(f"{name}: {warning}")
         names = [header.name for header in container.header.streams]
         number = stream_number(asked.stream, names)
-        frames = _frame_range(name, session.frame_count(number), asked)
-        wanted = _times(frames, asked.interpolate)
+        wanted = _times(name, session.frame_count(number), asked)
         check_layers(session, asked.layers)
         drawn = shrunk_format(session.drawn_format(number), check_scale(asked.scale))
         written = as_asked(drawn, asked.pix_fmt)
@@ -144,7 +144,7 @@ def decode(
         if asked.audio_from is not None:
             read = (*read, asked.audio_from)
         side = container.side_data.get(number, NOTHING_SAID)
-        start = seconds_of(drawn, side, frames[0])
+        start = seconds_of(drawn, side, wanted[0])
         written, side, mean = timed(written, side, wanted, asked, output)
         if mean is not None:
             hears.say(f"{name}: {mean}")
@@ -168,7 +168,7 @@ def decode(
                 scale=asked.scale,
                 batch=asked.batch,
             )
-            for notice in notices(reader, frames) if output is not None else ():
+            for notice in notices(reader, wanted) if output is not None else ():
                 hears.say(f"{name}: {notice}")
             _set_threads(asked.threads)
             began, entropy_before_s = time.monotonic(), session.entropy_s
@@ -211,7 +211,7 @@ def decode_all(
     Args:
         source: Path of an .nvc file, its bytes, or ``-`` for standard input.
         folder: Where to write, made when it is missing; None writes nothing.
-        suffix: ``.mkv``, ``.y4m``, ``.yuv`` or ``.mp4``.
+        suffix: ``.mkv``, ``.y4m``, ``.yuv``, ``.mp4``, ``.webm`` or ``.gif``.
         options: As in :func:`decode`, like all that follows; every stream is drawn whole.
         overwrite: Replace existing videos.
         progress: Show a bar, in a terminal or a notebook; where neither is, a line now and then on standard error.
@@ -230,7 +230,7 @@ def decode_all(
         DeviceError: The device is missing.
     """
     asked, folder = changed(options or DecodeOptions(), changes), None if folder is None else file_name(folder)
-    for name in ("stream", "seek", "frames", "step", "audio_from"):
+    for name in ("stream", "seek", "frames", "step", "frame", "audio_from"):
         if getattr(asked, name) != getattr(DecodeOptions(), name):
             raise UsageError(
                 f"--{name.replace('_', '-')} cannot be given with --all, which writes every video whole",
@@ -347,32 +347,35 @@ def _set_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _frame_range(name: str, total: int, asked: DecodeOptions) -> range:
-    """The frames asked for.
+def _times(name: str, total: int, asked: DecodeOptions) -> Sequence[Time]:
+    """The frames asked for, and times between them.
 
     Raises:
         InputError: The file ends before them.
+        UsageError: Options contradict each other.
     """
-    seek, count, step = asked.seek, asked.frames, asked.step
-    wanted = range(seek, total if count is None else seek + count * step, step)
-    if not wanted or wanted[-1] >= total:
-        last = seek if not wanted else wanted[-1]
-        raise InputError(
-            f"{name} holds {plural(total, 'frame')}, but frame {last} was asked for",
-            "Frames count from 0. Lower --seek or --frames.",
-        )
-    return wanted
-
-
-def _times(frames: range, interpolate: int) -> Sequence[Time]:
-    """The frames, and times between each two of them.
-
-    Raises:
-        UsageError: Some of the frames are to be left out.
-    """
+    if asked.frame is not None:
+        for other in ("seek", "frames", "step", "interpolate"):
+            if getattr(asked, other) != getattr(DecodeOptions(), other):
+                raise UsageError(f"--{other} chooses frames, and --frame draws one picture", "Choose one")
+        if asked.frame > total - 1:
+            raise _too_far(name, total, asked.frame)
+        return [int(asked.frame) if asked.frame.denominator == 1 else asked.frame]
+    seek, count, step, interpolate = asked.seek, asked.frames, asked.step, asked.interpolate
+    frames = range(seek, total if count is None else seek + count * step, step)
+    if not frames or frames[-1] >= total:
+        raise _too_far(name, total, seek if not frames else frames[-1])
     if interpolate == 1:
         return frames
-    if frames.step > 1:
+    if step > 1:
         raise UsageError("--step leaves frames out, --interpolate adds some", "Choose one")
     first, last = interpolate * frames[0], interpolate * frames[-1]
     return [Fraction(tick, interpolate) for tick in range(first, last + 1)]
+
+
+def _too_far(name: str, total: int, frame: Time) -> InputError:
+    shown = frame if isinstance(frame, int) or frame.denominator == 1 else f"{float(frame):g}"
+    return InputError(
+        f"{name} holds {plural(total, 'frame')}, but frame {shown} was asked for",
+        "Frames count from 0. Lower --seek or --frames.",
+    )

@@ -62,8 +62,8 @@ def timed(
     return replace(video, fps=mean), replace(side, timestamps=None), notice if is_timed else None
 
 
-def seconds_of(video: VideoFormat, side: SideData, frame: int) -> Fraction:
-    """When a frame appears."""
+def seconds_of(video: VideoFormat, side: SideData, frame: Time) -> Fraction:
+    """When a frame appears, or a time between two."""
     if side.timestamps is not None:
         return side.timestamps.start(frame)
     return Fraction(frame) / video.fps if video.fps else Fraction(0)

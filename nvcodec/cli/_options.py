@@ -191,8 +191,8 @@ def whole(low: int) -> KindType:
 
 
 def raw_options() -> Callable[[_Function], _Function]:
-    """Geometry of raw video: ``size``, ``fps``, ``pix_fmt``."""
-    return fields_of(EncodeOptions, "size", "fps", "pix_fmt")
+    """What raw video is, and what is done to pictures as they are read: how a source is opened, but for its frames."""
+    return fields_of(EncodeOptions, "size", "rate", "pix_fmt", "crop", "scale", "fps")
 
 
 def output_options(

@@ -29,7 +29,8 @@ _CHECKED = "   all digests match"
     examples=(
         "nvc decode clip.nvc -o clip.y4m",
         "nvc decode clip.nvc -o - | ffplay -",
-        "nvc decode clip.nvc -o frame.png --seek 120 -n 1",
+        "nvc decode clip.nvc -o frame.png --frame 120",
+        "nvc decode clip.nvc -o between.jpg --frame 17.5",
         "nvc decode clip.nvc -o base.y4m --layers 0",
         "nvc decode clip.nvc -o small.mp4 --scale 1/4",
         "nvc decode clip.nvc -o smooth.mp4 --interpolate 2",
@@ -45,16 +46,16 @@ _CHECKED = "   all digests match"
     "--output",
     group="Files",
     metavar="FILE",
-    help=".y4m, .yuv, .mkv (lossless), .mp4, .png, a folder for PNGs, or '-' (Y4M on stdout).",
+    help=".y4m, .yuv, .mkv (lossless), .mp4, .webm, .gif, .png, .jpg, a folder for PNGs, or '-' (Y4M on stdout).",
 )
-@fields_of(DecodeOptions, "pix_fmt", "fps", "audio_from", "seek", "frames", "step", "interpolate", "stream")
+@fields_of(DecodeOptions, "pix_fmt", "fps", "audio_from", "seek", "frames", "step", "frame", "interpolate", "stream")
 @option("--all", "every", group="Streams", is_flag=True, help="Every video of the file, to -o FOLDER/NAME.mkv.")
 @option(
     "--format",
     "kind",
     group="Streams",
-    type=choice("mkv", "y4m", "yuv", "mp4"),
-    help="Kind of the videos of --all; mp4 is lossy.  [default: mkv]",
+    type=choice("mkv", "y4m", "yuv", "mp4", "webm", "gif"),
+    help="Kind of the videos of --all; mp4, webm and gif are lossy.  [default: mkv]",
 )
 @fields_of(DecodeOptions, "layers", "scale", "device", "threads", "batch", "limits", "check")
 @options.output_options()

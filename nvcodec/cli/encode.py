@@ -59,8 +59,11 @@ _FILES = "Files"
 @fields_of(
     EncodeOptions,
     "size",
-    "fps",
+    "rate",
     "pix_fmt",
+    "crop",
+    "scale",
+    "fps",
     "seek",
     "frames",
     "video_stream",

@@ -23,6 +23,7 @@ from nvcodec.version import __version__
 COMMANDS = {
     "encode": "Fit a neural representation to a video and write it as a bitstream.",
     "decode": "Render a bitstream to video.",
+    "sheet": "Draw a contact sheet: some frames of a bitstream in one picture.",
     "info": "Show what a bitstream holds, without decoding it.",
     "add-layer": "Fit one more enhancement layer and append it to a bitstream.",
     "strip": "Take enhancement layers or previews off a bitstream.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from nvcodec.container import Limits
+from nvcodec.io.conversion import Crop
 
 PresetName = Literal["draft", "faster", "fast", "medium", "slow", "slower"]
 ModelName = Literal["msnerv", "qsnerv", "tenerv", "dnerv"]
@@ -28,8 +29,11 @@ class LayerKeywords(TypedDict, total=False):
     """Those of :class:`nvcodec.EncodeOptions` that :func:`nvcodec.add_layer` takes."""
 
     size: tuple[int, int] | str | None
-    fps: Fraction | float | str | None
+    rate: Fraction | float | str | None
     pix_fmt: PixelFormatName | None
+    crop: Crop | tuple[int, ...] | str | None
+    scale: Fraction | tuple[int, int] | str | float | None
+    fps: Fraction | float | str | None
     seek: int
     video_stream: int | None
     allow_truncated: bool
@@ -72,6 +76,7 @@ class DecodeKeywords(TypedDict, total=False):
     seek: int
     frames: int | None
     step: int
+    frame: Fraction | float | str | None
     interpolate: int
     stream: int | str
     layers: int | None
@@ -82,6 +87,18 @@ class DecodeKeywords(TypedDict, total=False):
     limits: Limits | Mapping[str, int] | None
     limit: Limits | Mapping[str, int] | None
     check: bool
+
+
+class SheetKeywords(TypedDict, total=False):
+    """The fields of :class:`nvcodec.SheetOptions`."""
+
+    frames: int | None
+    columns: int | None
+    width: int | None
+    stream: int | str | None
+    layers: int | None
+    device: str
+    threads: int | None
 
 
 class BenchKeywords(TypedDict, total=False):

@@ -12,6 +12,7 @@ from numbers import Rational
 from typing import Any, Generic, TypeVar
 
 from nvcodec.container.limits import Limits
+from nvcodec.io.conversion import Crop
 from nvcodec.io.geometry import ntsc
 
 _Value = TypeVar("_Value")
@@ -19,6 +20,10 @@ _MOST = (1 << 32) - 1
 """Of numerator and denominator of a frame rate in a file."""
 MOST_FRAMES = (1 << 32) - 1
 """That a file can count."""
+_FIRST = 0
+"""Frame."""
+_LARGEST_SHARE = 16
+"""Of width and height."""
 _PLAIN = 1001
 """Denominators of frame rates are no larger: what a float is a little off is rounded away."""
 
@@ -198,6 +203,44 @@ def _frame_rate(value: object) -> Fraction:
     return rate
 
 
+def _crop(value: object) -> Crop:
+    if isinstance(value, Crop):
+        return value
+    numbers = value if isinstance(value, (tuple, list)) else re.split(r"[:x+]", str(value).lower())
+    digits = [str(number) for number in numbers]
+    if len(digits) not in (2, 4) or not all(re.fullmatch(r"[0-9]{1,5}", each) for each in digits):
+        raise ValueError(f"'{value}' is no part of a picture; write it as 1280:640 or 1280:640:0:40")
+    sides = [int(each) for each in digits]
+    if not all(sides[:2]):
+        raise ValueError(f"'{value}' holds nothing; write it as 1280:640 or 1280:640:0:40")
+    return Crop(*sides)
+
+
+def _plain_fraction(value: object) -> Fraction | None:
+    """A number written as ``3``, ``0.75`` or ``3/4``; None: it is not written so."""
+    if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?|[0-9]{1,18}/[0-9]{0,17}[1-9][0-9]{0,17}", str(value)):
+        return None
+    return Fraction(str(value))
+
+
+def _size_or_share(value: object) -> tuple[int, int] | Fraction:
+    if isinstance(value, (tuple, list)) or "x" in str(value).lower():
+        return _size(value)
+    share = _plain_fraction(value)
+    if share is None or not 0 < share <= _LARGEST_SHARE:
+        raise ValueError(f"pictures cannot be scaled to {value}; write 1/2, 0.75 or 1280x720")
+    return share
+
+
+def _time(value: object) -> Fraction:
+    found = _plain_fraction(value)
+    if found is None:
+        raise ValueError(f"'{value}' is no frame, and no time between two; write it as 17 or 17.5")
+    if found > MOST_FRAMES:
+        raise ValueError(f"{value} is not in the range from {_FIRST} to {MOST_FRAMES}.")
+    return found
+
+
 def _stream(value: object) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ValueError(f"{value!r} is neither the number of a stream nor its name")
@@ -256,9 +299,17 @@ PATH = Kind("path", _text)
 FLAG = Kind("flag", _flag)
 PICTURE_SIZE = Kind("size", _size, plain=lambda size: f"{size[0]}x{size[1]}")
 """(width, height) in luma samples; text is ``WxH``."""
+CROP = Kind("crop", _crop, plain=str)
+"""The part of pictures that is kept; text is ``W:H`` or ``W:H:X:Y``."""
+SIZE_OR_SHARE: Kind[tuple[int, int] | Fraction] = Kind(
+    "size", _size_or_share, plain=lambda to: f"{to[0]}x{to[1]}" if isinstance(to, tuple) else str(to)
+)
+"""(width, height) in luma samples, or a share of both; text is ``WxH``, ``N/D`` or a decimal."""
 FRAME_RATE = Kind("rate", _frame_rate, plain=str)
 """Frames per second; text is ``N`` or ``N/D``. A float, which has no exact thirds, stands for the nearest fraction with
 a small denominator; a decimal such as 29.97 for 30000/1001."""
+TIME = Kind("time", _time, plain=str)
+"""A time in frames; text is ``17``, ``17.5`` or ``35/2``."""
 STREAM = Kind("stream", _stream)
 """A video of a file, by number or name."""
 SETTINGS: Kind[Mapping[str, object]] = pairs("settings", _settings, Mapping, dict)

@@ -16,6 +16,7 @@ from nvcodec.config.keywords import DomainName, ModelName, PixelFormatName, Pres
 from nvcodec.config.kinds import (
     BIT_RATE,
     COUNT,
+    CROP,
     DURATION,
     FLAG,
     FRAME_RATE,
@@ -24,8 +25,10 @@ from nvcodec.config.kinds import (
     PICTURE_SIZE,
     SETTINGS,
     SIZE_BYTES,
+    SIZE_OR_SHARE,
     STREAM,
     TEXT,
+    TIME,
     Kind,
     number,
     one_of,
@@ -36,6 +39,7 @@ from nvcodec.config.kinds import (
 )
 from nvcodec.container import PREVIEW_DIVISORS, Limits
 from nvcodec.errors import UsageError
+from nvcodec.io.conversion import Conversion, Crop
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.metrics.psnr import MAX_PSNR_DB
 from nvcodec.models.registry import MODELS
@@ -43,7 +47,7 @@ from nvcodec.models.registry import MODELS
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from nvcodec.config.keywords import DecodeKeywords, EncodeKeywords, EvalKeywords
+    from nvcodec.config.keywords import DecodeKeywords, EncodeKeywords, EvalKeywords, SheetKeywords
 
 PRESETS: tuple[PresetName, ...] = ("draft", "faster", "fast", "medium", "slow", "slower")
 """From quick to good; every model has them all."""
@@ -59,6 +63,7 @@ MANY = cast(ModelName, next(model.name for model in MODELS if model.settings.sha
 """The model that draws several videos with one network."""
 
 _RAW, _MODEL, _RATE = "Raw .yuv input (else read from header or file name)", "Model", "Quality and size (at most one)"
+_CONVERT = "Conversion while reading"
 PIXEL_FORMAT = one_of(PIXEL_FORMATS, {"8": "yuv420p", "10": "yuv420p10le", "12": "yuv420p12le"})
 
 
@@ -106,6 +111,8 @@ class Reading(TypedDict):
     seek: int
     video_stream: int | None
     allow_truncated: bool
+    conversion: Conversion
+    assume_rate: bool
 
 
 class Checked:
@@ -148,14 +155,30 @@ class EncodeOptions(Checked):
         "-s --size", PICTURE_SIZE, _RAW, "Picture size.", metavar="WxH", aliases=("--input-res",)
     )
     """(width, height) of raw video."""
-    fps: Fraction | None = option("-r --fps", FRAME_RATE, _RAW, "Frame rate, e.g. 30 or 30000/1001.", metavar="N[/D]")
-    """Frames per second; wins over what the source says."""
+    rate: Fraction | None = option(
+        "-r --rate", FRAME_RATE, _RAW, "Frame rate, e.g. 30 or 30000/1001, whatever the input says.", metavar="N[/D]"
+    )
+    """Frames per second; wins over what the source says, and leaves its frames what they are."""
     pix_fmt: PixelFormatName | None = option(
         "--pix-fmt", PIXEL_FORMAT, _RAW,
-        "yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more.",
+        "yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more. Other input is "
+        "converted to it.",
         metavar="NAME", aliases=("--input-depth",),
     )  # fmt: skip
-    """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`, for raw video."""
+    """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`: what raw video has, and what other video is converted to."""
+    crop: Crop | None = option(
+        "--crop", CROP, _CONVERT, "Keep this part; without X:Y that in the middle.", metavar="W:H[:X:Y]"
+    )
+    """What of every picture is kept, also as ``"W:H:X:Y"`` or a tuple."""
+    scale: Fraction | tuple[int, int] | None = option(
+        "--scale", SIZE_OR_SHARE, _CONVERT, "Make pictures so large: 1/2, 0.75 or 1280x720.", metavar="SIZE"
+    )
+    """Share of width and height, or (width, height) in luma samples; behind the crop."""
+    fps: Fraction | None = option(
+        "--fps", FRAME_RATE, _CONVERT, "Leave frames out, or show some again, to have so many a second.",
+        metavar="N[/D]",
+    )  # fmt: skip
+    """Frames per second to have: frames are left out, or shown again; where the source says no rate, this is it."""
     seek: int = option("--seek", whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
     """First frame to take of every source."""
     frames: int | None = option(
@@ -264,18 +287,23 @@ class EncodeOptions(Checked):
         """How sources are opened, for :func:`nvcodec.io.source.open_source`."""
         return {
             "size": self.size,
-            "fps": self.fps,
+            "fps": self.rate,
             "pix_fmt": self.pix_fmt,
             "seek": self.seek,
             "video_stream": self.video_stream,
             "allow_truncated": self.allow_truncated,
+            "conversion": Conversion(self.crop, self.scale, self.fps, self.pix_fmt),
+            "assume_rate": True,
         }
 
 
-def _as_in_encode(name: str, default: Any = None, group: str | None = None, help: str | None = None) -> Any:
+def _as_in_encode(
+    name: str, default: Any = None, group: str | None = None, help: str | None = None, flags: str | None = None
+) -> Any:
     """A field that is explained as that of :class:`EncodeOptions` with this name."""
     each: Option = EncodeOptions.__dataclass_fields__[name].metadata["option"]
-    described = replace(each, group=group or each.group, help=help or each.help)
+    called = each.flags if flags is None else tuple(flags.split())
+    described = replace(each, flags=called, group=group or each.group, help=help or each.help)
     return field(default=default, metadata={"option": described})
 
 
@@ -293,12 +321,15 @@ class DecodeOptions(Checked):
     pix_fmt: PixelFormatName | None = _as_in_encode("pix_fmt", group="Files", help="[default: as encoded]")
     """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS` to convert to; None = planes and bit depth of the file."""
     fps: Fraction | None = _as_in_encode(
-        "fps", group="Files", help="Frame rate of the output, whatever the file says of times.  [default: as encoded]"
+        "rate",
+        group="Files",
+        flags="-r --fps",
+        help="Frame rate of the output, whatever the file says of times.  [default: as encoded]",
     )
     """Frames per second of what is written; None = as the file says, or when each frame appears where it says that."""
     audio_from: str | None = option(
         "--audio-from", PATH, "Files",
-        "Copy the sound of this video, which begins with its first picture, to an .mkv or .mp4.", metavar="CLIP",
+        "Copy the sound of this video, which begins with its first picture, to an .mkv, .mp4 or .webm.", metavar="CLIP",
     )  # fmt: skip
     """A file whose sound is copied as it is into .mkv or .mp4; its first picture is the first one of the bitstream."""
     seek: int = _as_in_encode("seek", 0)
@@ -307,6 +338,10 @@ class DecodeOptions(Checked):
     """How many frames to write; None = to the end."""
     step: int = option("--step", whole(1), "Frames", "Every N-th frame.  [default: 1]", metavar="N", default=1)
     """Every n-th frame only."""
+    frame: Fraction | None = option(
+        "--frame", TIME, "Frames", "One picture: a frame, or between two, as 17.5.", metavar="T"
+    )
+    """Draw one picture only: a frame, or what lies between two of them, as 35/2 or 17.5."""
     interpolate: int = option(
         "--interpolate", whole(1, MAX_INTERPOLATE), "Frames",
         "Draw N-1 pictures between each two frames, none behind the last, at N times the rate.  [default: 1]",
@@ -353,6 +388,46 @@ class DecodeOptions(Checked):
 
 
 @dataclass(frozen=True, init=False)
+class SheetOptions(Checked):
+    """What a contact sheet shows.
+
+    Names and values, and what is refused, as in :class:`nvcodec.EncodeOptions`.
+    """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **given: Unpack[SheetKeywords]) -> None: ...
+
+    frames: int | None = option(
+        "-n --frames", whole(1), "Sheet",
+        "Frames of a video, evenly spread.  [default: 12; of several videos 6 each]", metavar="N",
+    )  # fmt: skip
+    """Frames of each video, evenly spread, the first and the last included; None = 12, or 6 each of several videos."""
+    columns: int | None = option(
+        "--columns", whole(1), "Sheet",
+        "Frames in a row.  [default: 4; of several videos all, one row a video]", metavar="N",
+    )  # fmt: skip
+    """Frames in a row; None = 4, or all of a video where there are several."""
+    width: int | None = option(
+        "--width", whole(8, 4096), "Sheet", "Width of a frame.  [default: 240, no more than it has]", metavar="N"
+    )
+    """Samples in a row of each frame; None = 240, or its own where that is less."""
+    stream: int | str | None = option(
+        "--stream", STREAM, "Sheet", "Which video of a multi-video file.  [default: all of them]", metavar="N|NAME"
+    )
+    """Which video, by number or name; None = every video of the file."""
+    layers: int | None = option(
+        "--layers", whole(0, 255), "Sheet", "Use the base and the first N enhancement layers.  [default: all]",
+        metavar="N",
+    )  # fmt: skip
+    """Enhancement layers to draw with; None = all."""
+    device: str = _as_in_encode("device", "auto")
+    """Where to draw."""
+    threads: int | None = _as_in_encode("threads")
+    """CPU threads; None = as torch is set."""
+
+
+@dataclass(frozen=True, init=False)
 class EvalOptions(Checked):
     """How a video is compared with its source.
 
@@ -365,9 +440,11 @@ class EvalOptions(Checked):
 
     size: tuple[int, int] | None = _as_in_encode("size")
     """(width, height) of raw video."""
-    fps: Fraction | None = _as_in_encode("fps")
+    fps: Fraction | None = _as_in_encode("rate", flags="-r --fps", help="Frame rate, e.g. 30 or 30000/1001.")
     """Frames per second of raw video."""
-    pix_fmt: PixelFormatName | None = _as_in_encode("pix_fmt")
+    pix_fmt: PixelFormatName | None = _as_in_encode(
+        "pix_fmt", help="yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more."
+    )
     """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`, for raw video."""
     seek: int = _as_in_encode("seek", 0)
     """First frame of both."""
@@ -401,9 +478,9 @@ class EvalOptions(Checked):
     """CPU threads; None = as torch is set."""
 
 
-Options = EncodeOptions | DecodeOptions | EvalOptions
+Options = EncodeOptions | DecodeOptions | SheetOptions | EvalOptions
 _Value = TypeVar("_Value")
-_Options = TypeVar("_Options", EncodeOptions, DecodeOptions, EvalOptions)
+_Options = TypeVar("_Options", EncodeOptions, DecodeOptions, SheetOptions, EvalOptions)
 
 
 def described(options: type[Options]) -> Mapping[str, Option]:

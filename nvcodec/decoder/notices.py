@@ -9,9 +9,10 @@ from nvcodec.decoder.previews import head_shape
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import NvcError
 from nvcodec.models.previews import choose_level
+from nvcodec.types import Time
 
 
-def notices(reader: VideoReader, frames: Iterable[int]) -> list[str]:
+def notices(reader: VideoReader, frames: Iterable[Time]) -> list[str]:
     """What to say of small pictures of some frames, one line each; of whole pictures there is nothing to say."""
     pictures, session = reader.pictures, reader.session
     if pictures.divisor == 1:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from nvcodec.config.keywords import PixelFormatName
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.errors import UsageError
+from nvcodec.io.conversion import Conversion
 from nvcodec.io.source import VideoSource, open_source
 
 
@@ -35,7 +36,13 @@ class BenchClip:
     def open(self) -> VideoSource:
         """Open the frames to be coded; errors as :func:`nvcodec.io.source.open_source`."""
         return open_source(
-            self.path, size=self.size, fps=self.fps, pix_fmt=self.pix_fmt, seek=self.seek, frames=self.frames
+            self.path,
+            size=self.size,
+            fps=self.fps,
+            pix_fmt=self.pix_fmt,
+            seek=self.seek,
+            frames=self.frames,
+            conversion=Conversion(pix_fmt=self.pix_fmt),
         )
 
 

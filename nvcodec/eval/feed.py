@@ -60,7 +60,7 @@ def open_feed(clip: BenchClip) -> Iterator[Feed]:
             raise UsageError(
                 f"{clip.path} is {source.format.bit_depth}-bit {source.format.chroma}; codecs but nvc are measured on "
                 "4:2:0 and RGB of 8 and 10 bits",
-                "Convert it:  ffmpeg -i INPUT -pix_fmt yuv420p OUTPUT.y4m",
+                "Have it converted, for all codecs alike:  --pix-fmt yuv420p",
             )
         if source.format.chroma is ChromaFormat.RGB:
             format = yuv_format(source.format)

@@ -138,7 +138,7 @@ def _source_options(clip: BenchClip) -> list[str]:
     if clip.size is not None:
         words += ["--size", f"{clip.size[0]}x{clip.size[1]}"]
     if clip.fps is not None:
-        words += ["--fps", str(clip.fps)]
+        words += ["-r", str(clip.fps)]
     if clip.pix_fmt is not None:
         words += ["--pix-fmt", clip.pix_fmt]
     if clip.seek:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, final
 from zlib import crc32
 
-from nvcodec.errors import InputError, UsageError, quoted
+from nvcodec.errors import InputError
+from nvcodec.io.av_frames import encode_png
+from nvcodec.io.folder import unlike
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.png_pixels import DEPTHS, decode_png
-from nvcodec.io.pyav import encode_png
 from nvcodec.io.saying import ALPHA
 from nvcodec.types import SRGB, ChromaFormat, Planes, SideData, VideoFormat
 
@@ -28,26 +28,25 @@ _SMALL = 1 << 16
 
 @final
 class PngReader:
-    """Pictures of one file, or of a folder in the natural order of their names (``f2.png`` before ``f10.png``).
+    """Pictures of files.
+
+    Args:
+        paths: In order.
 
     Raises:
-        InputError: The folder holds no .png, or a file is no PNG of at most 8 bits and of the size of the first.
+        InputError: A file is no PNG of at most 8 bits and of the size of the first.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, paths: Sequence[Path]) -> None:
         self.choosable = False
-        self._paths = _folder_pictures(path) if path.is_dir() else [path]
+        self._paths = paths
         first = _read_header(self._paths[0])
         transparent = first.transparent
         for path in self._paths[1:]:
             other = _read_header(path)
             transparent = transparent or other.transparent
             if (other.width, other.height) != (first.width, first.height):
-                raise InputError(
-                    f"{path} is {other.width}x{other.height}, "
-                    f"but {self._paths[0].name} is {first.width}x{first.height}",
-                    "All pictures of a folder must have the same size.",
-                )
+                raise unlike(path, (other.width, other.height), self._paths[0], (first.width, first.height))
         self.format = VideoFormat(first.width, first.height, chroma=ChromaFormat.RGB, colour=SRGB)
         self.frame_count: int | None = len(self._paths)
         self.origin = f"geometry {describe(self.format)} (from {self._paths[0].name})"
@@ -74,58 +73,22 @@ class PngReader:
         """Nothing is kept open."""
 
 
-@final
-class PngWriter:
-    """Writes 8-bit RGB pictures into a folder.
+def is_deep(path: Path) -> bool:
+    """Whether a file is a PNG of 16 bits per sample, which is not for :class:`PngReader`."""
+    with path.open("rb") as stream:
+        start = stream.read(26)
+    return start[:8] == _SIGNATURE and start[24:25] == b"\x10"
+
+
+def png_file(planes: Planes, aspect: Fraction | None) -> bytes:
+    """An 8-bit RGB picture as a PNG file.
 
     Args:
-        folder: Where the files go.
-        name: File name; with ``%d`` or ``%05d`` for the number of the picture, counted from 1, if ``numbered``.
-        numbered: False: there will be only one picture.
+        planes: Three uint8 planes [height, width].
         aspect: Width of a sample divided by its height; None: nothing is said of it.
     """
-
-    def __init__(self, folder: Path, name: str, numbered: bool, aspect: Fraction | None = None) -> None:
-        self._aspect = aspect
-        self._folder = folder
-        self._name = name
-        self._numbered = numbered
-        self._written = 0
-
-    def write(self, planes: Planes) -> None:
-        """Write one picture.
-
-        Raises:
-            UsageError: It is the second one and they are not numbered.
-        """
-        self._written += 1
-        if self._written > 1 and not self._numbered:
-            raise UsageError(
-                f"{self._name} holds one picture, but there are more",
-                f"Number them, as in {quoted(f'{Path(self._name).stem}_%05d.png')}, or write to a folder: name/",
-            )
-        name = self._name % self._written if self._numbered else self._name
-        data = encode_png(planes)
-        (self._folder / name).write_bytes(data if self._aspect is None else _with_aspect(data, self._aspect))
-
-    def close(self) -> None:
-        """Every file is complete already."""
-
-
-def _folder_pictures(folder: Path) -> list[Path]:
-    paths = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
-    if not paths:
-        raise InputError(f"{folder} holds no .png pictures", "Give a folder of 8-bit PNG files, or a video file.")
-    for path in paths:
-        if not path.is_file():
-            kind = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no file"
-            raise InputError(f"{path} is {kind}, not a picture", "Take it out of the folder.")
-    return sorted(paths, key=_natural_order)
-
-
-def _natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
-    words = re.findall(r"[0-9]+|[^0-9]+", path.name)
-    return [(int(word), "") if word.isdigit() else (-1, word) for word in words], path.name
+    data = encode_png(planes)
+    return data if aspect is None else _with_aspect(data, aspect)
 
 
 class _Header(NamedTuple):
@@ -143,12 +106,13 @@ def _read_header(path: Path) -> _Header:
     with path.open("rb") as stream:
         start = stream.read(26)
         if len(start) < 26 or start[:8] != _SIGNATURE or start[12:16] != b"IHDR":
-            raise InputError(f"{path} is not a PNG file", "Take it out of the folder, or convert it with ffmpeg.")
+            raise InputError(f"{path} is not a PNG file", "Take it out of the folder.")
         width, height, bit_depth, colour_type = struct.unpack(">IIBB", start[16:26])
         if bit_depth not in DEPTHS.get(colour_type, ()):
             raise InputError(
-                f"{path} has bit depth {bit_depth} and colour type {colour_type}; PNG of up to 8 bits can be read",
-                f"Convert it:  ffmpeg -i {quoted(path)} -pix_fmt rgb24 OUTPUT.png",
+                f"{path} has bit depth {bit_depth} and colour type {colour_type}; "
+                "PNG of up to 8 bits can be read, or all of 16",
+                "Put pictures of 16 bits into a folder of their own.",
             )
         stream.seek(len(_SIGNATURE))
         said: dict[bytes, bytes] = {}

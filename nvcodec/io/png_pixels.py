@@ -8,7 +8,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from nvcodec.errors import InputError, quoted
+from nvcodec.errors import InputError
 from nvcodec.types import Planes
 
 DEPTHS = {0: (1, 2, 4, 8), 2: (8,), 3: (1, 2, 4, 8), 4: (8,), 6: (8,)}
@@ -42,8 +42,8 @@ def decode_png(data: bytes, name: str) -> Planes:
         return red, green, blue
     if kind not in _STEPS:
         raise InputError(
-            f"{name} has more than 8 bits per sample",
-            f"Convert it:  ffmpeg -i {quoted(name)} -pix_fmt rgb24 OUTPUT.png",
+            f"{name} has more than 8 bits per sample, and its header says 8",
+            "The file is damaged: take it again.",
         )
     step, places = _STEPS[kind]
     red, green, blue = (lines[:, place : step * frame.width : step].copy() for place in places)

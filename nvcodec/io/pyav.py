@@ -1,37 +1,38 @@
-"""Compressed video through FFmpeg's libraries; beside ``io.packets`` and ``io.png_pixels`` all that imports ``av``.
+"""Compressed video through FFmpeg's libraries.
 
-Planes are copied sample by sample as the decoder left them, by line size: no scaler ever touches a code value.
+Planes are copied sample by sample as the decoder left them, by line size: no scaler touches a code value, but for
+pictures of a kind that no planes of ours can hold (``io.fitting``).
 """
 
 from __future__ import annotations
 
 import io
 import re
-import struct
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, final
 
 import av
-import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io import matroska
-from nvcodec.io.geometry import PIXEL_FORMATS, checked_size, describe
+from nvcodec.io.av_frames import LAYOUTS, STORED_AS, attached, component_views, display_matrix, new_frame, os_errors
+from nvcodec.io.fitting import fitted, is_upside_down, nearest, standing, with_chroma
+from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.orientation import Orientation
 from nvcodec.io.saying import ALPHA, INTERLACED, no_stream, only_before, plural
 from nvcodec.io.side_data import Clock, aspect_of, chroma_location_of, content_light, mastering_display
 from nvcodec.io.ticks import ticks_for
 from nvcodec.io.truncation import missing_bytes
-from nvcodec.types import NOTHING_SAID, ChromaFormat, CodeValues, Colour, Planes, SideData, VideoFormat
+from nvcodec.types import NOTHING_SAID, ChromaFormat, Colour, Planes, SideData, VideoFormat
 
 _DEMUXERS = "mov,matroska,webm,avi,mpegts,mpeg,ogg,ivf,obu,h264,hevc,vvc,mpegvideo,nut,flv,asf,mxf"
 """Containers opened. FFmpeg guesses more: a text file is a terminal recording to it, a playlist opens other files."""
@@ -39,45 +40,19 @@ _SOUND = f"{_DEMUXERS},mp3,wav,flac,aac"
 _ELEMENTARY = {"obu", "h264", "hevc", "vvc", "mpegvideo"}
 """Streams without a container: their demuxer makes up a rate of 25 where the stream says none."""
 
-_Component = tuple[int, int, int]
-"""Where a component lies: (plane, offset, step), the last two in samples."""
-_PLANAR: tuple[_Component, ...] = ((0, 0, 1), (1, 0, 1), (2, 0, 1))
-_GBR: tuple[_Component, ...] = ((2, 0, 1), (0, 0, 1), (1, 0, 1))
-_LAYOUTS: dict[str, tuple[ChromaFormat, int, tuple[_Component, ...]]] = {
-    **{name: (*kind, _PLANAR[: kind[0].planes]) for name, kind in PIXEL_FORMATS.items()},
-    "yuvj420p": (ChromaFormat.YUV420, 8, _PLANAR),
-    "yuvj422p": (ChromaFormat.YUV422, 8, _PLANAR),
-    "yuvj444p": (ChromaFormat.YUV444, 8, _PLANAR),
-    "nv12": (ChromaFormat.YUV420, 8, ((0, 0, 1), (1, 0, 2), (1, 1, 2))),
-    "yuyv422": (ChromaFormat.YUV422, 8, ((0, 0, 2), (0, 1, 4), (0, 3, 4))),
-    "uyvy422": (ChromaFormat.YUV422, 8, ((0, 1, 2), (0, 0, 4), (0, 2, 4))),
-    "rgb24": (ChromaFormat.RGB, 8, ((0, 0, 3), (0, 1, 3), (0, 2, 3))),
-    "bgr24": (ChromaFormat.RGB, 8, ((0, 2, 3), (0, 1, 3), (0, 0, 3))),
-    "bgr0": (ChromaFormat.RGB, 8, ((0, 2, 4), (0, 1, 4), (0, 0, 4))),
-    "gbrp": (ChromaFormat.RGB, 8, _GBR),
-    "gbrp10le": (ChromaFormat.RGB, 10, _GBR),
-    "gbrp12le": (ChromaFormat.RGB, 12, _GBR),
-}
-"""Pixel format -> chroma format, bits per sample, and where Y, U, V or R, G, B lie."""
 _UNSAID_RANGE, _FULL_RANGE = 0, 2
 
 _ENCODERS = {
     ".mp4": ("libx264", {"crf": "12", "preset": "medium"}, {"movflags": "+faststart"}),
     # Version 3 with a CRC for each slice, every frame a key frame: what archives ask of FFV1. How many slices, it knows
     # best: of a number given, most small sizes have no division.
+    ".webm": ("libvpx-vp9", {"crf": "16", "cpu-used": "3"}, {}),
     ".mkv": ("ffv1", {"level": "3", "slicecrc": "1", "g": "1"}, {}),
 }
 _LOCATIONS = {1: "center", 2: "topleft", 3: "top", 4: "bottomleft", 5: "bottom"}
 _MOVIE_TICK = Fraction(1, 1000)
 _THIN, _SHORT = 16, 288
 """FFV1 would divide a picture that is so thin into more slices than it has samples for; only short ones may be one."""
-# FFV1 has no planar 8-bit RGB.
-_STORED_AS = {
-    **{kind: name for name, kind in PIXEL_FORMATS.items()},
-    (ChromaFormat.RGB, 8): "bgr0",
-    (ChromaFormat.RGB, 10): "gbrp10le",
-    (ChromaFormat.RGB, 12): "gbrp12le",
-}
 
 
 @final
@@ -115,13 +90,15 @@ class PyavReader:
             if self._first is None:
                 raise InputError(f"{path} holds no pictures", "Take the file again if it was cut.")
             self._orientation = self._orientation_of(self._first) or Orientation()
+            self._pixel_format = self._fitting(self._first)
             self._stored = self._format_of(self._first)
+            self._kind = (self._stored.chroma, self._stored.bit_depth)
             self.format = self._upright()
             self._side_data = self._side_data_of(self._first)
         except BaseException:
             self.close()
             raise
-        self._clock = Clock(self._stream.time_base or Fraction(1))
+        self.clock = Clock(self._stream.time_base or Fraction(1))
         # tables of samples can be believed, numbers in headers cannot
         is_sure = self._container.format.name.startswith("mov") and not allow_truncated
         self.frame_count = self._announced_frames() if is_sure else None
@@ -138,9 +115,10 @@ class PyavReader:
         ends_at = Fraction(0)
         while frame is not None:
             self._check_frame(frame, index)
-            self._clock.add(frame.pts, frame.duration)
+            self.clock.add(frame.pts, frame.duration)
             if index >= first:
-                yield self._orientation.planes(tuple(view.copy() for view in _component_views(frame, self._name)))
+                held = fitted(frame, self._pixel_format)
+                yield self._orientation.planes(tuple(view.copy() for view in component_views(held)))
             if frame.pts is not None and frame.time_base is not None:
                 ends_at = max(ends_at, (frame.pts + (frame.duration or 0)) * frame.time_base)
             frame, index = next(self._frames, None), index + 1
@@ -149,7 +127,7 @@ class PyavReader:
 
     def said(self, first: int, count: int) -> SideData:
         """Side data of some of the pictures; their timestamps are known when they were read."""
-        return replace(self._side_data, timestamps=self._clock.timestamps(first, count, self.format.fps))
+        return replace(self._side_data, timestamps=self.clock.timestamps(first, count, self.format.fps))
 
     def close(self) -> None:
         """Close the file."""
@@ -170,7 +148,7 @@ class PyavReader:
         chosen = videos[number] if number is not None else best if best in videos else videos[0]
         assert isinstance(chosen, VideoStream)
         if chosen.codec_context is None:
-            raise InputError(f"{self._name}: no decoder for its video", self._convert())
+            raise InputError(f"{self._name}: no decoder for its video", "FFmpeg, as PyAV brings it, does not know it.")
         checked_size(chosen.codec_context.width, chosen.codec_context.height, self._name)
         if len(videos) > 1:
             self._tell(
@@ -226,15 +204,30 @@ class PyavReader:
             raise InputError(f"{self._name}: {problem}", f"{hint}{remedy}")
         self._tell(only_before(problem, frames))
 
+    def _fitting(self, frame: av.VideoFrame) -> str:
+        """The pixel format that frames are brought into; mostly their own.
+
+        Raises:
+            InputError: There is none.
+        """
+        pixel_format = frame.format.name
+        found = nearest(pixel_format)
+        if found is not None and is_upside_down(frame):
+            return standing(found)
+        if found is None:
+            raise InputError(
+                f"{self._name} has pixel format {pixel_format}, whose samples are no colours",
+                "It cannot be shown as it is: develop it with the program of the camera.",
+            )
+        if found != pixel_format:
+            self._tell(f"its pixel format {pixel_format} becomes {found}, the nearest that can be coded")
+        if any(each.is_alpha for each in av.VideoFormat(pixel_format).components):
+            self._tell(ALPHA)
+        return found
+
     def _format_of(self, frame: av.VideoFrame) -> VideoFormat:
         pixel_format = frame.format.name
-        if pixel_format not in _LAYOUTS:
-            raise InputError(
-                f"{self._name} has pixel format {pixel_format}; grey, 4:2:0, 4:2:2, 4:4:4 and RGB of 8, 10 and 12 bits "
-                "can be read",
-                self._convert("-pix_fmt yuv420p") + "\n(10 bit: -pix_fmt yuv420p10le -strict -1)",
-            )
-        chroma, bit_depth, _ = _LAYOUTS[pixel_format]
+        chroma, bit_depth, _ = LAYOUTS[self._pixel_format]
         context = self._stream.codec_context
         rgb = chroma is ChromaFormat.RGB
         # a grey pixel format of which nothing is said is full range to FFmpeg
@@ -246,10 +239,10 @@ class PyavReader:
 
     def _orientation_of(self, frame: av.VideoFrame) -> Orientation | None:
         """How a frame is to be turned; None where it does not say."""
-        matrix = _attached(frame, "DISPLAYMATRIX")
+        matrix = display_matrix(frame)
         if matrix is None:
             return None
-        orientation = Orientation.of_matrix(struct.unpack("=9i", matrix[:36]))
+        orientation = Orientation.of_matrix(matrix)
         if orientation is None:
             raise InputError(
                 f"{self._name} is to be shown turned by {-frame.rotation % 360} degrees, which is no right angle",
@@ -259,17 +252,18 @@ class PyavReader:
 
     def _upright(self) -> VideoFormat:
         upright = self._orientation.format(self._stored)
-        if upright is None:
-            raise InputError(
-                f"{self._name} is to be shown {self._orientation}, which its chroma format cannot be",
-                "Turn its pictures first:  " + self._convert().removeprefix("Convert it:  "),
-            )
+        if upright is None:  # 4:2:2 lying on its side
+            self._pixel_format = with_chroma(self._pixel_format, ChromaFormat.YUV444)
+            self._stored = replace(self._stored, chroma=ChromaFormat.YUV444)
+            upright = self._orientation.format(self._stored)
+            assert upright is not None
+            self._tell("its 4:2:2 becomes 4:4:4 by being turned; for fewer samples --pix-fmt yuv420p")
         if self._orientation != Orientation():
             self._tell(f"{self._orientation}, as its display matrix says")
         return upright
 
     def _side_data_of(self, frame: av.VideoFrame) -> SideData:
-        display, light = (_attached(frame, kind) for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"))
+        display, light = (attached(frame, kind) for kind in ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"))
         return self._orientation.side_data(
             SideData(
                 aspect_of(self._stream.sample_aspect_ratio),
@@ -308,12 +302,12 @@ class PyavReader:
 
     def _check_frame(self, frame: av.VideoFrame, index: int) -> None:
         format, pixel_format = self._stored, frame.format.name
-        layout = _LAYOUTS.get(pixel_format, (None, 0))[:2]
-        if (frame.width, frame.height, layout) != (format.width, format.height, (format.chroma, format.bit_depth)):
+        kind = LAYOUTS.get(nearest(pixel_format) or "", (None, 0))[:2]
+        if (frame.width, frame.height, kind) != (format.width, format.height, self._kind):
             raise InputError(
                 f"{self._name} changes from {describe(replace(format, fps=None))} to {frame.width}x{frame.height} "
                 f"{pixel_format} at frame {index}",
-                self._convert(f"-vf scale={format.width}:{format.height}"),
+                f"Take those before:  --frames {index}",
             )
         if (self._orientation_of(frame) or self._orientation) != self._orientation:
             raise InputError(
@@ -342,7 +336,7 @@ class PyavReader:
             if ends_at + Fraction(1 if missing else 4, 2) / self.format.fps < announced_end:
                 lacks = f"ends after {plural(decoded, 'frame')}, {float(ends_at):.2f} s of {float(announced_end):.2f} s"
             else:  # how long the last frame is on screen, nothing else says
-                self._clock.end_at(announced_end)
+                self.clock.end_at(announced_end)
         says_all = announced is not None or bool(time and self.format.fps)
         if missing and (lacks or not says_all):
             problem = f"{lacks or 'ends after ' + plural(decoded, 'frame')}: truncated by {plural(missing, 'byte')}"
@@ -356,7 +350,7 @@ class PyavReader:
 
 @final
 class PyavWriter:
-    """Writes .mp4 (H.264 at CRF 12: plays everywhere, but lossy) or .mkv (FFV1: lossless, colour tags and range kept).
+    """Writes .mp4 (H.264 at CRF 12: plays everywhere, but lossy), .webm (VP9, lossy too) or .mkv (FFV1: lossless).
 
     Args:
         path: File to write.
@@ -404,7 +398,7 @@ class PyavWriter:
         if self._ticks.time_base < _MOVIE_TICK:  # else short files last for no time, and no frame is ever shown
             container_options = {**container_options, "movie_timescale": str(self._ticks.time_base.denominator)}
         self._written = 0
-        with _os_errors():
+        with os_errors():
             self._container = av.open(f"file:{path}", "w", options=container_options)
             stream = self._container.add_stream(codec, rate=format.fps, options=options)
         assert isinstance(stream, VideoStream)
@@ -421,7 +415,7 @@ class PyavWriter:
     def _open_stream(self, codec: str) -> None:
         """Say all of the pictures, and open their encoder."""
         stream, format, context = self._stream, self._format, self._stream.codec_context
-        self._pixel_format = _STORED_AS[format.chroma, format.bit_depth]
+        self._pixel_format = STORED_AS[format.chroma, format.bit_depth]
         stream.width, stream.height, stream.pix_fmt = format.width, format.height, self._pixel_format
         colour = format.colour
         context.color_primaries, context.color_trc = colour.primaries, colour.transfer
@@ -446,9 +440,9 @@ class PyavWriter:
         Raises:
             OSError: The file cannot be written.
         """
-        frame = _new_frame(self._stream.width, self._stream.height, self._pixel_format, planes)
+        frame = new_frame(self._stream.width, self._stream.height, self._pixel_format, planes)
         frame.pts, frame.time_base = self._ticks.start(self._written), self._ticks.time_base
-        with _os_errors():
+        with os_errors():
             self._mux(self._stream.encode(frame))
             if self._audio is not None:
                 self._audio.mux_until(frame.pts * self._ticks.time_base)
@@ -460,7 +454,7 @@ class PyavWriter:
         Raises:
             OSError: The file cannot be written.
         """
-        with _os_errors():
+        with os_errors():
             try:
                 if self._written:
                     self._mux(self._stream.encode())
@@ -585,30 +579,6 @@ def _x264_light(side_data: SideData) -> str:
     return ":".join(said)
 
 
-@contextmanager
-def _os_errors() -> Iterator[None]:
-    try:
-        yield
-    except av.FFmpegError as error:
-        raise OSError(error.errno, error.strerror) from error
-
-
-def encode_png(planes: Planes) -> bytes:
-    """Encode three uint8 planes [height, width], code values 0..255, as an 8-bit RGB PNG file."""
-    height, width = planes[0].shape
-    encoder = av.CodecContext.create("png", "w")
-    assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "rgb24", Fraction(1)
-    frame = _new_frame(width, height, "rgb24", planes)
-    return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
-
-
-def _attached(frame: av.VideoFrame, kind: str) -> bytes | None:
-    """Side data of a frame, of its stream's too, as FFmpeg's structure."""
-    found: Any = frame.side_data.get(kind)
-    return None if found is None else bytes(found)
-
-
 def _described(stream: VideoStream) -> str:
     """A video stream in a few words."""
     context = stream.codec_context
@@ -622,31 +592,3 @@ def _counted(kind: str, count: int) -> str:
         return f"{plural(count, 'audio track')} (nvc decode --audio-from puts sound back)"
     noun = {"subtitle": "subtitle track", "data": "data stream", "attachment": "attachment", "video": "cover picture"}
     return plural(count, noun.get(kind, "other stream"))
-
-
-def _new_frame(width: int, height: int, pixel_format: str, planes: Planes) -> av.VideoFrame:
-    frame = av.VideoFrame(width, height, pixel_format)
-    for view, plane in zip(_component_views(frame, pixel_format), planes, strict=True):
-        view[:] = plane
-    return frame
-
-
-def _component_views(frame: av.VideoFrame, name: str) -> list[CodeValues]:
-    """Y, U, V or R, G, B of a frame as writable views into its memory, without the padding of the lines."""
-    chroma, bit_depth, components = _LAYOUTS[frame.format.name]
-    format = VideoFormat(frame.width, frame.height, bit_depth=bit_depth, chroma=chroma)
-    views: list[CodeValues] = []
-    for (plane, offset, step), (rows, columns) in zip(components, format.plane_shapes, strict=True):
-        line_bytes = frame.planes[plane].line_size
-        if line_bytes <= 0:
-            # The memory of such a plane lies before its first byte, which its buffer does not cover.
-            raise InputError(
-                f"{name} stores its pictures upside down", f"Convert it:  ffmpeg -i {quoted(name)} OUTPUT.y4m"
-            )
-        memory = memoryview(frame.planes[plane])
-        samples: CodeValues = np.frombuffer(memory, np.uint8)
-        if bit_depth != 8:
-            samples = samples.view(np.uint16)
-        lines = samples.reshape(-1, line_bytes // samples.itemsize)
-        views.append(lines[:rows, offset::step][:, :columns])
-    return views

@@ -26,11 +26,13 @@ from nvcodec.types import NOTHING_SAID, ChromaFormat, Planes, SideData, VideoFor
 
 _H264_MOST_BITS = 10
 _FOLDER_PATTERN = "%05d.png"
-SUFFIXES = (".y4m", ".yuv", ".mp4", ".mkv", ".png")
+SUFFIXES = (".y4m", ".yuv", ".mp4", ".mkv", ".webm", ".gif", ".png", ".jpg", ".jpeg")
 """Kinds of video that can be written."""
 _STREAMED = (".y4m", ".yuv")
 """Those that can be written without going back."""
-_WITH_TIMES = (".mp4", ".mkv")
+_WITH_TIMES = (".mp4", ".mkv", ".webm", ".gif")
+_WITH_SOUND = (".mp4", ".mkv", ".webm")
+_STILLS = (".png", ".jpg", ".jpeg")
 
 
 class VideoSink(ABC):
@@ -222,7 +224,10 @@ def open_sink(
     ``.y4m``, ``.yuv``      YUV code values as they are; RGB is converted to 4:2:0 with the matrix of ``format``
     ``.mkv``                FFV1: lossless, all planes and depths there are, colour tags kept
     ``.mp4``                H.264 at CRF 12: to look at, **lossy**; RGB and grey become 4:2:0, 12 bit becomes 10
+    ``.webm``               VP9 at CRF 16: likewise, for browsers
+    ``.gif``                256 colours a frame, at most 50 frames per second
     ``.png``                8-bit RGB, one picture; several with ``name_%05d.png`` or a folder ``name/``
+    ``.jpg``                JPEG, **lossy**, one picture or ``name_%05d.jpg``
     ``-``                   Y4M on standard output
     ======================  =============================================================================
 
@@ -235,8 +240,8 @@ def open_sink(
         overwrite: Replace what is there. Numbered pictures of an earlier video go even when the new one is shorter.
         inputs: What is read meanwhile, and must not be written over.
         side_data: Written as far as the kind of video can say it: all of it by .mkv and .mp4, the sample aspect ratio
-            by .y4m and .png, the chroma location by .y4m too.
-        audio_from: A file whose sound is copied as it is, its first picture being the first one here; .mkv and .mp4.
+            by .y4m and pictures, the chroma location by .y4m too.
+        audio_from: A file whose sound is copied as it is, its first picture being the first one here; not of .gif.
         audio_start: Seconds of that file's pictures in front of the first one written.
 
     Raises:
@@ -289,7 +294,7 @@ def says_timestamps(path: str | Path) -> bool:
 
 
 def _check_audio(suffix: str, audio_from: str | Path | None) -> None:
-    if audio_from is not None and suffix not in _WITH_TIMES:
+    if audio_from is not None and suffix not in _WITH_SOUND:
         raise UsageError(f"a {suffix} video has no sound; --audio-from is for .mkv and .mp4", "Write one of these.")
 
 
@@ -317,18 +322,18 @@ def _target(path: str | Path) -> _Target:
 
 def _is_numbered(name: str) -> bool:
     """Whether a file name has one ``%d`` or ``%05d`` for the number of the picture, and no other use of ``%``."""
-    return bool(re.fullmatch(r"[^%]*%(0\d)?d[^%]*\.png", name, re.IGNORECASE))
+    return bool(re.fullmatch(r"[^%]*%(0\d)?d[^%]*\.(png|jpe?g)", name, re.IGNORECASE))
 
 
 def _stored_as(suffix: str, format: VideoFormat) -> tuple[VideoFormat, _Convert]:
     """Choose the format of the pictures in a file, and the conversion to it."""
     rgb = format.chroma is ChromaFormat.RGB
-    if suffix == ".png":
+    if suffix in (*_STILLS, ".gif"):
         if not rgb:
             yuv_format(format)
         return format, lambda planes: to_eight_bit(to_rgb(planes, format), format)
     stored = format if suffix == ".mkv" or not rgb else yuv_format(format)
-    if suffix == ".mp4":
+    if suffix in (".mp4", ".webm"):
         shown = ChromaFormat.YUV420 if stored.chroma is ChromaFormat.GREY else stored.chroma
         stored = replace(stored, chroma=shown, bit_depth=min(stored.bit_depth, _H264_MOST_BITS))
     return stored, lambda planes: converted(planes, format, stored)
@@ -344,11 +349,13 @@ def _open_writer(
     if suffix == ".yuv":
         return YuvWriter(path.open("xb"))
     try:
-        from nvcodec.io import png, pyav
+        from nvcodec.io import gif, pyav, stills
     except ModuleNotFoundError as error:
         raise UsageError(f"{name} can only be written with PyAV", "pip install av   (or write .y4m)") from error
-    if suffix == ".png":
-        return png.PngWriter(staging, name, _is_numbered(name), side_data.aspect)
+    if suffix == ".gif":
+        return gif.GifWriter(path, format, side_data)
+    if suffix in _STILLS:
+        return stills.StillsWriter(staging, name, _is_numbered(name), side_data.aspect)
     return pyav.PyavWriter(path, format, side_data, *(sound or ()))
 
 

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple, Protocol, final
 
 from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.arrays import ArrayReader
+from nvcodec.io.conversion import AS_IT_IS, Conversion, ConvertedReader
 from nvcodec.io.geometry import PIXEL_FORMATS, check_options
 from nvcodec.io.saying import no_stream
 from nvcodec.io.standard import is_terminal, standard_input
@@ -23,6 +24,7 @@ from nvcodec.io.y4m import MAGIC, Y4mReader
 from nvcodec.io.yuv import YuvReader
 from nvcodec.types import Planes, SideData, Timestamps, VideoFormat
 
+_ASSUMED_RATE = Fraction(25)
 _RAW_SUFFIXES = {".yuv", ".raw"}
 VIDEO_SUFFIXES = {
     ".3gp", ".avi", ".flv", ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".obu",
@@ -163,8 +165,10 @@ def open_source(
     frames: int | None = None,
     video_stream: int | None = None,
     allow_truncated: bool = False,
+    conversion: Conversion = AS_IT_IS,
+    assume_rate: bool = False,
 ) -> VideoSource:
-    """Open a video: Y4M by its first bytes, a folder of PNG pictures, raw .yuv, else anything FFmpeg reads.
+    """Open a video: Y4M by its first bytes, a folder of PNG, JPEG or TIFF pictures, raw .yuv, else what FFmpeg reads.
 
     What FFmpeg cannot read is raw video where a size is given.
 
@@ -174,11 +178,13 @@ def open_source(
         fps: Frames per second; wins over what the file says.
         pix_fmt: One of ``PIXEL_FORMATS``, for raw video; None takes it from the file name, else 4:2:0, in
             as many bits as the samples have.
-        seek: Number of the first frame to take, from 0.
+        seek: Number of the first frame to take, from 0; of those that there are at the rate of ``conversion``.
         frames: How many frames to take; None takes all to the end.
         video_stream: Which video stream of a file, from 0, still cover pictures not counted; None: the one that FFmpeg
             takes for the best. Files of one video have number 0 only.
         allow_truncated: Take the frames in front of where a file is damaged or cut off, and say so in a notice.
+        conversion: What is done to the pictures; where it names a pixel format, ``pix_fmt`` need not be that of a file.
+        assume_rate: Where a folder of pictures says no rate, as they do, take 25 and say so in a notice.
 
     Raises:
         InputError: The video is missing, damaged, not supported, or shorter than the frames asked for.
@@ -194,11 +200,21 @@ def open_source(
     try:
         if video_stream and not reader.choosable:
             raise no_stream(name, video_stream, ["the only one"])
-        check_options(reader.format, name, size, pix_fmt)
-        return _FrameRange(reader, name, fps, seek, frames)
+        check_options(reader.format, name, size, None if conversion.pix_fmt else pix_fmt)
+        if assume_rate and fps is None and conversion.fps is None and _is_folder(path):
+            fps = _ASSUMED_RATE
+            reader.notices.append(f"pictures say no frame rate: {fps} fps are assumed; give it with -r")
+        if conversion == AS_IT_IS:
+            return _FrameRange(reader, name, fps, seek, frames)
+        converted = ConvertedReader(reader, conversion, fps, name)
+        return _FrameRange(converted, name, None, seek, frames)
     except BaseException:
         reader.close()
         raise
+
+
+def _is_folder(path: str | Path | ArrayReader) -> bool:
+    return not isinstance(path, ArrayReader) and os.path.isdir(path)
 
 
 def _unreadable(error: OSError, name: str) -> InputError:
@@ -248,14 +264,14 @@ def _open_reader(path: str | Path | ArrayReader, name: str, raw: _Raw, video_str
         if path.suffix.lower() in _RAW_SUFFIXES:
             return YuvReader(path, *raw)
     try:
-        from nvcodec.io import png, pyav
+        from nvcodec.io import pyav, stills
     except ModuleNotFoundError as error:
         raise InputError(
             f"{name} can only be read with PyAV, which is not installed",
             f"pip install av   (or convert:  ffmpeg -i {quoted(name)} clip.y4m)",
         ) from error
-    if path.is_dir() or path.suffix.lower() == ".png":
-        return png.PngReader(path)
+    if path.is_dir() or path.suffix.lower() in stills.SUFFIXES:
+        return stills.open_stills(path)
     try:
         return pyav.PyavReader(path, video_stream, raw.allow_truncated)
     except InputError:

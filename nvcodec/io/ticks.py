@@ -36,7 +36,7 @@ class Ticks:
 
 
 def ticks_for(name: str, fps: Fraction, timestamps: Timestamps | None) -> Ticks:
-    """The ticks of a file, which is .mkv or .mp4.
+    """The ticks of a file, which is .mkv, .webm, .mp4 or .gif.
 
     Args:
         name: Of the file.
@@ -49,7 +49,7 @@ def ticks_for(name: str, fps: Fraction, timestamps: Timestamps | None) -> Ticks:
     base = timestamps.time_base if timestamps else 1 / fps
     shortest, longest = (min(timestamps.ticks), max(timestamps.ticks)) if timestamps else (1, 1)
     remedy = "Write .y4m, or give another frame rate with -r." if timestamps is None else "Give a frame rate with -r."
-    if name.lower().endswith(".mkv") and shortest * base < _MILLISECOND:
+    if name.lower().endswith((".mkv", ".webm")) and shortest * base < _MILLISECOND:
         raise UsageError(
             f"{name}: Matroska counts milliseconds, and frames would be on screen for {float(shortest * base):.3g} s",
             f"Write .mp4 instead. Or: {remedy[0].lower()}{remedy[1:]}",

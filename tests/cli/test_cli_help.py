@@ -16,13 +16,14 @@ from nvcodec.cli.main import COMMANDS
 
 GROUPS = {
     "encode": [
-        "Files", "Raw .yuv input (else read from header or file name)", "Frames", "Model",
+        "Files", "Raw .yuv input (else read from header or file name)", "Conversion while reading", "Frames", "Model",
         "Quality and size (at most one)", "Speed", "Compute", "Output", "General", "Examples",
     ],
     "decode": ["Files", "Frames", "Streams", "Compute", "Output", "General", "Examples"],
+    "sheet": ["Files", "Sheet", "Compute", "Output", "General", "Examples"],
     "info": ["Output", "General", "Examples"],
     "add-layer": [
-        "Files", "Raw .yuv input (else read from header or file name)", "Frames",
+        "Files", "Raw .yuv input (else read from header or file name)", "Conversion while reading", "Frames",
         "Quality and size (at most one of --bpp, --target-psnr)", "Speed", "Compute", "Output", "General", "Examples",
     ],
     "strip": ["What to take off", "Files", "Output", "General", "Examples"],

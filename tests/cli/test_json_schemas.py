@@ -71,6 +71,7 @@ CASES = {
         ("decode", "{work}/damaged.nvc", "--all", "-o", "{work}/some", "--format", "y4m", "--json"),
         4,
     ),
+    "sheet": Case("nvc-sheet/1", ("sheet", "{held}/archive.nvc", "-o", "{work}/sheet.png", "--json")),
     "info": Case("nvc-info/1", ("info", "{coded}", "--json")),
     "info, all streams": Case("nvc-info/1", ("info", *map(str, sorted(HELD.glob("*.nvc"))), "--tensors", "--json")),
     "eval": Case(

@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 _setting = st.integers() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.lists(st.integers())
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "size": st.tuples(st.integers(1, 99_999), st.integers(1, 99_999)),
+    "rate": st.sampled_from(["25", "30000/1001"]),
+    "crop": st.sampled_from(["32:16", "32:16:4:8"]),
+    "scale": st.sampled_from(["1/2", "64x48", "0.75"]),
     "fps": st.fractions(1, 999, max_denominator=1001),
     "pix_fmt": st.sampled_from(["yuv420p", "yuv420p10le"]),
     "seek": st.integers(0, (1 << 32) - 1),

@@ -16,12 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvcodec.config.job import Job
-from nvcodec.config.keywords import DecodeKeywords, EncodeKeywords, EvalKeywords, LayerKeywords, MetricName
+from nvcodec.config.keywords import (
+    DecodeKeywords,
+    EncodeKeywords,
+    EvalKeywords,
+    LayerKeywords,
+    MetricName,
+    SheetKeywords,
+)
 from nvcodec.config.options import (
     DecodeOptions,
     EncodeOptions,
     EvalOptions,
     Options,
+    SheetOptions,
     changed,
     described,
     keyword,
@@ -30,7 +38,7 @@ from nvcodec.config.options import (
 from nvcodec.container import Limits
 from nvcodec.errors import UsageError
 
-CLASSES: tuple[type[Options], ...] = (EncodeOptions, DecodeOptions, EvalOptions)
+CLASSES: tuple[type[Options], ...] = (EncodeOptions, DecodeOptions, SheetOptions, EvalOptions)
 EVERY = [(options, name) for options in CLASSES for name in described(options)]
 _MOST = (1 << 32) - 1
 
@@ -38,6 +46,12 @@ _setting = st.integers() | st.booleans() | st.floats(allow_nan=False) | st.text(
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "size": st.tuples(st.integers(1, 99_999), st.integers(1, 99_999)),
     "fps": st.fractions(Fraction(1, _MOST), _MOST, max_denominator=_MOST).filter(lambda fps: fps.numerator <= _MOST),
+    "rate": st.fractions(Fraction(1, _MOST), _MOST, max_denominator=_MOST).filter(lambda fps: fps.numerator <= _MOST),
+    "crop": st.tuples(*[st.integers(1, 99_999)] * 2) | st.tuples(*[st.integers(1, 99_999)] * 4),
+    "scale": st.tuples(*[st.integers(1, 99_999)] * 2) | st.fractions(Fraction(1, 1000), 16, max_denominator=1000),
+    "frame": st.fractions(0, _MOST, max_denominator=1000),
+    "columns": st.integers(1, _MOST),
+    "width": st.integers(8, 4096),
     "seek": st.integers(0, _MOST),
     "frames": st.integers(1, _MOST),
     "video_stream": st.integers(0, _MOST),
@@ -72,7 +86,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
 def options_of(kind: type[Options]) -> st.SearchStrategy[Any]:
     """Options with any values in any of their fields."""
     values = {
-        name: _VALUES[name] if name in _VALUES else st.sampled_from(option.kind.choices)
+        name: st.sampled_from(option.kind.choices) if option.kind.choices else _VALUES[name]
         for name, option in described(kind).items()
     }
     return st.fixed_dictionaries({}, optional=values).map(lambda found: changed(kind(), found))
@@ -90,7 +104,8 @@ def _types(hint: Any) -> set[Any]:
             EncodeKeywords,
             {
                 **{name: {str} for name in ("size", "parameters", "bitrate", "target_size", "max_time_s")},
-                "fps": {float, str},
+                **{name: {float, str} for name in ("rate", "fps", "scale")},
+                "crop": {str, tuple[int, ...]},
                 "settings": {NoneType},
                 "mask": {Path},
             },
@@ -102,9 +117,11 @@ def _types(hint: Any) -> set[Any]:
                 "fps": {float, str},
                 "audio_from": {Path},
                 "limits": {Mapping[str, int]},
+                "frame": {str, float},
                 "scale": {float, Literal["1", "1/2", "1/4", "1/8"]},
             },
         ),
+        (SheetOptions, SheetKeywords, {}),
         (EvalOptions, EvalKeywords, {"size": {str}, "fps": {float, str}, "mask": {Path}}),
     ],
 )
@@ -143,7 +160,7 @@ def _parameters(command: click.Command) -> Iterator[tuple[str, set[str]]]:
 
 
 def test_commands_have_the_options_of_the_fields() -> None:
-    from nvcodec.cli import add_layer, decode, encode, eval
+    from nvcodec.cli import add_layer, decode, encode, eval, sheet
 
     layers = {
         name: option for name, option in described(EncodeOptions).items() if name in get_type_hints(LayerKeywords)
@@ -152,6 +169,7 @@ def test_commands_have_the_options_of_the_fields() -> None:
         (encode.command, described(EncodeOptions)),
         (decode.command, described(DecodeOptions)),
         (eval.command, described(EvalOptions)),
+        (sheet.command, described(SheetOptions)),
         (add_layer.command, layers),
     ):
         found = dict(_parameters(command))
@@ -207,9 +225,22 @@ _BOUNDS = {
     "target_psnr": (1e-300, 100), "epochs": (1e-300, 1e6), "max_time_s": (0.1, 31_622_400), "parameters": (1, 1e9),
     "seek": (0, _MOST), "frames": (1, _MOST), "segment": (1, _MOST), "step": (1, _MOST), "threads": (1, 1024),
     "seed": (0, _MOST), "interpolate": (1, 64), "layers": (0, 255), "batch": (1, 4096),
-    "video_stream": (0, _MOST),
+    "video_stream": (0, _MOST), "columns": (1, _MOST), "width": (8, 4096),
 }  # fmt: skip
-_NOT_ONE_NUMBER = {"rate", "size", "settings", "limits", "scale", "stream", "text", "flag", "choice", "list"}
+_NOT_ONE_NUMBER = {
+    "rate",
+    "size",
+    "crop",
+    "time",
+    "settings",
+    "limits",
+    "scale",
+    "stream",
+    "text",
+    "flag",
+    "choice",
+    "list",
+}
 
 
 @pytest.mark.parametrize(("options", "name"), EVERY, ids=lambda each: getattr(each, "__name__", each))

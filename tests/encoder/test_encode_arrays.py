@@ -14,7 +14,7 @@ import nvcodec
 from nvcodec.encoder.fit.events import Event, Notice
 from nvcodec.encoder.result import EncodeResult
 from nvcodec.errors import InterruptedEncodeError, UsageError
-from nvcodec.io.pyav import encode_png
+from nvcodec.io.av_frames import encode_png
 from nvcodec.types import SRGB, ChromaFormat, VideoFormat
 
 TINY = {"strides": "2,2", "channels": "8,6", "depths": "1,1", "expansions": "2,2", "grids": "2:1:2", "shuffle": 4,

@@ -91,6 +91,26 @@ def test_turned_as_ffmpeg_does(tmp_path: Path, words: str, matrix: tuple[int, ..
     assert found == by_ffmpeg(path, pixel_format)
 
 
+@pytest.mark.parametrize("words", [words for words, matrix in MATRICES.items() if matrix[0] == 0])
+def test_422_that_lies_on_its_side_stands_up_as_444(tmp_path: Path, words: str) -> None:
+    path = tmp_path / "a.mp4"
+    write(path, "yuv422p", (32, 16), matrix_of(*MATRICES[words]))
+    with open_source(path) as source:
+        pictures = list(source)
+        assert source.notices[0].startswith("its 4:2:2 becomes 4:4:4 by being turned")
+    assert (source.format.width, source.format.height, source.format.chroma) == (16, 32, ChromaFormat.YUV444)
+    with av.open(path) as container:
+        stored = [frame.to_ndarray(format="yuv422p") for frame in container.decode(video=0)]
+    turn = Orientation.of_matrix(matrix_of(*MATRICES[words]))
+    for planes, frame in zip(pictures, stored, strict=True):
+        flat = frame.ravel()
+        assert np.array_equal(planes[0], turn.planes((flat[:512].reshape(16, 32),))[0])
+        (narrow,) = turn.planes((flat[512:768].reshape(16, 16),))
+        assert planes[1].shape == (32, 16)
+        # each sample lies between those of before, or is one of them
+        assert np.abs(planes[1].reshape(16, 2, 16).mean(1) - narrow).mean() < 0.5 * narrow.std()
+
+
 def test_a_slant_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.mov", "yuv420p", (16, 16), [60000, 26000, 0, -26000, 60000, 0, 0, 0, 1 << 30])
     with pytest.raises(InputError, match=r"turned by 2[34] degrees, which is no right angle") as caught:

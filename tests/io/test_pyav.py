@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from nvcodec.errors import InputError, UsageError
+from nvcodec.io.av_frames import EXACT, LAYOUTS, component_views
+from nvcodec.io.saying import ALPHA
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
 from nvcodec.types import ChromaFormat, Colour, VideoFormat
@@ -169,15 +171,38 @@ def test_frames_an_edit_list_hides_are_not_missing(tmp_path: Path, load) -> None
 
 
 @pytest.mark.parametrize(
-    ("pixel_format", "codec"),
-    [("yuv411p", "ffv1"), ("yuv440p", "ffv1"), ("gray9le", "ffv1"), ("yuv420p14le", "ffv1"), ("bgra", "ffv1")],
+    ("pixel_format", "codec", "nearest"),
+    [
+        ("yuv411p", "ffv1", "yuv422p"),
+        ("yuv440p", "ffv1", "yuv444p"),
+        ("gray9le", "ffv1", "gray10le"),
+        ("yuv420p14le", "ffv1", "yuv420p12le"),
+        ("bgra", "ffv1", "gbrp"),
+    ],
 )
-def test_other_pixel_formats_are_refused_with_the_command(tmp_path: Path, pixel_format: str, codec: str) -> None:
+def test_other_pixel_formats_become_the_nearest_one(
+    tmp_path: Path, pixel_format: str, codec: str, nearest: str
+) -> None:
+    """As FFmpeg's scaler makes it of them, and said."""
     path = tmp_path / "a.mkv"
     encode(path, codec, pixel_format)
-    with pytest.raises(InputError, match=f"pixel format {pixel_format};") as caught:
-        open_source(path)
-    assert f"ffmpeg -i {path} -pix_fmt yuv420p OUTPUT.y4m" in caught.value.hint
+    with open_source(path) as source:
+        pictures, chroma, depth = list(source), source.format.chroma, source.format.bit_depth
+    assert f"its pixel format {pixel_format} becomes {nearest}, the nearest that can be coded" in source.notices
+    assert (ALPHA in source.notices) == (pixel_format == "bgra")
+    assert LAYOUTS[nearest][:2] == (chroma, depth)
+    with av.open(path) as container:
+        frames = [frame.reformat(format=nearest, interpolation=EXACT) for frame in container.decode(video=0)]
+    assert len(pictures) == len(frames) == 3
+    for planes, frame in zip(pictures, frames, strict=True):
+        for plane, wanted in zip(planes, component_views(frame), strict=True):
+            assert np.array_equal(plane, wanted)
+
+
+def test_samples_that_are_no_colours_are_refused(tmp_path: Path) -> None:
+    encode(tmp_path / "a.nut", "rawvideo", "bayer_rggb8")
+    with pytest.raises(InputError, match="pixel format bayer_rggb8, whose samples are no colours"):
+        open_source(tmp_path / "a.nut")
 
 
 @pytest.mark.parametrize("content", [b"hello world\n" * 500, b"", b"#EXTM3U\nhttp://x/a.ts\n", bytes(range(256)) * 40])
@@ -241,15 +266,18 @@ def test_change_of_size_is_refused(tmp_path: Path) -> None:
         list(source)
 
 
-def test_upside_down_avi_is_refused(tmp_path: Path) -> None:
+def test_upside_down_avi_is_turned(tmp_path: Path, load) -> None:
     encode(tmp_path / "a.avi", "rawvideo", "bgr24")
+    straight = load(tmp_path / "a.avi")
     data = bytearray((tmp_path / "a.avi").read_bytes())
     header = data.index(b"strf") + 8
     assert abs(struct.unpack_from("<i", data, header + 8)[0]) == 48
     struct.pack_into("<i", data, header + 8, 48)
     (tmp_path / "a.avi").write_bytes(data)
-    with pytest.raises(InputError, match="upside down"), open_source(tmp_path / "a.avi") as source:
-        list(source)
+    with open_source(tmp_path / "a.avi") as source:
+        turned = list(source)
+    for planes, stored in zip(turned, straight, strict=True):
+        assert all(np.array_equal(plane[::-1], other) for plane, other in zip(planes, stored, strict=True))
 
 
 def test_past_the_end_of_a_file_that_does_not_say_its_length(tmp_path: Path, noise, save) -> None:

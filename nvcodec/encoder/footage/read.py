@@ -87,7 +87,7 @@ def read_again(job: Job, video: VideoFormat, frames: int) -> list[SourceVideo]:
         if kinds[0] != kinds[1]:
             raise UsageError(
                 f"{path} is {describe(source.format)}, and {job.base} is {describe(video)}",
-                "Give the video it was encoded from",
+                "Give the video it was encoded from, and the same --crop, --scale, --fps and --pix-fmt",
             )
         return [SourceVideo("", Clip.load(source, video, frames))]
 

@@ -211,7 +211,7 @@ def choose_domain(videos: Sequence[VideoFormat], asked: str | None, model: Model
             raise UsageError(
                 f"the source is {video.bit_depth}-bit {video.chroma}; the key frames of {model.name} are 4:2:0 of 8 or "
                 "10 bits",
-                "Choose another --model, or convert it:  ffmpeg -i INPUT -pix_fmt yuv420p OUTPUT.y4m",
+                "Choose another --model, or have it converted:  --pix-fmt yuv420p",
             )
         if domain is Domain.RGB and video.chroma is not ChromaFormat.RGB:
             yuv_format(video)
