@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nvcodec.container import PREVIEW_DIVISORS, PackModelId, PackSegment, layer_bytes
+from nvcodec.container import PREVIEW_DIVISORS, PackSegment, layer_bytes
 from nvcodec.decoder.previews import head_shape
 from nvcodec.decoder.session import Session
 from nvcodec.errors import NvcError
@@ -43,11 +43,6 @@ def layer_infos(session: Session) -> tuple[LayerInfo, ...]:
 def networks(session: Session) -> list[int]:
     """The segments that have parameters of their own: all, but where several share a network."""
     return [ordinal for ordinal in range(len(session.container.segments)) if session.owner(ordinal) == ordinal]
-
-
-def is_checkable(pack: PackSegment) -> bool:
-    """Whether this version knows the network of a pack."""
-    return pack.model_id in PackModelId._value2member_map_
 
 
 def _psnr_db(session: Session, packs: list[PackSegment]) -> float | None:

@@ -9,8 +9,9 @@ from nvcodec.cli import _format
 from nvcodec.cli._format import count, table
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._tensors import all_costs, part_table, tensor_table
-from nvcodec.cli._terminal import Terminal, print_json, printable, say
+from nvcodec.cli._terminal import Terminal, print_error, print_json, printable, say
 from nvcodec.container.ids import CHUNK_TYPES
+from nvcodec.decoder.verdict import Verdict
 from nvcodec.io.geometry import describe
 from nvcodec.io.saying import plural
 from nvcodec.models.registry import citation
@@ -62,9 +63,8 @@ def command(
     """Show what a bitstream holds, without decoding it."""
     terminal = ctx.ensure_object(Terminal)
     infos = [probe(file) for file in files]
+    verdicts = [info.verdict() if check else None for info in infos]
     for info in infos:
-        if check:
-            info.check()
         for warning in info.warnings:
             terminal.warn(f"{info.file}: {warning}")
     if cite:
@@ -72,22 +72,50 @@ def command(
         say("\n\n".join(citation(model) for model in models))
         return
     if as_json:
-        objects = [{**info.to_json(), **({"tensors": _tensor_objects(info)} if tensors else {})} for info in infos]
+        objects = [
+            info.to_json()
+            | ({"tensors": _tensor_objects(info)} if tensors else {})
+            | ({} if verdict is None else {"check": verdict.to_json()})
+            for info, verdict in zip(infos, verdicts, strict=True)
+        ]
         print_json(objects[0] if len(objects) == 1 else objects)
+    _raise_if_wrong(infos, verdicts)
+    if as_json:
         return
     texts = []
-    for info in infos:
+    for info, verdict in zip(infos, verdicts, strict=True):
         lines = summary(info)
-        if check:
-            compared = info.digests + info.pack_digests
-            digests = f"integers match {plural(compared, 'digest')}" if compared else "no digests to compare"
-            lines.append(f"  {'checked':<10}  {plural(len(info.chunks), 'checksum')}; {digests}")
+        lines += [] if verdict is None else [_checked(info, verdict)]
         lines += ["", *_stream_table(info)] if info.session.config.keyed else []
         lines += ["", *_layer_table(info)] if len(info.layers) > 1 else []
         lines += ["", *_chunk_table(info)] if chunks else []
         lines += ["", *_tensor_tables(info)] if tensors else []
         texts.append("\n".join(lines))
     say(printable("\n\n".join(texts)))
+
+
+def _raise_if_wrong(infos: list[Info], verdicts: list[Verdict | None]) -> None:
+    """Tell what checks have found.
+
+    Raises:
+        NvcError: Something is wrong with a file.
+    """
+    failures = []
+    for info, verdict in zip(infos, verdicts, strict=True):
+        if verdict is not None and (failure := verdict.error()) is not None:
+            failure.message = f"{info.file}: {failure.message}"
+            failures.append(failure)
+    for failure in failures[:-1]:
+        print_error(failure.message, failure.hint)
+    if failures:
+        raise failures[-1]
+
+
+def _checked(info: Info, verdict: Verdict) -> str:
+    """What a check has looked at."""
+    compared = info.digests + info.pack_digests
+    digests = f"integers match {plural(compared, 'digest')}" if compared else "no digests to compare"
+    return f"  {'checked':<10}  {digests}; {verdict.summary}"
 
 
 def summary(info: Info) -> list[str]:

@@ -300,10 +300,11 @@ class DecodeOptions:
     """What to refuse before allocating; an open session has its own."""
     check: bool = option(
         "--check", FLAG, "Output",
-        "Verify checksums and that pictures are within 1 of the stored digest; exit 4 if not. Needs no -o.",
+        "Verify everything in the file first: checksums, and that pictures are within 1 of the stored digests; "
+        "exit 4 if not. Needs no -o.",
         default=False,
     )  # fmt: skip
-    """Verify all segments of the stream against their digests first."""
+    """Verify everything in the file against checksums and digests first, other streams and layers too."""
 
 
 @dataclass(frozen=True)
