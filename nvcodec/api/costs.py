@@ -24,6 +24,8 @@ class LayerInfo:
     the domain ``rgb`` over R, G and B. None: not stored."""
     parameters: int | None
     """Coded numbers; None: this version does not know the network, or cannot make sense of it."""
+    ids: tuple[str, ...]
+    """By segment, hexadecimal: what a layer on top of this one says that it was made for."""
 
 
 def layer_infos(session: Session) -> tuple[LayerInfo, ...]:
@@ -33,11 +35,16 @@ def layer_infos(session: Session) -> tuple[LayerInfo, ...]:
     stored = container.metadata.get("psnr")
     psnr_db = None if stored is None or isinstance(stored, str) else float(stored)
     parameters = sum(spec.size for ordinal in own for spec in session.specs(container.segments[ordinal]))
-    infos = [LayerInfo(0, sizes[0], psnr_db, parameters)]
+    infos = [LayerInfo(0, sizes[0], psnr_db, parameters, _ids(session, 0))]
     for layer in range(1, container.layers + 1):
         packs = [container.pack(ordinal, layer) for ordinal in range(len(container.segments))]
-        infos.append(LayerInfo(layer, sizes[layer], _psnr_db(session, packs), _parameters(session, packs)))
+        quality, count = _psnr_db(session, packs), _parameters(session, packs)
+        infos.append(LayerInfo(layer, sizes[layer], quality, count, _ids(session, layer)))
     return tuple(infos)
+
+
+def _ids(session: Session, layer: int) -> tuple[str, ...]:
+    return tuple(pile[layer].hex() for pile in session.container.layer_ids)
 
 
 def networks(session: Session) -> list[int]:

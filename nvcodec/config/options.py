@@ -273,7 +273,7 @@ class DecodeOptions:
     """Which video of the file, by number or name."""
     layers: int | None = option(
         "--layers", whole(0, 255), "Streams",
-        "Use the base and the first N enhancement layers.  [default: all; none where --scale finds previews]",
+        "The base and the first N layers; 0 = the base alone.  [default: all; 0 where --scale finds previews]",
         metavar="N",
     )  # fmt: skip
     """Enhancement layers to draw with; None = all that can be used, but none where previews are drawn."""

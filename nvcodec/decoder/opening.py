@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from nvcodec.container import Limits
+from nvcodec.container import Limits, counted
 from nvcodec.decoder.session import FIELDS_KEPT, Session
 from nvcodec.errors import BitstreamError, DeviceError, InputError, UsageError, naming
 
@@ -99,7 +99,7 @@ def check_layers(session: Session, layers: int | None) -> int:
     usable = f"Draw with what there is:  --layers {container.layers}"
     if container.layer_problem is not None:
         raise BitstreamError(f"has no usable layer {layers}: {container.layer_problem}", usable)
-    raise UsageError(f"there is no layer {layers}: the file has {container.layers} above its base", usable)
+    raise UsageError(f"there is no layer {layers}: the file holds {counted(container.layers)}", usable)
 
 
 def pick_device(name: str) -> str:

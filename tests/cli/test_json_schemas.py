@@ -73,6 +73,10 @@ CASES = {
     ),
     "info": Case("nvc-info/1", ("info", "{coded}", "--json")),
     "info, all streams": Case("nvc-info/1", ("info", *map(str, sorted(HELD.glob("*.nvc"))), "--tensors", "--json")),
+    "info, a layer": Case("nvc-info-layer/1", ("info", "{work}/first.nvcl", "--json")),
+    "info, damaged": Case("nvc-info/1", ("info", "{work}/damaged.nvc", "--check", "--json"), 4),
+    "decode, damaged": Case("nvc-decode/1", ("decode", "{work}/damaged.nvc", "--check", "--json"), 4),
+    "decode all, checked": Case("nvc-decode-all/1", ("decode", "{held}/archive.nvc", "--all", "--check", "--json")),
     "eval": Case(
         "nvc-eval/1", ("eval", "{clip}", "{coded}", "--mask", "box:16x16", "--device", "cpu", "--progress", "json",
                        "--json"),
