@@ -16,6 +16,7 @@ from nvcodec.cli._terminal import Terminal, print_error, print_json, printable, 
 from nvcodec.container import counted
 from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.decoder.verdict import Verdict
+from nvcodec.errors import shown
 from nvcodec.io.geometry import describe
 from nvcodec.io.saying import plural
 from nvcodec.models import pack_registry
@@ -200,7 +201,7 @@ def _layers(info: Info) -> str:
 
 def _stream(info: Info, index: int) -> str:
     stream = info.streams[index]
-    name = f"{stream.name!r}, " if stream.name else ""
+    name = f"{shown(stream.name)}, " if stream.name else ""
     return f"{name}{plural(info.session.frame_count(index), 'frame')} {describe(stream.format)}"
 
 

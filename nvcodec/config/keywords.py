@@ -76,7 +76,8 @@ class EvalKeywords(TypedDict, total=False):
     frames: int | None
     video_stream: int | None
     allow_truncated: bool
-    stream: int | str
+    stream: int | str | None
+    layers: int | None
     metrics: tuple[str, ...]
     mask: str | None
     device: str

@@ -32,7 +32,7 @@ from nvcodec.config.kinds import (
     whole,
 )
 from nvcodec.container import PREVIEW_DIVISORS, Limits
-from nvcodec.errors import UsageError
+from nvcodec.errors import UsageError, shown
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.metrics.psnr import MAX_PSNR_DB
 from nvcodec.models.registry import MODELS
@@ -327,12 +327,21 @@ class EvalOptions:
     """Which video stream of the source, from 0; None = the best, as it always is of what is compared with it."""
     allow_truncated: bool = _as_in_encode("allow_truncated", False)
     """Take the frames in front of where a file is damaged or cut off."""
-    stream: int | str = option(
-        "--stream", STREAM, "Frames",
-        "Which video of a multi-video TEST; its bpp are those of all together.  [default: 0]",
-        metavar="N|NAME", default=0,
+    stream: int | str | None = option(
+        "--stream", STREAM, "Streams",
+        "Which video of a multi-video TEST; its bpp are those of all together.  [default: the one called as REFERENCE "
+        "is, or the only one of its size and length]",
+        metavar="N|NAME",
     )  # fmt: skip
-    """Which video of a bitstream to test, by number or name; its bpp are those of all videos together."""
+    """Which video of a bitstream to test, by number or name; its bpp are those of all videos together. None = the one
+    that is called as the reference is, or the only one of its size and length."""
+    layers: int | None = option(
+        "--layers", whole(0, 255), "Streams",
+        "The base and the first N layers of TEST, and its bytes as if it had no more; 0 = the base alone.  "
+        "[default: all]",
+        metavar="N",
+    )  # fmt: skip
+    """Enhancement layers of a bitstream to test, whose bytes are those without the others; None = all."""
     metrics: tuple[str, ...] = option(
         "--metrics", several_of(("psnr", "ms-ssim", "vmaf")), "Metrics",
         "psnr, ms-ssim, vmaf (needs the extra 'bench').  [default: psnr,ms-ssim]",
@@ -378,7 +387,7 @@ def changed(options: _Options, changes: Mapping[str, object]) -> _Options:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Options: {', '.join(known)}"
-            raise UsageError(f"no option is called {name!r}", hint)
+            raise UsageError(f"no option is called {shown(name)}", hint)
         try:
             values[name] = getattr(type(options)(), name) if value is None else known[name].kind.parse(value)
         except ValueError as error:

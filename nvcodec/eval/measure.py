@@ -7,14 +7,16 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nvcodec.api.info import probe
 from nvcodec.color import yuv_format
 from nvcodec.config.options import EvalOptions, changed
+from nvcodec.container import layer_bytes
 from nvcodec.container.ids import SIGNATURE
+from nvcodec.decoder.opening import open_session
 from nvcodec.decoder.reader import VideoReader
-from nvcodec.errors import InputError, UsageError, naming
+from nvcodec.decoder.session import Session
+from nvcodec.errors import InputError, UsageError, naming, shown
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
 from nvcodec.io.geometry import describe, parse_name, pixel_format_of
 from nvcodec.io.mask import open_mask
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 SCHEMA = "nvc-eval/1"
 _UNCOMPRESSED = {".y4m", ".yuv", ".raw", ".png"}
 _LENGTH_HINT = "Compare only the first N frames of both with -n N"
+_MOST_LISTED = 20
+"""Videos that a hint names."""
 _Progress = Callable[[int, int | None], None]
 
 
@@ -52,6 +56,10 @@ class Evaluation:
     """Whether MS-SSIM was measured."""
     vmaf: Vmaf | None
     """None where it was not measured."""
+    stream: int | None = None
+    """Which video of the bitstream that was tested; None: it is none."""
+    layers: int | None = None
+    """Enhancement layers it was drawn with; None likewise."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc eval --json`` prints, schema ``nvc-eval/1``."""
@@ -68,6 +76,8 @@ class Evaluation:
             "vmaf": None if self.vmaf is None else self.vmaf.to_json(),
             "worst_frame": {"index": frame, "psnr_yuv_611": db},
             "masked": None if self.quality.masked is None else asdict(self.quality.masked),
+            "stream": self.stream,
+            "layers": self.layers,
         }
 
 
@@ -92,6 +102,18 @@ class _Side:
     """Whether it could say what its code values mean; raw video cannot."""
     notices: Sequence[str] = ()
     """What was chosen, turned or left out; complete when all pictures were read."""
+    coded: _Coded | None = None
+    """Where it is a bitstream: what of it is drawn."""
+
+
+class _Coded(NamedTuple):
+    """A bitstream, or what is left of it without the layers that are not drawn."""
+
+    bytes: int
+    bpp: float
+    """Of all its videos together."""
+    stream: int
+    layers: int
 
 
 def evaluate(
@@ -119,7 +141,7 @@ def evaluate(
         InputError: A video cannot be read, or the two differ in size, depth, chroma format or length.
         BitstreamError: A bitstream is damaged.
         UnsupportedError: One is RGB, and nobody knows what RGB the other shows.
-        UsageError: There is no such stream; VMAF cannot be measured here, or not on pictures this small; said before
+        UsageError: There is no such stream or layer, or it is not plain which stream is meant; VMAF cannot be measured here, or not on pictures this small; said before
             anything is drawn.
     """
     asked = changed(options or EvalOptions(), changes)
@@ -128,9 +150,9 @@ def evaluate(
     if vmaf:
         require_libvmaf()
     with ExitStack() as stack:
-        source = _open(stack, reference, None, replace(asked, stream=0))
+        source = _open(stack, reference, None, replace(asked, stream=0, layers=None))
         on_notice(f"{reference}: {source.origin}")
-        drawn = _open(stack, test, source.format, replace(asked, seek=at))
+        drawn = _open(stack, test, (str(reference), source), replace(asked, seek=at))
         on_notice(f"{test}: {drawn.origin}")
         _check_match(str(reference), source, str(test), drawn)
         if source.says_colour and drawn.says_colour and (unlike := _unlike_colours(source.format, drawn.format)):
@@ -156,12 +178,14 @@ def evaluate(
             for notice in side.notices:
                 on_notice(f"{path}: {notice}")
         quality.masked = None if masked is None else masked.result()
+    if (coded := drawn.coded) is not None:
+        rest = coded.stream, coded.layers
+        return Evaluation(str(reference), str(test), quality, coded.bytes, coded.bpp, ms_ssim, scores, *rest)
     size_bytes = _compressed_bytes(Path(test))
     total = quality.frames if drawn.total is None and asked.frames is None and at == 0 else drawn.total
     bpp = None
     if size_bytes is not None and total is not None:
-        samples = drawn.format.width * drawn.format.height * total
-        bpp = probe(test).bpp if is_bitstream(test) else 8 * size_bytes / samples
+        bpp = 8 * size_bytes / (drawn.format.width * drawn.format.height * total)
     return Evaluation(str(reference), str(test), quality, size_bytes, bpp, ms_ssim, scores)
 
 
@@ -188,11 +212,18 @@ def _measured(
         yield expected, found
 
 
-def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: EvalOptions) -> _Side:
-    """Open one side; raw video that says nothing of its geometry takes that of the other side, ``like``."""
+def _open(stack: ExitStack, path: str | Path, other: tuple[str, _Side] | None, asked: EvalOptions) -> _Side:
+    """Open one side; raw video that says nothing of its geometry takes that of the other side, the reference."""
     size, pix_fmt, seek, frames = asked.size, asked.pix_fmt, asked.seek, asked.frames
+    like = None if other is None else other[1].format
     if is_bitstream(path):
-        reader = VideoReader(path, device=asked.device, stream=asked.stream)
+        session = open_session(path)
+        whole_of_it = frames is None and seek == 0
+        stream = (
+            _stream_like(str(path), session, *other, whole_of_it) if asked.stream is None and other else asked.stream
+        )
+        with naming(path):
+            reader = VideoReader(session, device=asked.device, stream=stream or 0, layers=asked.layers)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
             raise InputError(
@@ -200,7 +231,17 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
                 "Frames count from 0. Lower --seek or --frames.",
             )
         origin = f"geometry {describe(reader.format)} (from the bitstream)"
-        return _Side(_named(reader.frames(wanted), str(path)), reader.format, origin, len(wanted), len(reader))
+        if len(session.container.header.streams) > 1:
+            origin = f"stream {reader.stream} {shown(session.stream(reader.stream).name)}, {origin}"
+        kept = sum(layer_bytes(session.container, session.size)[: reader.layers + 1])
+        return _Side(
+            _named(reader.frames(wanted), str(path)),
+            reader.format,
+            origin,
+            len(wanted),
+            len(reader),
+            coded=_Coded(kept, session.bpp * kept / session.size, reader.stream, reader.layers),
+        )
     inherited = False
     raw = Path(path).suffix.lower() in (".yuv", ".raw")
     if like is not None and raw:
@@ -224,6 +265,28 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
     whole = source.frame_count if frames is None and seek == 0 else None
     origin = f"geometry {describe(source.format)} (from the reference)" if inherited else source.origin
     return _Side(source, source.format, origin, source.frame_count, whole, says_colour=not raw, notices=source.notices)
+
+
+def _stream_like(test: str, session: Session, reference: str, source: _Side, is_whole: bool) -> int:
+    """Which video of a bitstream is meant: the one that is called as the reference is, or the only one like it.
+
+    Raises:
+        UsageError: Several could be meant, or none.
+    """
+    streams = session.container.header.streams
+    found = [number for number, stream in enumerate(streams) if stream.name == Path(reference).stem]
+    if len(found) != 1:
+        size = (source.format.width, source.format.height)
+        found = [n for n, stream in enumerate(streams) if (stream.format.width, stream.format.height) == size]
+        if is_whole and source.frames is not None:
+            found = [n for n in found if session.frame_count(n) == source.frames]
+    if len(streams) == 1 or len(found) == 1:
+        return found[0] if len(found) == 1 else 0
+    listed = ", ".join(f"{number} {shown(stream.name)}" for number, stream in list(enumerate(streams))[:_MOST_LISTED])
+    raise UsageError(
+        f"{test} holds {len(streams)} videos, and {'several are' if found else 'none is'} like {reference}",
+        f"Say which with --stream:  {listed}{', ...' if len(streams) > _MOST_LISTED else ''}",
+    )
 
 
 def _named(pictures: Iterator[Planes], file: str) -> Iterator[Planes]:
