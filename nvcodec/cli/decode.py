@@ -115,7 +115,7 @@ def command(
         took = f"{clock(result.decode_s)} on {result.device}"
         terminal.note(f"{bitstream}   {_CHECKED}: {result.check.summary}   {took}")
     if result.streams > 1 and ctx.get_parameter_source("stream") is not ParameterSource.COMMANDLINE:
-        named = f" {shown(result.stream_name)}" if result.stream_name else ""
+        named = f" '{result.stream_name}'" if result.stream_name else ""
         terminal.note(
             f"  this is stream {result.stream}{named} of {result.streams}; for another --stream N|NAME, "
             f"for all of them --all{' -o FOLDER/' if output else ''}"

@@ -98,8 +98,8 @@ def compare(curves: Iterable[Curve], anchor: str, metric: str = "psnr-yuv") -> S
         metric: One of :data:`nvcodec.eval.results.METRICS`.
 
     Raises:
-        UsageError: No curve, or more than one, is of the anchor, the metric is unknown, curves of one clip were measured on
-            different pictures, or SciPy is not installed.
+        UsageError: No codec, or more than one, is the anchor, the metric is unknown, curves of one clip were measured
+            on different pictures, or SciPy is not installed.
     """
     groups = by_clip(curves)
     labels = tuple(dict.fromkeys(curve.label for group in groups.values() for curve in group))
@@ -119,7 +119,7 @@ def compare(curves: Iterable[Curve], anchor: str, metric: str = "psnr-yuv") -> S
 
 
 def find_label(word: str, labels: Sequence[str]) -> str:
-    """The label of the codec that is meant: ``x265-veryslow``, ``x265:veryslow``, or ``x265`` where only one is so called.
+    """The label of the codec that is meant: ``x265-veryslow``, ``x265:veryslow``, or ``x265`` where there is only one.
 
     Args:
         word: As a user writes it.

@@ -141,8 +141,8 @@ def evaluate(
         InputError: A video cannot be read, or the two differ in size, depth, chroma format or length.
         BitstreamError: A bitstream is damaged.
         UnsupportedError: One is RGB, and nobody knows what RGB the other shows.
-        UsageError: There is no such stream or layer, or it is not plain which stream is meant; VMAF cannot be measured here, or not on pictures this small; said before
-            anything is drawn.
+        UsageError: There is no such stream or layer, or it is not plain which is meant; VMAF cannot be measured here,
+            or not on pictures this small; said before anything is drawn.
     """
     asked = changed(options or EvalOptions(), changes)
     at = asked.seek if test_seek is None else test_seek
@@ -218,12 +218,11 @@ def _open(stack: ExitStack, path: str | Path, other: tuple[str, _Side] | None, a
     like = None if other is None else other[1].format
     if is_bitstream(path):
         session = open_session(path)
-        whole_of_it = frames is None and seek == 0
-        stream = (
-            _stream_like(str(path), session, *other, whole_of_it) if asked.stream is None and other else asked.stream
-        )
+        stream = asked.stream
+        if stream is None:
+            stream = 0 if other is None else _stream_like(str(path), session, *other, frames is None and seek == 0)
         with naming(path):
-            reader = VideoReader(session, device=asked.device, stream=stream or 0, layers=asked.layers)
+            reader = VideoReader(session, device=asked.device, stream=stream, layers=asked.layers)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
             raise InputError(
