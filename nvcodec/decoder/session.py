@@ -85,8 +85,13 @@ class Session:
     @property
     def bpp(self) -> float:
         """Bits of the file per luma sample of all frames that are there, of all streams together."""
+        return 8 * self.size / self.pixels
+
+    @property
+    def pixels(self) -> int:
+        """Luma samples of all frames that are there, of all streams together."""
         sizes = ((self.stream(segment.stream).format, segment.frames) for segment in self.container.segments)
-        return 8 * self.size / sum(video.width * video.height * frames for video, frames in sizes)
+        return sum(video.width * video.height * frames for video, frames in sizes)
 
     def geometry(self, segment: BaseSegment) -> FieldGeometry:
         """What the field of a segment draws."""

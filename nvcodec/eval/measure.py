@@ -239,7 +239,7 @@ def _open(stack: ExitStack, path: str | Path, other: tuple[str, _Side] | None, a
             origin,
             len(wanted),
             len(reader),
-            coded=_Coded(kept, session.bpp * kept / session.size, reader.stream, reader.layers),
+            coded=_Coded(kept, 8 * kept / session.pixels, reader.stream, reader.layers),
         )
     inherited = False
     raw = Path(path).suffix.lower() in (".yuv", ".raw")
