@@ -8,11 +8,15 @@ Programmer errors are plain assertions and end with exit code 1.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import Enum
 from pathlib import Path
 
 from nvcodec.tongues import spoken
+
+_MOST_SHOWN = 80
+"""Letters of a value in a message."""
 
 
 class NvcError(Exception):
@@ -134,6 +138,21 @@ def quoted(path: str | Path) -> str:
     """A file name as hints have it: a shell takes it for that name, whatever is in it, and no program for options."""
     text = str(path)
     return shlex.quote(f"./{text}" if text.startswith("-") and text != "-" else text)
+
+
+def shown(value: object) -> str:
+    """A value as messages have it: a text in quotes, all else as people write it, and no more than a line of it."""
+    if isinstance(value, str):
+        text = f"'{value}'"
+    elif isinstance(value, Mapping):
+        text = ", ".join(f"{key} {each}" for key, each in value.items()) or "nothing"
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        text = ", ".join(map(shown, value)) or "nothing"
+    elif isinstance(value, Enum):
+        text = value.name.lower()
+    else:
+        text = str(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
 
 
 @contextmanager

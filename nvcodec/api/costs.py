@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nvcodec.container import PREVIEW_DIVISORS, PackModelId, PackSegment, layer_bytes
+from nvcodec.container import PREVIEW_DIVISORS, PackSegment, layer_bytes
 from nvcodec.decoder.previews import head_shape
 from nvcodec.decoder.session import Session
 from nvcodec.errors import NvcError
@@ -24,6 +24,8 @@ class LayerInfo:
     the domain ``rgb`` over R, G and B. None: not stored."""
     parameters: int | None
     """Coded numbers; None: this version does not know the network, or cannot make sense of it."""
+    ids: tuple[str, ...]
+    """By segment, hexadecimal: what a layer on top of this one says that it was made for."""
 
 
 def layer_infos(session: Session) -> tuple[LayerInfo, ...]:
@@ -33,21 +35,21 @@ def layer_infos(session: Session) -> tuple[LayerInfo, ...]:
     stored = container.metadata.get("psnr")
     psnr_db = None if stored is None or isinstance(stored, str) else float(stored)
     parameters = sum(spec.size for ordinal in own for spec in session.specs(container.segments[ordinal]))
-    infos = [LayerInfo(0, sizes[0], psnr_db, parameters)]
+    infos = [LayerInfo(0, sizes[0], psnr_db, parameters, _ids(session, 0))]
     for layer in range(1, container.layers + 1):
         packs = [container.pack(ordinal, layer) for ordinal in range(len(container.segments))]
-        infos.append(LayerInfo(layer, sizes[layer], _psnr_db(session, packs), _parameters(session, packs)))
+        quality, count = _psnr_db(session, packs), _parameters(session, packs)
+        infos.append(LayerInfo(layer, sizes[layer], quality, count, _ids(session, layer)))
     return tuple(infos)
+
+
+def _ids(session: Session, layer: int) -> tuple[str, ...]:
+    return tuple(pile[layer].hex() for pile in session.container.layer_ids)
 
 
 def networks(session: Session) -> list[int]:
     """The segments that have parameters of their own: all, but where several share a network."""
     return [ordinal for ordinal in range(len(session.container.segments)) if session.owner(ordinal) == ordinal]
-
-
-def is_checkable(pack: PackSegment) -> bool:
-    """Whether this version knows the network of a pack."""
-    return pack.model_id in PackModelId._value2member_map_
 
 
 def _psnr_db(session: Session, packs: list[PackSegment]) -> float | None:

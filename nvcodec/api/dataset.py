@@ -24,7 +24,7 @@ from nvcodec.decoder.kept import Kept
 from nvcodec.decoder.opening import check_layers, open_session, pick_device
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
-from nvcodec.errors import NoFrameError, UsageError, naming
+from nvcodec.errors import NoFrameError, UsageError, naming, shown
 from nvcodec.io.saying import plural
 from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
@@ -250,9 +250,9 @@ def _chosen(streams: Sequence[VideoStream], wanted: str | int) -> VideoStream:
         raise UsageError(f"there is no video {wanted}", f"Videos are numbered 0 to {len(streams) - 1}")
     found = [stream for stream in streams if stream.name == wanted]
     if not found:
-        raise UsageError(f"there is no video called {wanted!r}", f"There are: {_some(streams)}")
+        raise UsageError(f"there is no video called {shown(wanted)}", f"There are: {_some(streams)}")
     if len(found) > 1:
-        raise UsageError(f"{len(found)} videos are called {wanted!r}", "Give their positions")
+        raise UsageError(f"{len(found)} videos are called {shown(wanted)}", "Give their positions")
     return found[0]
 
 

@@ -24,6 +24,7 @@ from nvcodec.decoder.previews import check_scale
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk_format
+from nvcodec.decoder.verdict import Verdict
 from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming, quoted
 from nvcodec.io.output import check_apart
 from nvcodec.io.saying import plural
@@ -63,10 +64,27 @@ class DecodeResult:
     stream_name: str = ""
     streams: int = 1
     """Videos in the file."""
+    check: Verdict | None = None
+    """What a check of the whole file has found; None: there was none."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc decode --json`` prints, schema ``nvc-decode/1``."""
-        return {"schema": "nvc-decode/1", **asdict(self)}
+        plain = asdict(replace(self, check=None))
+        return {"schema": "nvc-decode/1", **plain, "check": self.check and self.check.to_json()}
+
+
+class CheckFailedError(BitstreamError):
+    """A check of a whole file found damage, and nothing was written.
+
+    Args:
+        error: What it found.
+        result: The decode that was not made; ``result.check`` is all that was found.
+    """
+
+    def __init__(self, error: NvcError, result: DecodeResult) -> None:
+        super().__init__(error.message, error.hint)
+        self.exit_code = error.exit_code
+        self.result = result
 
 
 @dataclass(frozen=True)
@@ -82,6 +100,8 @@ class StreamOutcome:
     """None: it could not be decoded."""
     error: NvcError | None
     """Why not."""
+    check: Verdict | None = None
+    """What a check of the whole file has found, the same for all its streams; None: there was none."""
 
     def to_json(self) -> dict[str, Any]:
         """What ``nvc decode --all --json`` prints of each stream."""
@@ -120,7 +140,7 @@ def decode(
 
     Raises:
         InputError: The bitstream cannot be read, or has no such frames.
-        BitstreamError: It is damaged, or a check failed.
+        BitstreamError: It is damaged, or ``check`` found that something in it is; nothing is written then.
         UnsupportedError: It needs something this version does not have.
         UsageError: The options make no sense, or the output exists.
         DeviceError: The device is missing.
@@ -172,26 +192,28 @@ def decode(
                 hears.say(f"{name}: {notice}")
             _set_threads(asked.threads)
             began, entropy_before_s = time.monotonic(), session.entropy_s
-            if asked.check:
-                from nvcodec.decoder.check import check_stream
 
-                check_stream(reader)
+            def result(count: int) -> DecodeResult:
+                seconds, entropy_s = time.monotonic() - began, session.entropy_s - entropy_before_s
+                speed = count / max(seconds, 1e-9)
+                return DecodeResult(
+                    count, seconds, entropy_s, speed, reader.device, number, names[number], len(names), verdict
+                )
+
+            verdict = _checked(session, reader.device) if asked.check else None
+            if verdict is not None and (failure := verdict.error()) is not None:
+                raise CheckFailedError(failure, result(0))
             if opened is not None:
                 for done, planes in enumerate(reader.frames(wanted), 1):
                     opened.write(converted(planes, drawn, written))
                     hears.on_frames(done, len(wanted))
-    count = 0 if output is None else len(wanted)
-    seconds = time.monotonic() - began
-    return DecodeResult(
-        count,
-        seconds,
-        session.entropy_s - entropy_before_s,
-        count / max(seconds, 1e-9),
-        reader.device,
-        number,
-        names[number],
-        len(names),
-    )
+    return result(0 if output is None else len(wanted))
+
+
+def _checked(session: Session, device: str) -> Verdict:
+    from nvcodec.decoder.check import check_file
+
+    return check_file(session, device)
 
 
 def decode_all(
@@ -273,6 +295,7 @@ def _drawn(
 
     for warning in session.container.warnings:
         tell(warning)
+    verdict = _checked(session, asked.device) if asked.check else None
     before, total = 0, sum(pictures)
     for index, (name, output) in enumerate(zip(names, outputs, strict=True)):
         result = failure = None
@@ -280,10 +303,12 @@ def _drawn(
             with naming(file):
                 if not pictures[index]:
                     raise BitstreamError(f"stream {index} is missing", "The file was cut")
+                if verdict is not None and (damage := verdict.of_stream(index)) is not None:
+                    raise type(damage)(damage.message, damage.hint)  # which is named here, and not in the verdict
                 result = decode(
                     session,  # one for all, so that what streams share is decoded once
                     output,
-                    options=replace(asked, stream=index),
+                    options=replace(asked, stream=index, check=False),
                     overwrite=overwrite,
                     on_progress=lambda done, _, before=before: hears.on_frames(before + done, total),  # type: ignore[misc]
                     on_warning=lambda text: tell(text.removeprefix(f"{UNNAMED}: ")),
@@ -291,7 +316,7 @@ def _drawn(
         except (BitstreamError, UnsupportedError, UsageError) as error:
             failure = error
         before += pictures[index]
-        yield StreamOutcome(index, name, output, result, failure)
+        yield StreamOutcome(index, name, output, result, failure, verdict)
 
 
 def file_names(names: Sequence[str]) -> list[str]:

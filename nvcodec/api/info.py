@@ -11,7 +11,6 @@ from nvcodec.api.costs import (
     KeyFrameInfo,
     LayerInfo,
     PreviewInfo,
-    is_checkable,
     key_frame_info,
     layer_infos,
     networks,
@@ -26,12 +25,11 @@ from nvcodec.container import (
 )
 from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.decoder.opening import called, open_session
-from nvcodec.decoder.previews import head_integers
 from nvcodec.decoder.session import Session
+from nvcodec.decoder.verdict import Verdict, check_stored, is_checkable
 from nvcodec.entropy.payload import TensorCost, payload_costs
-from nvcodec.errors import BitstreamError, naming
+from nvcodec.errors import naming
 from nvcodec.io.geometry import describe
-from nvcodec.quant.tensors import digest
 from nvcodec.types import NOTHING_SAID, SideData
 
 SCHEMA = "nvc-info/1"
@@ -127,29 +125,20 @@ class Info:
             pack = self.session.container.pack(segment, layer)
             return payload_costs(pack.payload, self.session.pack_specs(pack))
 
+    def verdict(self) -> Verdict:
+        """Decode all integers and compare them with their digests; checksums were verified when the file was opened."""
+        return check_stored(self.session)
+
     def check(self) -> None:
-        """Decode all integers and compare them with their digests; checksums were verified when the file was opened.
+        """As :meth:`verdict`, for whoever cannot go on with a damaged file.
 
         Raises:
             BitstreamError: A digest does not match, key frames are missing or damaged, or the file was cut.
+            UnsupportedError: A part is above a limit.
         """
         with naming(self.file):
-            if self.warnings:
-                raise BitstreamError(self.warnings[0], "What is left can still be decoded")
-            if (lost := next((i for i in range(len(self.streams)) if self._lacks_key_frames(i)), None)) is not None:
-                raise BitstreamError(f"key frames of stream {lost} are missing", "The other streams can be decoded")
-            own = {ordinal: digest(self.session.integers(ordinal)) for ordinal in self.networks()}
-            for ordinal, expected in self.session.container.digests.items():
-                if own[self.session.owner(ordinal)] != expected.integers:
-                    raise BitstreamError(f"segment {ordinal} does not decode to the integers of its digest")
-            for pack in filter(is_checkable, self.session.container.packs):
-                self.session.check_pack(pack)
-            for head in self.session.container.previews.values():
-                head_integers(self.session, head)
-
-    def _lacks_key_frames(self, stream: int) -> bool:
-        keys = self.key_frames(stream)
-        return keys is not None and keys.problem is not None
+            if (error := self.verdict().error()) is not None:
+                raise error
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc info --json`` prints, schema ``nvc-info/1``."""

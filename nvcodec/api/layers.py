@@ -15,22 +15,34 @@ from nvcodec.api.shown import shown, warned
 from nvcodec.config.job import Job
 from nvcodec.config.kinds import whole
 from nvcodec.config.options import PRESETS, EncodeOptions, changed, read_value
-from nvcodec.container import appended, pack_file, read_container, read_pack_file, stripped, without_previews
+from nvcodec.container import (
+    Container,
+    MissingLayerError,
+    appended,
+    counted,
+    pack_file,
+    read_container,
+    read_pack_file,
+    stripped,
+    without_previews,
+)
 from nvcodec.decoder.opening import called, read_bitstream
 from nvcodec.encoder.fit.events import EventHandler, ignore
 from nvcodec.encoder.plan.layer import check_base
 from nvcodec.encoder.result import LayerResult
 from nvcodec.encoder.resume.work_folder import check_work_dir
-from nvcodec.errors import UsageError, naming
+from nvcodec.errors import NvcError, UsageError, naming, quoted
 from nvcodec.io.output import check_apart, check_output, file_for, place_of
 from nvcodec.io.replace import exclusive, replace_with
-from nvcodec.io.saying import plural
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from nvcodec.config.keywords import LayerKeywords
     from nvcodec.io.arrays import FrameArray
+
+_MOST_TRIED = 100
+"""Files of a folder that are looked at for the layer that is missing."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +53,14 @@ class ChangedFile:
     bytes: int
     """Size of the file."""
     layers: int
-    """Layers of the file, the base included."""
+    """Layers of the file, the base included; of the file of a layer 1."""
     changed_bytes: int
     """Bytes that came on (positive) or off (negative)."""
+
+    @property
+    def enhancement_layers(self) -> int:
+        """Layers above the base, as all messages and ``--layers`` count them."""
+        return self.layers - 1
 
     def to_json(self, schema: str) -> dict[str, Any]:
         """The object that ``--json`` prints."""
@@ -162,8 +179,7 @@ def strip(
     def change(old: bytes) -> tuple[int, bytes]:
         held = read_container(old).layers
         if layers is not None and layers > held:
-            counted = plural(held, "enhancement layer")
-            raise UsageError(f"{path} has {counted}; {layers} cannot be kept", "See:  nvc info")
+            raise UsageError(f"{path} has no layer {layers}: it holds {counted(held)}", _choice("--layers", 0, held))
         kept = old if layers is None else stripped(old, layers)
         if not drop_previews:
             return len(kept), b""
@@ -186,7 +202,7 @@ def append(
 
     Raises:
         InputError: A file cannot be read.
-        BitstreamError: A file is damaged, or the layer was made for another.
+        BitstreamError: A file is damaged, or the layer was made for another, or one below it has to come first.
         UnsupportedError: A file needs something this version does not have.
         UsageError: The output exists, cannot be written, or is just being changed.
     """
@@ -194,7 +210,35 @@ def append(
     with naming(called(pack_path)):
         packs = read_pack_file(read_bitstream(pack_path))
 
-    return _changed(path, output, overwrite, lambda old: (len(old), appended(old, packs)), pack_path)
+    def change(old: bytes) -> tuple[int, bytes]:
+        try:
+            return len(old), appended(old, packs)
+        except MissingLayerError as error:
+            if (first := _next_layer(read_container(old), Path(pack_path).parent)) is not None:
+                error.hint += f":  nvc append {quoted(path)} {quoted(first)}"
+            raise
+
+    return _changed(path, output, overwrite, change, pack_path)
+
+
+def _next_layer(container: Container, folder: Path) -> Path | None:
+    """The file in a folder whose layer can be put on a bitstream; None: there is none among the first."""
+    wanted = [pile[-1] for pile in container.layer_ids]
+    for path in sorted(folder.glob("*.nvcl"))[:_MOST_TRIED]:
+        try:
+            packs = read_pack_file(read_bitstream(path))
+        except NvcError:
+            continue
+        if [pack.parent for pack in packs] == wanted:
+            return path
+    return None
+
+
+def _choice(option: str, first: int, last: int) -> str:
+    """What can be given where a file holds so many layers."""
+    if first > last:
+        return "Add one with:  nvc add-layer"
+    return f"Give {option} {first}" if first == last else f"Give {option} {first} to {last}"
 
 
 def extract(path: str | Path, layer: int, output: str | Path, *, overwrite: bool = False) -> ChangedFile:
@@ -220,8 +264,8 @@ def extract(path: str | Path, layer: int, output: str | Path, *, overwrite: bool
     with naming(called(path)):
         container = read_container(read_bitstream(path))
     if not 1 <= layer <= container.layers:
-        there = f"1 to {container.layers}" if container.layers else "none"
-        raise UsageError(f"{path} has no enhancement layer {layer}", f"Enhancement layers that are there: {there}")
+        hint = _choice("--layer", 1, container.layers)
+        raise UsageError(f"{path} has no layer {layer}: it holds {counted(container.layers)}", hint)
     data = pack_file(container, layer)
     with exclusive(output):
         replace_with(path, data, output, keep=0, overwrite=overwrite)

@@ -14,7 +14,7 @@ import tomli_w
 from nvcodec.cli._options import option
 from nvcodec.config.options import EncodeOptions, described, plain
 from nvcodec.config.settings import flatten
-from nvcodec.errors import InputError, UsageError
+from nvcodec.errors import InputError, UsageError, shown
 from nvcodec.io.output import check_output, write_output
 
 if sys.version_info >= (3, 11):
@@ -64,7 +64,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: str | None) -
         name = key.replace("_", "-")
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            raise UsageError(f"{path}: no option is called {key!r}", f"Did you mean {near[0]}?" if near else "")
+            raise UsageError(f"{path}: no option is called {shown(key)}", f"Did you mean {near[0]}?" if near else "")
         is_flag = isinstance(
             known[name].type, click.types.BoolParamType
         )  # which looks at text, and at nothing else that TOML has

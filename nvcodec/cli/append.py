@@ -8,7 +8,7 @@ from nvcodec.cli import _options as options
 from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._terminal import Terminal, print_json
-from nvcodec.io.saying import plural
+from nvcodec.container import counted
 
 
 @click.command(
@@ -30,6 +30,6 @@ def command(ctx: click.Context, bitstream: str, layer: str, output: str | None, 
     terminal = ctx.ensure_object(Terminal)
     result = append(bitstream, layer, output, overwrite=overwrite)
     added = f"{size(result.changed_bytes)} added"
-    terminal.note(f"{result.file}  {size(result.bytes)}, {plural(result.layers, 'layer')}; {added}")
+    terminal.note(f"{result.file}  {size(result.bytes)}, {counted(result.enhancement_layers)}; {added}")
     if terminal.as_json:
         print_json(result.to_json("nvc-append/1"))

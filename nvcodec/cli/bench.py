@@ -29,7 +29,7 @@ SCHEMA = "nvc-bench-report/1"
     examples=(
         "nvc bench clips/*.y4m --codecs nvc:faster,x264:veryslow,x265:veryslow,svtav1:4 -o results/",
         "nvc bench clip.mp4 --codecs nvc:draft,x264 --points nvc=0.05,0.1,0.2 --options x264='-tune psnr' -o results/",
-        "nvc bench --from results/ --anchor x265-veryslow --plot rd.png",
+        "nvc bench --from results/ --anchor x265 --plot rd.pdf",
     ),
 )
 # fmt: off
@@ -70,7 +70,12 @@ SCHEMA = "nvc-bench-report/1"
 )
 @option("--metrics", group=_RUN, metavar="LIST", default="", help="vmaf, besides PSNR and MS-SSIM (extra 'bench').")
 @fields_of(EvalOptions, "size", "fps", "pix_fmt", "seek", "frames")
-@option("--anchor", group=_REPORT, metavar="LABEL", help="Report BD-rate against this codec, e.g. x265-veryslow.")
+@option(
+    "--anchor",
+    group=_REPORT,
+    metavar="LABEL",
+    help="Report BD-rate against this codec: x265, or x265-veryslow where there are several.",
+)
 @option(
     "--metric",
     group=_REPORT,
@@ -78,7 +83,7 @@ SCHEMA = "nvc-bench-report/1"
     default="psnr-yuv",
     help="What BD-rate and plot compare; psnr-yuv is 6:1:1.  [default: psnr-yuv]",
 )
-@option("--plot", group=_REPORT, metavar="FILE", help="RD curves (.png or .svg; extra 'plot').")
+@option("--plot", group=_REPORT, metavar="FILE", help="RD curves (.png, .svg or .pdf; extra 'plot').")
 @fields_of(EvalOptions, "device", "threads")
 @options.output_options()
 # fmt: on
@@ -104,6 +109,7 @@ def command(
     Every point is coded, decoded from its file and measured; the table goes to stdout. A bench that was
     stopped goes on where it stopped; one that is finished only prints.
     """
+    from nvcodec.eval.compare import find_label
     from nvcodec.eval.plot import check_plot
     from nvcodec.metrics.bdrate import check_installed
 
@@ -117,11 +123,15 @@ def command(
         check_output(plot, True, [*inputs, *sources])
     if anchor is not None:
         check_installed()
+    if metric == "vmaf" and not sources and "vmaf" not in more:
+        raise UsageError("--metric vmaf reports what is not measured", "Measure it too:  --metrics vmaf")
     failures: list[Exception] = []
     if sources:
         from nvcodec.eval.results import load_all
 
         curves = load_all([Path(path) for path in (*sources, *inputs)])  # the shell has expanded --from results/*.json
+        if anchor is not None:
+            find_label(anchor, list(dict.fromkeys(curve.label for curve in curves)))
     else:
         if not inputs:
             raise UsageError("no input given", "Name clips to code, or results to report:  nvc bench --from results/")
@@ -134,6 +144,8 @@ def command(
         compute = [] if asked.device == "auto" else [f"nvc=--device {asked.device}"]
         compute += [] if asked.threads == 1 else [f"nvc=--threads {asked.threads}"]
         contestants = parse_codecs(codecs, points, [*extra, *compute])
+        if anchor is not None:
+            find_label(anchor, [one.codec.label for one in contestants])
         clips = [
             BenchClip(Path(path), asked.size, asked.fps, asked.pix_fmt, asked.seek, asked.frames) for path in inputs
         ]
@@ -160,7 +172,7 @@ def _report(curves: list[Curve], metric: str, anchor: str | None, plot: str | No
     from nvcodec.eval.plot import plot as draw
     from nvcodec.eval.table import points_markdown, summary_markdown
 
-    summary = None if anchor is None or not curves else compare(curves, anchor.replace(":", "-"), metric)
+    summary = None if anchor is None or not curves else compare(curves, anchor, metric)
     if plot is not None and curves:
         draw(curves, plot, metric)
         terminal.note(f"plot in {plot}")

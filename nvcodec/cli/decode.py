@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from nvcodec.api.decode import DecodeResult, StreamOutcome
+from nvcodec.api.decode import CheckFailedError, DecodeResult, StreamOutcome
 from nvcodec.cli import _options as options
 from nvcodec.cli._format import clock, rate
 from nvcodec.cli._options import Command, choice, fields_of, option
@@ -21,7 +21,7 @@ from nvcodec.io.saying import plural
 from nvcodec.io.sink import SUFFIXES
 from nvcodec.io.standard import check_standard_output, is_terminal
 
-_CHECKED = "   all digests match"
+_CHECKED = "all digests match"
 
 
 @click.command(
@@ -99,19 +99,24 @@ def command(
                 bitstream, output, suffix=suffix, options=asked, overwrite=overwrite, on_progress=told, on_warning=warn
             )
         else:
-            result = nvcodec.decode(
-                bitstream, output, options=asked, overwrite=overwrite, on_progress=told, on_warning=warn
-            )
+            try:
+                result = nvcodec.decode(
+                    bitstream, output, options=asked, overwrite=overwrite, on_progress=told, on_warning=warn
+                )
+            except CheckFailedError as failed:
+                if terminal.as_json:
+                    print_json(failed.result.to_json())
+                raise
     if every:
-        _report_all(terminal, bitstream, outcomes, asked.check)
+        _report_all(terminal, bitstream, outcomes)
         return
-    if output is None:
-        checked = _CHECKED if asked.check else ""
-        terminal.note(f"{bitstream}{checked}   {clock(result.decode_s)} on {result.device}")
-    else:
-        terminal.note(_result_line("standard output" if output == "-" else output, result, asked.check))
+    if output is not None:
+        terminal.note(_result_line("standard output" if output == "-" else output, result))
+    if result.check is not None:
+        took = f"{clock(result.decode_s)} on {result.device}"
+        terminal.note(f"{bitstream}   {_CHECKED}: {result.check.summary}   {took}")
     if result.streams > 1 and ctx.get_parameter_source("stream") is not ParameterSource.COMMANDLINE:
-        named = f" {result.stream_name!r}" if result.stream_name else ""
+        named = f" '{result.stream_name}'" if result.stream_name else ""
         terminal.note(
             f"  this is stream {result.stream}{named} of {result.streams}; for another --stream N|NAME, "
             f"for all of them --all{' -o FOLDER/' if output else ''}"
@@ -132,30 +137,38 @@ def _check_all(output: str | None) -> None:
         raise UsageError(f"{output} is no folder; --all writes one file for each video", "Name a folder:  -o videos/")
 
 
-def _report_all(terminal: Terminal, bitstream: str, outcomes: list[StreamOutcome], check: bool) -> None:
+def _report_all(terminal: Terminal, bitstream: str, outcomes: list[StreamOutcome]) -> None:
     """A line for each video, and what went wrong.
 
     Raises:
         NvcError: At least one could not be decoded.
     """
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    verdict = outcomes[0].check
     for outcome in outcomes:
         if outcome.error is not None:
             print_error(outcome.error.message, outcome.error.hint)
         elif outcome.result is not None:
-            named = outcome.output or f"{bitstream} stream {outcome.stream} {outcome.name}".rstrip()
-            terminal.note(_result_line(named, outcome.result, check) if outcome.output else f"{named}{_CHECKED}")
+            named = f"{bitstream} stream {outcome.stream} {outcome.name}".rstrip()
+            done = _result_line(outcome.output, outcome.result) if outcome.output else named
+            terminal.note(done if verdict is None or not verdict.ok else f"{done}   {_CHECKED}")
     if terminal.as_json:
-        print_json({"schema": "nvc-decode-all/1", "streams": [outcome.to_json() for outcome in outcomes]})
+        streams = [outcome.to_json() for outcome in outcomes]
+        print_json({"schema": "nvc-decode-all/1", "streams": streams, "check": verdict and verdict.to_json()})
     if failed:
         # damage weighs more than what this version does not have
         kind = BitstreamError if any(isinstance(error, BitstreamError) for error in failed) else type(failed[0])
         hint = "The others were" if len(failed) < len(outcomes) else ""
         raise kind(f"{len(failed)} of {plural(len(outcomes), 'stream')} could not be decoded", hint)
+    if verdict is not None:
+        if (error := verdict.error()) is not None:
+            error.message = f"{bitstream}: {error.message}"
+            raise error
+        terminal.note(f"{bitstream}   checked: {verdict.summary}")
 
 
-def _result_line(name: str, result: DecodeResult, check: bool) -> str:
+def _result_line(name: str, result: DecodeResult) -> str:
     return (
         f"{name}  {plural(result.frames, 'frame')} in {result.decode_s:.2f} s   {rate(result.fps)} fps "
-        f"({result.device}), entropy decoding {result.entropy_s:.2f} s{_CHECKED if check else ''}"
+        f"({result.device}), entropy decoding {result.entropy_s:.2f} s"
     )

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         "nvc eval clip.y4m decoded.yuv --json",
         "nvc eval clip.mp4 a.nvc b.mkv --frames 60",
         "nvc eval clip.y4m clip.nvc --metrics psnr,vmaf",
-        "nvc eval b.mkv set.nvc --stream b",
+        "nvc eval b.mkv set.nvc",
+        "nvc eval b.mkv set.nvc --stream 1",
+        "nvc eval clip.y4m clip.nvc --layers 0",
     ),
 )
 # fmt: off
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     "video_stream",
     "allow_truncated",
     "stream",
+    "layers",
     "metrics",
     "mask",
 )

@@ -18,7 +18,7 @@ from nvcodec.errors import UsageError
     group="Layers",
     type=options.whole(1),
     metavar="N",
-    help="Which enhancement layer; 1 = the first above the base.",
+    help="Which layer; 1 = the first above the base.",
 )
 @option("-o", "--output", group="Files", metavar="FILE", help="The layer, by custom *.nvcl.")
 @options.output_options(progress=False)
@@ -32,7 +32,7 @@ def command(ctx: click.Context, bitstream: str, layer: int | None, output: str |
 
     terminal = ctx.ensure_object(Terminal)
     if layer is None:
-        raise UsageError("no layer given", "Name one, 1 being the first above the base:  --layer 1")
+        raise UsageError("no layer given", "Name one; 1 = the first above the base:  --layer 1")
     if output is None:
         raise UsageError("no output given", "Name the layer:  -o layer.nvcl")
     result = extract(bitstream, layer, output, overwrite=overwrite)

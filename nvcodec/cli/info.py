@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import click
 
 from nvcodec.api.info import Info, probe
+from nvcodec.api.layer_file import LayerFileInfo, probe_layer
 from nvcodec.cli import _format
 from nvcodec.cli import _options as options
 from nvcodec.cli._format import count, table
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._tensors import all_costs, part_table, tensor_table
-from nvcodec.cli._terminal import Terminal, print_json, printable, say
+from nvcodec.cli._terminal import Terminal, print_error, print_json, printable, say
+from nvcodec.container import counted
 from nvcodec.container.ids import CHUNK_TYPES
+from nvcodec.decoder.verdict import Verdict
+from nvcodec.errors import shown
 from nvcodec.io.geometry import describe
 from nvcodec.io.saying import plural
+from nvcodec.models import pack_registry
 from nvcodec.models.registry import citation
 from nvcodec.types import NOTHING_SAID
 
@@ -52,38 +59,93 @@ _MATRICES = {
 # fmt: on
 @click.pass_context
 def command(ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: bool, check: bool, cite: bool) -> None:
-    """Show what a bitstream holds, without decoding it.
+    """Show what a bitstream, or the file of a layer, holds, without decoding it.
 
     BITSTREAM is an .nvc file or '-' for stdin; of several, --json prints a list.
     """
     terminal = ctx.ensure_object(Terminal)
-    infos = [probe(file) for file in files]
-    for info in infos:
-        if check:
-            info.check()
-        for warning in info.warnings:
+    found = [probe_layer(file) or probe(file) for file in files]
+    for info in found:
+        for warning in info.warnings if isinstance(info, Info) else ():
             terminal.warn(f"{info.file}: {warning}")
     if cite:
-        models = dict.fromkeys(info.model for info in infos)
-        say("\n\n".join(citation(model) for model in models))
+        say("\n\n".join(citation(name) for name in dict.fromkeys(name for info in found for name in _cited(info))))
         return
+    verdicts = [info.verdict() if check and isinstance(info, Info) else None for info in found]
     if terminal.as_json:
-        objects = [{**info.to_json(), **({"tensors": _tensor_objects(info)} if tensors else {})} for info in infos]
+        objects = [_object(info, tensors, verdict) for info, verdict in zip(found, verdicts, strict=True)]
         print_json(objects[0] if len(objects) == 1 else objects)
-        return
-    texts = []
-    for info in infos:
-        lines = summary(info)
-        if check:
-            compared = info.digests + info.pack_digests
-            digests = f"integers match {plural(compared, 'digest')}" if compared else "no digests to compare"
-            lines.append(f"  {'checked':<10}  {plural(len(info.chunks), 'checksum')}; {digests}")
-        lines += ["", *_stream_table(info)] if info.session.config.keyed else []
-        lines += ["", *_layer_table(info)] if len(info.layers) > 1 else []
-        lines += ["", *_chunk_table(info)] if chunks else []
-        lines += ["", *_tensor_tables(info)] if tensors else []
-        texts.append("\n".join(lines))
-    say(printable("\n\n".join(texts)))
+    _raise_if_wrong(found, verdicts)
+    if not terminal.as_json:
+        texts = [
+            _layer_file(info, check) if isinstance(info, LayerFileInfo) else _video(info, verdict, chunks, tensors)
+            for info, verdict in zip(found, verdicts, strict=True)
+        ]
+        say(printable("\n\n".join(texts)))
+
+
+def _cited(info: Info | LayerFileInfo) -> Iterator[str]:
+    """Names of the methods that a file uses."""
+    packs = info.networks if isinstance(info, LayerFileInfo) else [p.model_id for p in info.session.container.packs]
+    if isinstance(info, Info):
+        yield info.model
+    yield from filter(None, map(pack_registry.citation_name, packs))
+
+
+def _object(info: Info | LayerFileInfo, tensors: bool, verdict: Verdict | None) -> dict[str, object]:
+    """A file as JSON."""
+    if isinstance(info, LayerFileInfo):
+        return info.to_json()
+    told = {"tensors": _tensor_objects(info)} if tensors else {}
+    return info.to_json() | told | ({} if verdict is None else {"check": verdict.to_json()})
+
+
+def _layer_file(info: LayerFileInfo, check: bool) -> str:
+    """The file of a layer in a few lines."""
+    below = "the base" if info.layer == 1 else f"layer {info.layer - 1}"
+    facts = [
+        ("made for", f"{below} with the id {info.made_for[0]}" + (" in segment 0" if len(info.made_for) > 1 else "")),
+        ("PSNR", "" if info.psnr_db is None else f"{info.psnr_db:.2f} dB with it"),
+        ("checked", "all checksums; its integers need the base" if check else ""),
+    ]
+    what = f"layer {info.layer} for {plural(info.frames, 'frame')} in {plural(len(info.made_for), 'segment')}"
+    lines = [f"{info.file}  {_format.size(info.bytes)}  {what}, without its base"]
+    return "\n".join(lines + [f"  {name:<10}  {fact}" for name, fact in facts if fact])
+
+
+def _video(info: Info, verdict: Verdict | None, chunks: bool, tensors: bool) -> str:
+    """A bitstream on one screen, and the tables asked for."""
+    lines = summary(info)
+    lines += [] if verdict is None else [_checked(info, verdict)]
+    lines += ["", *_stream_table(info)] if info.session.config.keyed else []
+    lines += ["", *_layer_table(info)] if len(info.layers) > 1 else []
+    lines += ["", *_chunk_table(info)] if chunks else []
+    lines += ["", *_tensor_tables(info)] if tensors else []
+    return "\n".join(lines)
+
+
+def _raise_if_wrong(infos: Sequence[Info | LayerFileInfo], verdicts: list[Verdict | None]) -> None:
+    """Tell what checks have found.
+
+    Raises:
+        NvcError: Something is wrong with a file.
+    """
+    failures = []
+    for info, verdict in zip(infos, verdicts, strict=True):
+        if verdict is not None and (failure := verdict.error()) is not None:
+            failure.message = f"{info.file}: {failure.message}"
+            failures.append(failure)
+    for failure in failures[:-1]:
+        print_error(failure.message, failure.hint)
+    if failures:
+        raise failures[-1]
+
+
+def _checked(info: Info, verdict: Verdict) -> str:
+    """What a check has looked at."""
+    compared = info.digests + info.pack_digests
+    digests = f"integers match {plural(compared, 'digest')}" if compared else "no digests to compare"
+    return f"  {'checked':<10}  {digests}; {verdict.summary}"
 
 
 def summary(info: Info) -> list[str]:
@@ -102,6 +164,7 @@ def summary(info: Info) -> list[str]:
             (f"side {i}" if len(info.streams) > 1 else "side data", _side_data(info, i))
             for i in range(len(info.streams))
         ),
+        ("layers", _layers(info)),
         ("segments", _segments(info)),
         ("gops", _gops(info)),
         ("previews", _previews(info)),
@@ -124,9 +187,17 @@ def _pictures(info: Info) -> str:
     return f"{video.chroma.name.lower()}, matrix {_MATRICES.get(colour.matrix, colour.matrix)}, {levels} range"
 
 
+def _layers(info: Info) -> str:
+    """How many there are, and the id that the next one has to name; "" where none can be."""
+    if info.session.pyramid(info.segments[0]) is None or len(info.streams) > 1:
+        return ""
+    where = " in segment 0" if len(info.segments) > 1 else ""
+    return f"{counted(len(info.layers) - 1)}, with the id {info.layers[-1].ids[0]}{where}"
+
+
 def _stream(info: Info, index: int) -> str:
     stream = info.streams[index]
-    name = f"{stream.name!r}, " if stream.name else ""
+    name = f"{shown(stream.name)}, " if stream.name else ""
     return f"{name}{plural(info.session.frame_count(index), 'frame')} {describe(stream.format)}"
 
 

@@ -8,7 +8,7 @@ from nvcodec.cli import _options as options
 from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._terminal import Terminal, print_json
-from nvcodec.io.saying import plural
+from nvcodec.container import counted
 
 
 @click.command(
@@ -25,7 +25,7 @@ from nvcodec.io.saying import plural
     group="What to take off",
     type=options.whole(0),
     metavar="N",
-    help="Keep the base and the first N enhancement layers; 0 = the base alone.  [default: all]",
+    help="Keep the base and the first N layers; 0 = the base alone.  [default: all]",
 )
 @option("--drop-previews", group="What to take off", is_flag=True, help="Leave out what draws small pictures quickly.")
 @option("-o", "--output", group="Files", metavar="FILE", help="Write here.  [default: change BITSTREAM itself]")
@@ -49,6 +49,6 @@ def command(
     terminal = ctx.ensure_object(Terminal)
     result = strip(bitstream, layers, output, drop_previews=drop_previews, overwrite=overwrite)
     removed = f"{size(-result.changed_bytes)} removed" if result.changed_bytes else "nothing to remove"
-    terminal.note(f"{result.file}  {size(result.bytes)}, {plural(result.layers, 'layer')}; {removed}")
+    terminal.note(f"{result.file}  {size(result.bytes)}, {counted(result.enhancement_layers)}; {removed}")
     if terminal.as_json:
         print_json(result.to_json("nvc-strip/1"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from nvcodec.config.kinds import MOST_FRAMES
+from nvcodec.errors import shown
 
 MAX_GOPS = 255
 """Groups of pictures that an encode may be asked for; a file may hold more."""
@@ -134,7 +135,7 @@ class LossConfig:
     def __post_init__(self) -> None:
         _check_ranges("loss", self, {"fill": (0, 1), "auxiliary_until": (0, 1), "dots": (0, 1000)})
         if self.kind not in ("psnr", "adaptive", "hinerv", "ssim"):
-            raise ValueError(f"loss.kind must be psnr, adaptive, hinerv or ssim, not {self.kind!r}")
+            raise ValueError(f"loss.kind must be psnr, adaptive, hinerv or ssim, not {shown(self.kind)}")
 
 
 @dataclass(frozen=True)

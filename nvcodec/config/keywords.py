@@ -118,6 +118,7 @@ class EvalKeywords(BenchKeywords, total=False):
 
     video_stream: int | None
     allow_truncated: bool
-    stream: int | str
+    stream: int | str | None
+    layers: int | None
     metrics: Sequence[MetricName] | str
     mask: str | Path | None

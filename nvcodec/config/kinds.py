@@ -12,6 +12,7 @@ from numbers import Rational
 from typing import Any, Generic, TypeVar
 
 from nvcodec.container.limits import Limits
+from nvcodec.errors import shown
 from nvcodec.io.conversion import Crop
 from nvcodec.io.geometry import ntsc
 
@@ -65,7 +66,7 @@ def several_of(words: Iterable[str]) -> Kind[tuple[str, ...]]:
     def parse(value: object) -> tuple[str, ...]:
         parts = value.split(",") if isinstance(value, str) else value
         if not isinstance(parts, (tuple, list)):
-            raise ValueError(f"{value!r} is no list of words")
+            raise ValueError(f"{shown(value)} is no list of words")
         return tuple(one.parse(part.strip() if isinstance(part, str) else part) for part in parts)
 
     return Kind("list", parse, plain=list)
@@ -156,7 +157,7 @@ def pairs(
         if isinstance(words, Mapping):
             words = [f"{key}={each}" for key, each in words.items()]
         if not isinstance(words, (tuple, list)):
-            raise ValueError(f"{value!r} is no list of words")
+            raise ValueError(f"{shown(value)} is no list of words")
         return read(map(str, words))
 
     return Kind(name, parse, plain)
@@ -164,13 +165,13 @@ def pairs(
 
 def _text(value: object) -> str:
     if isinstance(value, (bool, int, float, list, dict, bytes)):
-        raise ValueError(f"{value!r} is not a text")
+        raise ValueError(f"{shown(value)} is not a text")
     return str(value)
 
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is neither true nor false")
+        raise ValueError(f"{shown(value)} is neither true nor false")
     return value
 
 
@@ -243,7 +244,7 @@ def _time(value: object) -> Fraction:
 
 def _stream(value: object) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ValueError(f"{value!r} is neither the number of a stream nor its name")
+        raise ValueError(f"{shown(value)} is neither the number of a stream nor its name")
     return value
 
 
@@ -263,7 +264,7 @@ def _limits(words: Iterable[str]) -> Limits:
     for word in words:
         name, _, text = word.partition("=")
         if name not in names:
-            raise ValueError(f"no limit is called {name!r}; limits are {', '.join(names)}")
+            raise ValueError(f"no limit is called {shown(name)}; limits are {', '.join(names)}")
         if not text.isdecimal() or len(text) > 20:
             raise ValueError(f"--limit {word} has no whole number; write it as {name}=1000000")
         limits = replace(limits, **{name: int(text)})

@@ -354,7 +354,7 @@ class DecodeOptions(Checked):
     """Which video of the file, by number or name."""
     layers: int | None = option(
         "--layers", whole(0, 255), "Streams",
-        "Use the base and the first N enhancement layers.  [default: all; none where --scale finds previews]",
+        "The base and the first N layers; 0 = the base alone.  [default: all; 0 where --scale finds previews]",
         metavar="N",
     )  # fmt: skip
     """Enhancement layers to draw with; None = all that can be used, but none where previews are drawn."""
@@ -381,10 +381,11 @@ class DecodeOptions(Checked):
     """What to refuse before allocating; an open session has its own."""
     check: bool = option(
         "--check", FLAG, "Output",
-        "Verify checksums and that pictures are within 1 of the stored digest; exit 4 if not. Needs no -o.",
+        "Verify everything in the file first: checksums, and that pictures are within 1 of the stored digests; "
+        "exit 4 if not. Needs no -o.",
         default=False,
     )  # fmt: skip
-    """Verify all segments of the stream against their digests first."""
+    """Verify everything in the file against checksums and digests first, other streams and layers too."""
 
 
 @dataclass(frozen=True, init=False)
@@ -456,12 +457,21 @@ class EvalOptions(Checked):
     """Which video stream of the source, from 0; None = the best, as it always is of what is compared with it."""
     allow_truncated: bool = _as_in_encode("allow_truncated", False)
     """Take the frames in front of where a file is damaged or cut off."""
-    stream: int | str = option(
-        "--stream", STREAM, "Frames",
-        "Which video of a multi-video TEST; its bpp are those of all together.  [default: 0]",
-        metavar="N|NAME", default=0,
+    stream: int | str | None = option(
+        "--stream", STREAM, "Streams",
+        "Which video of a multi-video TEST; its bpp are those of all together.  [default: the one called as REFERENCE "
+        "is, or the only one of its size and length]",
+        metavar="N|NAME",
     )  # fmt: skip
-    """Which video of a bitstream to test, by number or name; its bpp are those of all videos together."""
+    """Which video of a bitstream to test, by number or name; its bpp are those of all videos together. None = the one
+    that is called as the reference is, or the only one of its size and length."""
+    layers: int | None = option(
+        "--layers", whole(0, 255), "Streams",
+        "The base and the first N layers of TEST, and its bytes as if it had no more; 0 = the base alone.  "
+        "[default: all]",
+        metavar="N",
+    )  # fmt: skip
+    """Enhancement layers of a bitstream to test, whose bytes are those without the others; None = all."""
     metrics: tuple[str, ...] = option(
         "--metrics", several_of(("psnr", "ms-ssim", "vmaf")), "Metrics",
         "psnr, ms-ssim, vmaf (needs the extra 'bench').  [default: psnr,ms-ssim]",

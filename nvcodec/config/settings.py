@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from nvcodec.config.fit import FitConfig, GopConfig, KeyFrameConfig, LossConfig, Settings
-from nvcodec.errors import UsageError
+from nvcodec.errors import UsageError, shown
 from nvcodec.models.msnerv_config import GridLevel
 from nvcodec.models.registry import MODELS, Model
 
@@ -33,7 +33,9 @@ def settings_of(values: Mapping[str, object], model: Model, gop: GopConfig) -> S
     for key, value in values.items():
         group, dot, name = str(key).partition(".")
         if not dot or group not in groups:
-            raise UsageError(f"no setting is called {key!r}", "Settings start with fit., loss., gop., keys. or model.")
+            raise UsageError(
+                f"no setting is called {shown(key)}", "Settings start with fit., loss., gop., keys. or model."
+            )
         groups[group][name] = value
     if groups["keys"] and not model.settings.keyed:
         keyed = " or ".join(other.name for other in MODELS if other.settings.keyed)
@@ -86,7 +88,7 @@ def _parsed(kind: type, group: str, values: Mapping[str, object]) -> dict[str, A
         try:
             parsed[name] = _parse(hints[name], value)
         except (ValueError, KeyError, TypeError, OverflowError):
-            raise UsageError(f"{group}.{name} cannot be {value!r}", f"It wants {_wanted(hints[name])}") from None
+            raise UsageError(f"{group}.{name} cannot be {shown(value)}", f"It wants {_wanted(hints[name])}") from None
     return parsed
 
 

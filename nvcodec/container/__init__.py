@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from nvcodec.container.append import (
+    MissingLayerError,
     appended,
     check_appendable,
+    is_pack_file,
     layer_bytes,
     pack_file,
+    pack_frames,
     read_pack_file,
     stripped,
     without_previews,
@@ -17,6 +20,7 @@ from nvcodec.container.header import SequenceHeader, StreamHeader
 from nvcodec.container.ids import Domain, IndexKind, KeyFrameCodec, ModelId, PackModelId, PriorId, RenderProfile
 from nvcodec.container.index import IndexEntry, index_bytes
 from nvcodec.container.keyframes import KeyFrames
+from nvcodec.container.layers import counted
 from nvcodec.container.limits import Limits
 from nvcodec.container.metadata import MetadataValue
 from nvcodec.container.packs import PackSegment, base_id
@@ -36,6 +40,7 @@ __all__ = [
     "KeyFrames",
     "Limits",
     "MetadataValue",
+    "MissingLayerError",
     "ModelId",
     "PackModelId",
     "PackSegment",
@@ -51,9 +56,12 @@ __all__ = [
     "base_id",
     "check_appendable",
     "chunk_bytes",
+    "counted",
     "index_bytes",
+    "is_pack_file",
     "layer_bytes",
     "pack_file",
+    "pack_frames",
     "read_container",
     "read_pack_file",
     "stripped",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from nvcodec.container import ids
 from nvcodec.container.chunks import (
@@ -23,9 +24,16 @@ from nvcodec.container.chunks import (
 )
 from nvcodec.container.container import Container, read_container
 from nvcodec.container.index import IndexEntry, index_bytes, iter_index
+from nvcodec.container.layers import counted
 from nvcodec.container.limits import DEFAULT_LIMITS, Limits
 from nvcodec.container.packs import PackSegment
 from nvcodec.errors import BitstreamError, UnsupportedError
+
+_ONE_FILE = "A layer fits only the very file it was made for, with all layers below it and none above"
+
+
+class MissingLayerError(BitstreamError):
+    """The layer between a file and the one that is to be put on it is not there."""
 
 
 def appended(data: bytes, packs: Sequence[PackSegment], limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -38,13 +46,17 @@ def appended(data: bytes, packs: Sequence[PackSegment], limits: Limits = DEFAULT
 
     Raises:
         BitstreamError: The packs were not made for the top layer of this file, or its end is damaged.
+        MissingLayerError: They were made for a layer that is not there yet.
         UnsupportedError: The file, with or without the layer, is above a limit.
     """
     container = read_container(data, limits)
     check_appendable(container, data)
     layer = container.layers + 1
     if [pack.segment for pack in packs] != list(range(len(container.segments))):
-        raise BitstreamError(f"has {len(container.segments)} segments; the layer is for {_listed(packs)}")
+        count = len(container.segments)
+        raise BitstreamError(
+            f"has {count} segment{'' if count == 1 else 's'}; the layer is for {_listed(packs)}", _ONE_FILE
+        )
     for pack in packs:
         _check_parent(container, pack, layer)
     out, entries = bytearray(), list(container.index)
@@ -101,7 +113,7 @@ def stripped(data: bytes, layers: int, limits: Limits = DEFAULT_LIMITS) -> bytes
     """
     container = read_container(data, limits)
     if layers > container.layers:
-        raise BitstreamError(f"has {_layers(container.layers)} above its base; {layers} cannot be kept")
+        raise BitstreamError(f"has no layer {layers}: it holds {counted(container.layers)}")
     end = _end(container, data, layers)
     if max(entry.offset for entry in container.index if entry.layer <= layers) >= end:
         raise BitstreamError("holds its layers in an order of which nothing can be cut off at the end")
@@ -192,6 +204,23 @@ def read_pack_file(data: bytes, limits: Limits = DEFAULT_LIMITS) -> list[PackSeg
     return packs
 
 
+def pack_frames(data: bytes, limits: Limits = DEFAULT_LIMITS) -> list[int]:
+    """How many frames each segment has that the packs of a file are for, which :func:`read_pack_file` has read."""
+    index = next(chunk for chunk in iter_chunks(data, limits) if chunk.type == ids.INDX)
+    return [entry.frames for entry in iter_index(index.payload(data)) if entry.kind == ids.IndexKind.PACK]
+
+
+def is_pack_file(data: bytes, limits: Limits = DEFAULT_LIMITS) -> bool:
+    """Whether a file begins as a layer that is a file of its own does.
+
+    Raises:
+        BitstreamError: It is damaged.
+        UnsupportedError: It needs a later version.
+    """
+    read_preamble(data)
+    return any(chunk.type == ids.PACK for chunk in islice(iter_chunks(data, limits), 1))
+
+
 def _check_pack_index(chunk: ChunkInfo, data: bytes, expected: list[IndexEntry]) -> None:
     # streams and frames are known to the base only
     known = [entry for entry in iter_index(chunk.payload(data)) if entry.kind in ids.IndexKind._value2member_map_]
@@ -212,20 +241,26 @@ def _end(container: Container, data: bytes, layers: int) -> int:
 
 
 def _check_parent(container: Container, pack: PackSegment, layer: int) -> None:
-    top = container.layer_id(pack.segment, layer - 1)
-    if pack.parent != top or pack.layer != layer:
+    held = counted(layer - 1)
+    if pack.layer > layer:
+        raise MissingLayerError(
+            f"holds {held}, on which layer {pack.layer} cannot be put", f"Append layer {layer} first"
+        )
+    if pack.layer < layer:
+        there = pack.id == container.layer_id(pack.segment, pack.layer)
+        raise BitstreamError(
+            f"holds {held}: {'this' if there else 'another'} layer {pack.layer} is one of them",
+            f"The next is layer {layer}" if there else _ONE_FILE,
+        )
+    if pack.parent != (top := container.layer_id(pack.segment, layer - 1)):
         below = "base" if layer == 1 else f"layer {layer - 1}"
         raise BitstreamError(
-            f"has the {below} {top.hex()} on top of segment {pack.segment}; "
-            f"the pack is layer {pack.layer} for {pack.parent.hex()}",
-            "A layer fits only the very file it was made for, with all layers below it and none above",
+            f"has the {below} {top.hex()} in segment {pack.segment}; "
+            f"this layer {pack.layer} was made for the {below} {pack.parent.hex()}",
+            _ONE_FILE,
         )
 
 
 def _listed(packs: Iterable[PackSegment]) -> str:
     ordinals = [pack.segment for pack in packs]
     return f"segments {', '.join(map(str, ordinals[:8]))}{', ...' if len(ordinals) > 8 else ''}" if ordinals else "none"
-
-
-def _layers(count: int) -> str:
-    return "no layer" if count == 0 else f"{count} layer{'' if count == 1 else 's'}"

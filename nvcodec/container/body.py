@@ -192,9 +192,9 @@ class Body:
             warnings.append(f"holds {short[0][1]}")
         elif short:
             warnings.append(f"has {len(short)} incomplete streams; stream {short[0][0]} holds {short[0][1]}")
-        warnings += self._lost_key_frames()
-        problems = dict.fromkeys((self._damage, self.layer_problem, self._preview_damage, self._side_damage))
-        warnings += [problem for problem in problems if problem]
+        warnings += [self.key_frame_warning] if self.key_frame_warning else []
+        warnings += [self._next_key_frames] if isinstance(self._next_key_frames, str) else []
+        warnings += self._problems()
         if self._indexed is None:
             warnings.append("has no index: the file was cut or not finished")
         elif self._indexed < len(self.entries):
@@ -202,22 +202,30 @@ class Body:
             warnings.append(f"has an index of only {listed} payload chunks: an append was not finished")
         return warnings
 
-    def _lost_key_frames(self) -> list[str]:
-        warnings = []
-        if self.key_frame_problems:
-            streams = list(dict.fromkeys(self.segments[ordinal].stream for ordinal in self.key_frame_problems))
-            named = ", ".join(map(self._stream_name, streams[:_STREAMS_NAMED]))
-            more = f" and {len(streams) - _STREAMS_NAMED} more" if len(streams) > _STREAMS_NAMED else ""
-            first = next(iter(self.key_frame_problems.values()))
-            noun = "stream" if len(streams) == 1 else "streams"
-            warnings.append(f"has key frames that cannot be used in {noun} {named}{more}: {first}")
-        if isinstance(self._next_key_frames, str):
-            warnings.append(self._next_key_frames)
-        return warnings
+    def _problems(self) -> list[str]:
+        found = dict.fromkeys((self._damage, self.layer_problem, self._preview_damage, self._side_damage))
+        return [problem for problem in found if problem]
+
+    @property
+    def has_damage(self) -> bool:
+        """Whether chunks were passed over."""
+        return bool(self._problems() or self.key_frame_problems or self._next_key_frames)
+
+    @property
+    def key_frame_warning(self) -> str | None:
+        """Which streams have key frames that cannot be used."""
+        if not self.key_frame_problems:
+            return None
+        streams = list(dict.fromkeys(self.segments[ordinal].stream for ordinal in self.key_frame_problems))
+        named = ", ".join(map(self._stream_name, streams[:_STREAMS_NAMED]))
+        more = f" and {len(streams) - _STREAMS_NAMED} more" if len(streams) > _STREAMS_NAMED else ""
+        first = next(iter(self.key_frame_problems.values()))
+        noun = "stream" if len(streams) == 1 else "streams"
+        return f"has key frames that cannot be used in {noun} {named}{more}: {first}"
 
     def _stream_name(self, stream: int) -> str:
         name = self.header.streams[stream].name
-        return repr(name) if name else str(stream)
+        return f"'{name}'" if name else str(stream)
 
     def what_is_intact(self, total: int | None) -> str:
         """Hint of an error that comes after ``len(self.segments)`` of ``total`` sound segments; empty if none is."""

@@ -63,6 +63,10 @@ class Container:
     """Where each segment and each usable pack lies, whether or not the file has an index."""
     chunks: tuple[ChunkInfo, ...]
     """Every whole chunk, those this version does not know and damaged ones included."""
+    damaged_chunks: int
+    """How many of ``chunks`` fail their checksum."""
+    key_frame_warning: str | None
+    """The one of ``warnings`` that sums ``key_frame_problems`` up; None: there are none."""
     warnings: tuple[str, ...]
     """What is missing from a file that can be decoded all the same, one line each."""
 
@@ -157,6 +161,8 @@ def read_container(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
         preview_problem=body.preview_problem,
         index=tuple(entry for entry in body.entries if entry.kind == ids.IndexKind.BASE or entry.layer > 0),
         chunks=tuple(body.chunks),
+        damaged_chunks=sum(not chunk.is_sound(data) for chunk in body.chunks) if body.has_damage else 0,
+        key_frame_warning=body.key_frame_warning,
         warnings=(*warnings, *body.what_is_missing()),
     )
 

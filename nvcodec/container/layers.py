@@ -6,6 +6,11 @@ from nvcodec.container.packs import PackSegment, base_id
 from nvcodec.errors import BitstreamError
 
 
+def counted(layers: int) -> str:
+    """How every message counts: ``base + 2 layers``, whose numbers are 1 and 2; ``the base alone``."""
+    return f"base + {layers:,} layer{'' if layers == 1 else 's'}" if layers else "the base alone"
+
+
 class LayerChain:
     """Builds, segment by segment, the pile of layers while a file is walked over.
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nvcodec.container import PREVIEW_DIVISORS, SegmentDigest
+from nvcodec.container import PREVIEW_DIVISORS
 from nvcodec.decoder.previews import head_integers
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.render import render
+from nvcodec.decoder.session import Session
+from nvcodec.decoder.verdict import WITHOUT_PREVIEWS, Findings, Verdict, check_integers, look_at_stored
 from nvcodec.errors import BitstreamError
-from nvcodec.quant.tensors import digest
 from nvcodec.types import Planes, VideoFormat
 
 SAMPLED_FRAMES = 8
 SAMPLES_PER_PLANE = 4
 TOLERANCE = 1
-_WITHOUT_PREVIEWS = "Pictures do not need it; leave previews out with:  nvc strip FILE --drop-previews"
 
 
 def sampled_frames(frames: int) -> list[int]:
@@ -42,17 +42,45 @@ def sample(drawn: Callable[[int], Planes], video: VideoFormat, frames: int) -> t
     return tuple(values)
 
 
-def check_stream(reader: VideoReader) -> None:
-    """Compare all segments of a stream with their digests, see :func:`check_segment`; no preview may be damaged either.
+def check_file(session: Session, device: str) -> Verdict:
+    """Look at everything in a file: all that is stored, and pictures and key frames of all streams.
+
+    Args:
+        session: The open file.
+        device: Where pictures are drawn, see :func:`nvcodec.decoder.opening.pick_device`.
+    """
+    findings = Findings()
+    look_at_stored(session, findings, session.container.packs)
+    for ordinal, segment in enumerate(session.container.segments):
+        with findings.looking(segment.stream):
+            check_integers(session, ordinal)
+            findings.count("segments")
+            check_pictures(session, ordinal, device)
+            findings.count("pictures", len(sampled_frames(segment.frames)))
+            findings.count("key_frames", session.check_key_frames(ordinal))
+    return findings.verdict()
+
+
+def check_pictures(session: Session, ordinal: int, device: str) -> None:
+    """Compare samples of pictures of a segment's base with its digest, which is there.
 
     Raises:
-        BitstreamError: They differ, or a preview cannot be used.
+        BitstreamError: A picture is more than one code value off, or cannot be drawn.
+        UnsupportedError: Drawing it is above a limit.
     """
-    for ordinal, segment in enumerate(reader.session.container.segments):
-        if segment.stream == reader.stream:
-            check_segment(reader, ordinal)
-    if (problem := reader.session.container.preview_problem) is not None:
-        raise BitstreamError(problem, _WITHOUT_PREVIEWS)
+    segment, expected = session.container.segments[ordinal], session.container.digests[ordinal]
+    base, video = session.field(ordinal, device), session.drawn_format(segment.stream)
+    samples = sample(lambda frame: next(render(base, [frame], video, 1)), video, segment.frames)
+    if len(samples) != len(expected.samples):
+        raise BitstreamError(
+            f"the digest of segment {ordinal} holds {len(expected.samples)} samples, not {len(samples)}"
+        )
+    worst = max(abs(ours - theirs) for ours, theirs in zip(samples, expected.samples, strict=True))
+    if worst > TOLERANCE:
+        raise BitstreamError(
+            f"pictures of segment {ordinal} are {worst} code values from the stored digest; {TOLERANCE} is allowed",
+            "This must not happen in float32 arithmetic: please report it with the file and the output of nvc doctor",
+        )
 
 
 def check_segment(reader: VideoReader, ordinal: int) -> None:
@@ -65,31 +93,9 @@ def check_segment(reader: VideoReader, ordinal: int) -> None:
             frame or a preview is damaged.
         UnsupportedError: A layer or a preview is above a limit, or this version does not have the layer's network.
     """
-    session, video = reader.session, reader.session.drawn_format(reader.stream)
-    expected: SegmentDigest | None = session.container.digests.get(ordinal)
-    if expected is None:
-        raise BitstreamError(
-            f"segment {ordinal} has no digest to compare with",
-            "The file was cut, or written without digests; it decodes without --check",
-        )
-    if digest(session.integers(ordinal)) != expected.integers:
-        raise BitstreamError(
-            f"segment {ordinal} decodes to other integers than it was written from",
-            "This must not happen on any machine: please report it with the file",
-        )
-    segment = session.container.segments[ordinal]
-    base = session.field(ordinal, reader.device)
-    samples = sample(lambda frame: next(render(base, [frame], video, 1)), video, segment.frames)
-    if len(samples) != len(expected.samples):
-        raise BitstreamError(
-            f"the digest of segment {ordinal} holds {len(expected.samples)} samples, not {len(samples)}"
-        )
-    worst = max(abs(ours - theirs) for ours, theirs in zip(samples, expected.samples, strict=True))
-    if worst > TOLERANCE:
-        raise BitstreamError(
-            f"pictures of segment {ordinal} are {worst} code values from the stored digest; {TOLERANCE} is allowed",
-            "This must not happen in float32 arithmetic: please report it with the file and the output of nvc doctor",
-        )
+    session = reader.session
+    check_integers(session, ordinal)
+    check_pictures(session, ordinal, reader.device)
     session.check_key_frames(ordinal)
     for layer in range(1, reader.layers + reader.pictures.layers_left_out + 1):
         session.check_pack(session.container.pack(ordinal, layer))
@@ -98,4 +104,4 @@ def check_segment(reader: VideoReader, ordinal: int) -> None:
             try:
                 head_integers(session, head)
             except BitstreamError as error:
-                raise BitstreamError(error.message, _WITHOUT_PREVIEWS) from error
+                raise BitstreamError(error.message, WITHOUT_PREVIEWS) from error

@@ -9,9 +9,9 @@ from numbers import Integral
 from pathlib import Path
 from typing import Protocol
 
-from nvcodec.container import Limits
+from nvcodec.container import Limits, counted
 from nvcodec.decoder.session import FIELDS_KEPT, Session
-from nvcodec.errors import BitstreamError, DeviceError, InputError, UsageError, naming
+from nvcodec.errors import BitstreamError, DeviceError, InputError, UsageError, naming, shown
 from nvcodec.io.standard import is_terminal, standard_input
 
 _SOURCES = "Give a path, bytes, or a file open in binary mode:  open(path, 'rb')"
@@ -52,7 +52,7 @@ def read_bitstream(source: str | Path | bytes | BinaryFile) -> bytes:
     except OSError as error:
         raise InputError(f"cannot read {_name(source) or source}: {error.strerror or error}") from None
     except ValueError as error:  # of a closed file, or a name that no file can have
-        raise InputError(f"cannot read {str(_name(source) or source)!r}: {error}") from None
+        raise InputError(f"cannot read {shown(str(_name(source) or source))}: {error}") from None
     if not isinstance(data, bytes):
         raise UsageError(f"{_name(source) or 'the file'} gives {type(data).__name__}, not bytes", _SOURCES)
     return data
@@ -119,8 +119,8 @@ def stream_number(stream: int | str, names: Sequence[str]) -> int:
         return names.index(stream)
     if str(stream).isdecimal() and len(str(stream)) <= _MOST_DIGITS and int(stream) < len(names):
         return int(stream)
-    listed = ", ".join(f"{number} {name!r}" if name else str(number) for number, name in enumerate(names[:20]))
-    raise UsageError(f"the file has no stream {stream!r:.80}", f"Streams: {listed}")
+    listed = ", ".join(f"{number} {shown(name)}" if name else str(number) for number, name in enumerate(names[:20]))
+    raise UsageError(f"the file has no stream {shown(stream)}", f"Streams: {listed}")
 
 
 def check_layers(session: Session, layers: int | None) -> int:
@@ -136,7 +136,7 @@ def check_layers(session: Session, layers: int | None) -> int:
     usable = f"Draw with what there is:  --layers {container.layers}"
     if container.layer_problem is not None:
         raise BitstreamError(f"has no usable layer {layers}: {container.layer_problem}", usable)
-    raise UsageError(f"there is no layer {layers}: the file has {container.layers} above its base", usable)
+    raise UsageError(f"there is no layer {layers}: the file holds {counted(container.layers)}", usable)
 
 
 def pick_device(name: str) -> str:
@@ -153,12 +153,12 @@ def pick_device(name: str) -> str:
     try:
         kind = torch.device(name).type
     except (RuntimeError, TypeError):
-        raise UsageError(f"{name!r} is no device", "Devices: auto, cpu, cuda, cuda:1, mps") from None
+        raise UsageError(f"{shown(name)} is no device", "Devices: auto, cpu, cuda, cuda:1, mps") from None
     usable = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (torch.device(name).index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
     if not usable.get(kind, False):
-        raise DeviceError(f"device {name!r} is not available here", "See what there is with: nvc doctor")
+        raise DeviceError(f"device {shown(name)} is not available here", "See what there is with: nvc doctor")
     return name

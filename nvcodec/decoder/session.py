@@ -85,8 +85,13 @@ class Session:
     @property
     def bpp(self) -> float:
         """Bits of the file per luma sample of all frames that are there, of all streams together."""
+        return 8 * self.size / self.pixels
+
+    @property
+    def pixels(self) -> int:
+        """Luma samples of all frames that are there, of all streams together."""
         sizes = ((self.stream(segment.stream).format, segment.frames) for segment in self.container.segments)
-        return 8 * self.size / sum(video.width * video.height * frames for video, frames in sizes)
+        return sum(video.width * video.height * frames for video, frames in sizes)
 
     def geometry(self, segment: BaseSegment) -> FieldGeometry:
         """What the field of a segment draws."""
@@ -180,14 +185,17 @@ class Session:
                 f"layer {pack.layer} of segment {pack.segment} does not decode to the integers of its digest"
             )
 
-    def check_key_frames(self, ordinal: int) -> None:
-        """Decode all key frames of a segment, where its model has any.
+    def check_key_frames(self, ordinal: int) -> int:
+        """Decode all key frames of a segment, where its model has any, and count them.
 
         Raises:
             BitstreamError: They are missing or damaged.
         """
-        if self.config.keyed:
-            self._key_groups(ordinal, "cpu").check()
+        if not self.config.keyed:
+            return 0
+        groups = self.key_groups(ordinal, "cpu")
+        groups.check()
+        return len(groups.coded.packets)
 
     def drawing_bytes(self, ordinal: int, layers: int) -> int:
         """Memory that drawing one frame of a segment takes at its peak, roughly."""
@@ -234,7 +242,7 @@ class Session:
             return finished(self.model.build(self.config, geometry), tensors, device)
 
         if self.config.keyed:
-            groups = self._key_groups(ordinal, device)
+            groups = self.key_groups(ordinal, device)
             trained = self._networks.get((device, self.owner(ordinal)), network)
             field = self.model.bind(self.config, geometry, trained, groups).eval().to(device)
         else:
@@ -253,7 +261,7 @@ class Session:
                 below.add(enhancement)
         return field
 
-    def _key_groups(self, ordinal: int, device: str) -> KeyGroups:
+    def key_groups(self, ordinal: int, device: str) -> KeyGroups:
         """The key frames of a segment; none is decoded yet.
 
         Raises:

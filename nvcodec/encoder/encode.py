@@ -25,6 +25,7 @@ from nvcodec.encoder.file import LayeredFile, NewFile, OutputFile
 from nvcodec.encoder.fit.events import Event, EventHandler, Forecast, Notice, ignore, over_segments
 from nvcodec.encoder.fit.fit import StopRequested
 from nvcodec.encoder.fit.schedule import Deadline
+from nvcodec.encoder.footage.kinship import check_kinship
 from nvcodec.encoder.footage.read import SourceVideo, digest_of, read_again, read_videos
 from nvcodec.encoder.parts.part import Context, Fitted, Network, Part, new_part
 from nvcodec.encoder.plan.floor import check_room, least_bytes
@@ -139,6 +140,9 @@ def _open_base(job: Job, overwrite: bool) -> _Opened:
     check_base(session, job.base)
     videos, plan = read_again(job, session.stream(0).format, len(base)), make_layer_plan(session, job.options)
     check_room(job.target, least_layer_bytes(session), [(session.stream(0).format, len(base))])
+    check_kinship(
+        VideoReader(session, device=job.options.device, layers=0), videos[0].source, (str(job.inputs[0]), job.base)
+    )
     file = LayeredFile(job, plan, data, session, overwrite)
     return _Opened(videos, plan, file, _LAYER_PART, digest_of(videos, data), base)
 

@@ -6,8 +6,8 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from nvcodec.errors import InterruptedEncodeError, NvcError, UsageError
 from nvcodec.eval.codecs import BenchClip, BenchCodec, Coded
 from nvcodec.eval.measure import evaluate
 from nvcodec.eval.results import ClipInfo, Curve, Point
+from nvcodec.eval.vmaf import require_libvmaf
 from nvcodec.io.output import check_apart
 from nvcodec.io.source import open_source
 
@@ -95,6 +96,8 @@ class Bench:
         names = [clip.name for clip in clips]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UsageError(f"two inputs are called {twice}", "Results go by the name of the clip; rename one")
+        if self.vmaf:
+            require_libvmaf()
         versions = {one.codec.label: one.codec.versions() for one in contestants}
         check_apart(sorted(self._outputs(clips, contestants)), [clip.path for clip in clips])
         try:
@@ -161,13 +164,13 @@ class Bench:
             return fresh
         kept = Curve.load(path)
         for what, ours, theirs in (
-            ("frames", fresh.clip, kept.clip),
+            ("frames", asdict(fresh.clip), asdict(kept.clip)),
             ("versions", fresh.versions, kept.versions),
-            ("settings", fresh.description, kept.description),
+            ("settings", {"they were": fresh.description}, {"they were": kept.description}),
         ):
             if ours != theirs:
                 raise UsageError(
-                    f"{path} holds results of other {what}: {theirs}, not {ours}",
+                    f"{path} holds results of other {what}: {_difference(theirs, ours)}",
                     "Keep both with another --output, or measure again with -y",
                 )
         return kept
@@ -225,6 +228,17 @@ def describe(clip: BenchClip) -> ClipInfo:
         fps=None if video.fps is None else str(video.fps),
         bit_depth=video.bit_depth,
     )
+
+
+def _difference(old: Mapping[str, object], new: Mapping[str, object]) -> str:
+    """In what two descriptions differ, as people read it: ``frames 48, not 100``."""
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return "; ".join(f"{name} {_value(old, name)}, not {_value(new, name)}" for name in names)
+
+
+def _value(values: Mapping[str, object], name: str) -> str:
+    found = values.get(name)
+    return "none" if found is None else str(found)
 
 
 def host() -> dict[str, str]:

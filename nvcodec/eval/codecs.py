@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from nvcodec.config.keywords import PixelFormatName
 from nvcodec.encoder.fit.events import EventHandler
-from nvcodec.errors import UsageError
+from nvcodec.errors import UsageError, shown
 from nvcodec.io.conversion import Conversion
 from nvcodec.io.source import VideoSource, open_source
 
@@ -93,7 +93,7 @@ class BenchCodec(ABC):
 
     def __init__(self, preset: str, options: str = "", variant: str = "") -> None:
         if preset not in self.presets:
-            raise UsageError(f"{self.name} has no preset {preset!r}", suggest(preset, self.presets, "Presets"))
+            raise UsageError(f"{self.name} has no preset {shown(preset)}", suggest(preset, self.presets, "Presets"))
         self.preset, self.options, self.variant = preset, options, variant
 
     def check_point(self, point: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from nvcodec.errors import InputError, UsageError
+from nvcodec.errors import InputError, UsageError, shown
 from nvcodec.eval.results import METRICS, ClipInfo, Curve, metric_values
 from nvcodec.metrics.bdrate import Delta, bd_psnr, bd_rate
 
@@ -94,19 +94,18 @@ def compare(curves: Iterable[Curve], anchor: str, metric: str = "psnr-yuv") -> S
 
     Args:
         curves: Of any clips.
-        anchor: Label of the codec that the others are compared with.
+        anchor: The codec that the others are compared with, see :func:`find_label`.
         metric: One of :data:`nvcodec.eval.results.METRICS`.
 
     Raises:
-        UsageError: No curve has the label of the anchor, the metric is unknown, curves of one clip were measured on
-            different pictures, or SciPy is not installed.
+        UsageError: No codec, or more than one, is the anchor, the metric is unknown, curves of one clip were measured
+            on different pictures, or SciPy is not installed.
     """
     groups = by_clip(curves)
     labels = tuple(dict.fromkeys(curve.label for group in groups.values() for curve in group))
-    if anchor not in labels:
-        raise UsageError(f"no result is of the anchor {anchor!r}", f"There are {', '.join(labels)}")
+    anchor = find_label(anchor, labels)
     if metric not in METRICS:
-        raise UsageError(f"metric {metric!r} is unknown", f"Metrics: {', '.join(METRICS)}")
+        raise UsageError(f"metric {shown(metric)} is unknown", f"Metrics: {', '.join(METRICS)}")
     clips = {}
     for info, group in groups.items():
         reference = next((curve for curve in group if curve.label == anchor), None)
@@ -117,6 +116,25 @@ def compare(curves: Iterable[Curve], anchor: str, metric: str = "psnr-yuv") -> S
     with_anchor = {curve.clip.name for group in groups.values() for curve in group if curve.label == anchor}
     common = tuple(clip for clip, row in clips.items() if clip in with_anchor and row.keys() == set(others))
     return Summary(anchor, metric, others, clips, common)
+
+
+def find_label(word: str, labels: Sequence[str]) -> str:
+    """The label of the codec that is meant: ``x265-veryslow``, ``x265:veryslow``, or ``x265`` where there is only one.
+
+    Args:
+        word: As a user writes it.
+        labels: Of the codecs that there are, or will be.
+
+    Raises:
+        UsageError: There is no such codec, or it is not plain which.
+    """
+    label = word.replace(":", "-").replace("@", "-")
+    found = [label] if label in labels else [each for each in labels if each.startswith(f"{label}-")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"the anchor {word} may be several codecs", f"Name one: {', '.join(found)}")
+    raise UsageError(f"no result is of the anchor {word}", f"There are {', '.join(labels)}" if labels else "")
 
 
 def _compared(anchor: Curve | None, curve: Curve, metric: str) -> Compared:

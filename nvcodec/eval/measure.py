@@ -8,17 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from io import BufferedReader
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nvcodec.api.arguments import file_name
 from nvcodec.api.shown import shown
 from nvcodec.color import yuv_format
 from nvcodec.config.options import EvalOptions, changed
+from nvcodec.container import layer_bytes
 from nvcodec.container.ids import SIGNATURE
-from nvcodec.decoder.opening import called
+from nvcodec.decoder.opening import called, open_session
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.errors import InputError, UsageError, naming
+from nvcodec.errors import shown as worded
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
 from nvcodec.io.geometry import describe, parse_name, pixel_format_of
 from nvcodec.io.mask import open_mask
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 SCHEMA = "nvc-eval/1"
 _UNCOMPRESSED = {".y4m", ".yuv", ".raw", ".png"}
 _LENGTH_HINT = "Compare only the first N frames of both with -n N"
+_MOST_LISTED = 20
+"""Videos that a hint names."""
 _Progress = Callable[[int, int | None], None]
 
 
@@ -58,6 +62,10 @@ class Evaluation:
     """Whether MS-SSIM was measured."""
     vmaf: Vmaf | None
     """None where it was not measured."""
+    stream: int | None = None
+    """Which video of the bitstream that was tested; None: it is none."""
+    layers: int | None = None
+    """Enhancement layers it was drawn with; None likewise."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc eval --json`` prints, schema ``nvc-eval/1``."""
@@ -74,6 +82,8 @@ class Evaluation:
             "vmaf": None if self.vmaf is None else self.vmaf.to_json(),
             "worst_frame": {"index": frame, "psnr_yuv_611": db},
             "masked": None if self.quality.masked is None else asdict(self.quality.masked),
+            "stream": self.stream,
+            "layers": self.layers,
         }
 
 
@@ -98,8 +108,18 @@ class _Side:
     """Whether it could say what its code values mean; raw video cannot."""
     notices: Sequence[str] = ()
     """What was chosen, turned or left out; complete when all pictures were read."""
-    session: Session | None = None
-    """Of a bitstream."""
+    coded: _Coded | None = None
+    """Where it is a bitstream: what of it is drawn."""
+
+
+class _Coded(NamedTuple):
+    """A bitstream, or what is left of it without the layers that are not drawn."""
+
+    bytes: int
+    bpp: float
+    """Of all its videos together."""
+    stream: int
+    layers: int
 
 
 def evaluate(
@@ -129,8 +149,8 @@ def evaluate(
         InputError: A video cannot be read, or the two differ in size, depth, chroma format or length.
         BitstreamError: A bitstream is damaged.
         UnsupportedError: One is RGB, and nobody knows what RGB the other shows.
-        UsageError: There is no such stream; VMAF cannot be measured here, or not on pictures this small; said before
-            anything is drawn.
+        UsageError: There is no such stream or layer, or it is not plain which is meant; VMAF cannot be measured here,
+            or not on pictures this small; said before anything is drawn.
     """
     asked = changed(options or EvalOptions(), changes)
     reference, test = file_name(reference), file_name(test)
@@ -141,16 +161,16 @@ def evaluate(
     with ExitStack() as stack:
         hears = stack.enter_context(shown(progress, "eval", on_frames=on_progress, say=on_notice))
         on_notice, on_progress = hears.say, hears.on_frames
-        source = _open(stack, reference, None, replace(asked, stream=0))
+        source = _open(stack, reference, None, replace(asked, stream=0, layers=None))
         on_notice(f"{reference}: {source.origin}")
-        drawn = _open(stack, test, source.format, replace(asked, seek=at))
+        drawn = _open(stack, test, (str(reference), source), replace(asked, seek=at))
         on_notice(f"{test}: {drawn.origin}")
         _check_match(str(reference), source, str(test), drawn)
         if source.says_colour and drawn.says_colour and (unlike := _unlike_colours(source.format, drawn.format)):
             on_notice(f"warning: {test} and {reference} differ in {unlike}; code values are compared as they are")
         if vmaf:
             check_vmaf_size(source.format)
-        if asked.threads is not None and (ms_ssim or drawn.session is not None):
+        if asked.threads is not None and (ms_ssim or drawn.coded is not None):
             import torch
 
             torch.set_num_threads(asked.threads)
@@ -169,12 +189,14 @@ def evaluate(
             for notice in side.notices:
                 on_notice(f"{path}: {notice}")
         quality.masked = None if masked is None else masked.result()
-    size_bytes = _compressed_bytes(Path(test)) if drawn.session is None else drawn.session.size
+    if (coded := drawn.coded) is not None:
+        rest = coded.stream, coded.layers
+        return Evaluation(str(reference), str(test), quality, coded.bytes, coded.bpp, ms_ssim, scores, *rest)
+    size_bytes = _compressed_bytes(Path(test))
     total = quality.frames if drawn.total is None and asked.frames is None and at == 0 else drawn.total
     bpp = None
     if size_bytes is not None and total is not None:
-        samples = drawn.format.width * drawn.format.height * total
-        bpp = 8 * size_bytes / samples if drawn.session is None else drawn.session.bpp
+        bpp = 8 * size_bytes / (drawn.format.width * drawn.format.height * total)
     return Evaluation(str(reference), str(test), quality, size_bytes, bpp, ms_ssim, scores)
 
 
@@ -201,12 +223,18 @@ def _measured(
         yield expected, found
 
 
-def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: EvalOptions) -> _Side:
-    """Open one side; raw video that says nothing of its geometry takes that of the other side, ``like``."""
+def _open(stack: ExitStack, path: str | Path, other: tuple[str, _Side] | None, asked: EvalOptions) -> _Side:
+    """Open one side; raw video that says nothing of its geometry takes that of the other side, the reference."""
     size, seek, frames = asked.size, asked.seek, asked.frames
     pix_fmt: str | None = asked.pix_fmt
+    like = None if other is None else other[1].format
     if is_bitstream(path):
-        reader = VideoReader(path, device=asked.device, stream=asked.stream)
+        session = open_session(path)
+        stream = asked.stream
+        if stream is None:
+            stream = 0 if other is None else _stream_like(str(path), session, *other, frames is None and seek == 0)
+        with naming(path):
+            reader = VideoReader(session, device=asked.device, stream=stream, layers=asked.layers)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
             raise InputError(
@@ -214,8 +242,17 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
                 "Frames count from 0. Lower --seek or --frames.",
             )
         origin = f"geometry {describe(reader.format)} (from the bitstream)"
-        pictures = _named(reader.frames(wanted), called(path))
-        return _Side(pictures, reader.format, origin, len(wanted), len(reader), session=reader.session)
+        if len(session.container.header.streams) > 1:
+            origin = f"stream {reader.stream} {worded(session.stream(reader.stream).name)}, {origin}"
+        kept = sum(layer_bytes(session.container, session.size)[: reader.layers + 1])
+        return _Side(
+            _named(reader.frames(wanted), called(path)),
+            reader.format,
+            origin,
+            len(wanted),
+            len(reader),
+            coded=_Coded(kept, 8 * kept / session.pixels, reader.stream, reader.layers),
+        )
     inherited = False
     raw = Path(path).suffix.lower() in (".yuv", ".raw")
     if like is not None and raw:
@@ -239,6 +276,28 @@ def _open(stack: ExitStack, path: str | Path, like: VideoFormat | None, asked: E
     whole = source.frame_count if frames is None and seek == 0 else None
     origin = f"geometry {describe(source.format)} (from the reference)" if inherited else source.origin
     return _Side(source, source.format, origin, source.frame_count, whole, says_colour=not raw, notices=source.notices)
+
+
+def _stream_like(test: str, session: Session, reference: str, source: _Side, is_whole: bool) -> int:
+    """Which video of a bitstream is meant: the one that is called as the reference is, or the only one like it.
+
+    Raises:
+        UsageError: Several could be meant, or none.
+    """
+    streams = session.container.header.streams
+    found = [number for number, stream in enumerate(streams) if stream.name == Path(reference).stem]
+    if len(found) != 1:
+        size = (source.format.width, source.format.height)
+        found = [n for n, stream in enumerate(streams) if (stream.format.width, stream.format.height) == size]
+        if is_whole and source.frames is not None:
+            found = [n for n in found if session.frame_count(n) == source.frames]
+    if len(streams) == 1 or len(found) == 1:
+        return found[0] if len(found) == 1 else 0
+    listed = ", ".join(f"{number} {worded(stream.name)}" for number, stream in list(enumerate(streams))[:_MOST_LISTED])
+    raise UsageError(
+        f"{test} holds {len(streams)} videos, and {'several are' if found else 'none is'} like {reference}",
+        f"Say which with --stream:  {listed}{', ...' if len(streams) > _MOST_LISTED else ''}",
+    )
 
 
 def _named(pictures: Iterator[Planes], file: str) -> Iterator[Planes]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from nvcodec.errors import UsageError
 from nvcodec.eval.compare import by_clip
@@ -21,10 +22,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SUFFIXES = (".png", ".svg")
+SUFFIXES = (".png", ".svg", ".pdf")
+_METADATA: dict[str, dict[str, str | None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""That a picture says neither when nor by what it was made, so that equal results are equal files."""
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; without their yellow, which paper swallows
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_COLOURS = {
+    "nvc": "#0072B2",
+    "x265": "#D55E00",
+    "x264": "#009E73",
+    "svtav1": "#CC79A7",
+    "vvenc": "#E69F00",
+    "libaom": "#56B4E9",
+}
+"""Those of the codecs of the bench, whatever else is in a plot."""
+_OTHERS = ("#000000", "#882255", "#44AA99", "#999933", "#332288", "#AA4499", "#117733", "#999999")
+"""Paul Tol's: each name has one of them."""
 _MARKERS = ("o", "s", "^", "D", "v", "p", ">")
 _LINES = ("-", "--", ":")
 _INK, _PALE = "#333333", "#777777"
@@ -48,10 +65,10 @@ def check_plot(path: str | Path) -> None:
     """Find out before a long run whether a plot can be drawn.
 
     Raises:
-        UsageError: The suffix is neither .png nor .svg, or matplotlib is not installed.
+        UsageError: The suffix is none of a kind of picture that can be drawn, or matplotlib is not installed.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
-        raise UsageError(f"cannot draw {path}", f"Plots are {' or '.join(SUFFIXES)}")
+        raise UsageError(f"cannot draw {path}", "Plots are .png, .svg or .pdf")
     _style()
 
 
@@ -60,7 +77,7 @@ def plot(curves: Iterable[Curve], path: str | Path, metric: str = "psnr-yuv") ->
 
     Args:
         curves: Of any clips; each clip gets a panel, titled with its size and length.
-        path: A .png or .svg file.
+        path: A .png, .svg or .pdf file.
         metric: One of :data:`nvcodec.eval.results.METRICS`.
 
     Raises:
@@ -75,9 +92,7 @@ def plot(curves: Iterable[Curve], path: str | Path, metric: str = "psnr-yuv") ->
         raise UsageError("there is nothing to plot")
     image = io.BytesIO()
     with _style():
-        # neither says when or by what it was made, so that equal results are equal files
-        metadata = {"Software": None} if suffix == ".png" else {"Date": None, "Creator": None}
-        _figure(groups, metric).savefig(image, format=suffix[1:], dpi=_DPI, metadata=metadata)
+        _figure(groups, metric).savefig(image, format=suffix[1:], dpi=_DPI, metadata=_METADATA[suffix])
     write_output(path, image.getvalue(), overwrite=True)
 
 
@@ -132,14 +147,20 @@ def _figure(groups: dict[ClipInfo, list[Curve]], metric: str) -> Figure:
 
 
 def _looks(curves: Sequence[Curve]) -> dict[str, dict[str, Any]]:
-    """How each codec is drawn, in every panel alike."""
-    looks = {}
-    for index, label in enumerate(dict.fromkeys(curve.label for curve in curves)):
-        turn, kind = divmod(index, len(_COLOURS))
+    """How each codec is drawn, in every panel alike, and in every plot in the same colour.
+
+    Presets and variants of a codec share its colour and differ in markers and lines.
+    """
+    looks: dict[str, dict[str, Any]] = {}
+    used: dict[str, int] = {}
+    for label, codec in sorted({curve.label: curve.codec or curve.label for curve in curves}.items()):
+        colour = _COLOURS.get(codec) or _OTHERS[crc32(codec.encode()) % len(_OTHERS)]
+        index = used.setdefault(colour, 0)
+        used[colour] += 1
         looks[label] = {
-            "color": _COLOURS[kind],
-            "marker": _MARKERS[(kind + turn) % len(_MARKERS)],
-            "linestyle": _LINES[turn % len(_LINES)],
+            "color": colour,
+            "marker": _MARKERS[index % len(_MARKERS)],
+            "linestyle": _LINES[index % len(_LINES)],
             "linewidth": 1.4,
             "markersize": 5,
             "markeredgecolor": "white",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nvcodec.errors import UsageError
+from nvcodec.errors import UsageError, shown
 from nvcodec.eval.block_codecs import BLOCK_CODECS
 from nvcodec.eval.codecs import BenchCodec, suggest
 from nvcodec.eval.nvc_codec import NvcCodec
@@ -18,5 +18,5 @@ def make_codec(name: str, preset: str | None = None, options: str = "", variant:
     """
     kind = CODECS.get(name)
     if kind is None:
-        raise UsageError(f"no codec is called {name!r}", suggest(name, tuple(CODECS), "Codecs"))
+        raise UsageError(f"no codec is called {shown(name)}", suggest(name, tuple(CODECS), "Codecs"))
     return kind(preset or kind.default_preset, options, variant)

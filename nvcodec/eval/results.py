@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from nvcodec.errors import InputError, UsageError
+from nvcodec.errors import InputError, UsageError, shown
 from nvcodec.eval.files import Fields, read_json
 from nvcodec.io.output import write_output
 
@@ -160,7 +160,7 @@ def metric_values(curve: Curve, metric: str) -> list[float]:
         InputError: Some point was not measured in it.
     """
     if metric not in METRICS:
-        raise UsageError(f"metric {metric!r} is unknown", f"Metrics: {', '.join(METRICS)}")
+        raise UsageError(f"metric {shown(metric)} is unknown", f"Metrics: {', '.join(METRICS)}")
     rows = [point.columns() for point in curve.points]
     if not all(metric in row for row in rows):
         has = [name for name in METRICS if all(name in row for row in rows)]
@@ -230,7 +230,7 @@ def _parse(path: Path, held: Any) -> Curve:
         if "nvc" not in document:
             return _foreign(path, document)
         if (schema := document.text("schema")) != SCHEMA:
-            raise ValueError(f"its schema is {schema!r}, and this nvc reads {SCHEMA!r}")
+            raise ValueError(f"its schema is {shown(schema)}, and this nvc reads {shown(SCHEMA)}")
         return _ours(document)
     except (ValueError, ArithmeticError) as error:  # numbers that no float can hold
         raise InputError(f"{path} is no result file, or a damaged one: {error}") from None
@@ -268,7 +268,7 @@ def _fps(clip: Fields) -> str | None:
     if clip.value.get("fps") is None:
         return None
     if not _FPS.fullmatch(fps := clip.text("fps")):
-        raise ValueError(f"nvc.clip.fps is {fps[:40]!r}, not a fraction like 30000/1001")
+        raise ValueError(f"nvc.clip.fps is {shown(fps[:40])}, not a fraction like 30000/1001")
     return fps
 
 

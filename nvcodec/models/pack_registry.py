@@ -37,6 +37,11 @@ def config(model_id: int, data: bytes, base: Pyramid) -> EENConfig:
     return config
 
 
+def citation_name(model_id: int) -> str | None:
+    """Name of what to cite for an enhancement network, see :func:`nvcodec.models.registry.citation`; None: unknown."""
+    return "qsnerv" if model_id == PackModelId.EEN else None
+
+
 def build(config: EENConfig, geometry: FieldGeometry, base: Pyramid, below: Below) -> EEN:
     """A network of this configuration, with fresh parameters. Imports torch."""
     from nvcodec.models.een import EEN

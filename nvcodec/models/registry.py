@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.errors import BitstreamError, UnsupportedError, UsageError
+from nvcodec.errors import BitstreamError, UnsupportedError, UsageError, shown
 from nvcodec.models.config import FieldConfig
 from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.geometry import FieldGeometry
@@ -102,7 +102,7 @@ def by_name(name: str) -> Model:
     for model in MODELS:
         if model.name == name:
             return model
-    raise UsageError(f"no model is called {name!r}", "Models: " + ", ".join(model.name for model in MODELS))
+    raise UsageError(f"no model is called {shown(name)}", "Models: " + ", ".join(model.name for model in MODELS))
 
 
 def citation(name: str) -> str:

@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from nvcodec.container import read_container
+from nvcodec.io.sink import open_sink
+from nvcodec.io.source import open_source
 
 
 @pytest.fixture
@@ -48,12 +51,23 @@ def test_from_one_end_to_the_other(nvc, clip, file, tmp_path):
     assert pictures["base"] == pictures["old"] and pictures["all"] == pictures["one"] != pictures["old"]
     outcome = nvc("decode", file, "-o", tmp_path / "two.yuv", "--layers", 2)
     assert outcome.code == 2 and not (tmp_path / "two.yuv").exists()
-    assert "there is no layer 2: the file has 1 above its base" in outcome.err and "--layers 1" in outcome.err
+    assert "there is no layer 2: the file holds base + 1 layer" in outcome.err and "--layers 1" in outcome.err
 
     measured = nvc("eval", clip, file, "--json").json
     assert measured["psnr"]["yuv_611"] == pytest.approx(result["psnr"]["yuv_611"], abs=0.01)
     assert nvc("info", file, "--json").json["layers"] == 2
     assert nvc("strip", file, "--layers", 0).code == 0 and file.read_bytes() == old
+
+
+def test_another_video_is_refused(nvc, clip, file, tmp_path):
+    old = file.read_bytes()
+    with open_source(clip) as source, open_sink(tmp_path / "other.y4m", source.format) as sink:
+        for planes in source:
+            sink.write(tuple(np.full_like(plane, 255) for plane in planes))
+    outcome = nvc("add-layer", file, "--source", tmp_path / "other.y4m", *QUICK, "-o", tmp_path / "x.nvc")
+    assert outcome.code == 2 and f"other.y4m is not what {file} was encoded from: the base has " in outcome.err
+    assert "--seek" in outcome.err and " dB against that" in outcome.err
+    assert file.read_bytes() == old and not (tmp_path / "x.nvc").exists()
 
 
 def test_a_target_that_is_not_reached(nvc, clip, file):

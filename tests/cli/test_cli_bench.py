@@ -49,7 +49,7 @@ def test_mistakes_are_said_before_any_work(nvc, clip, tmp_path):
     for words in (
         ["bench"],
         ["bench", clip],
-        ["bench", clip, "-o", tmp_path, "--plot", "x.pdf"],
+        ["bench", clip, "-o", tmp_path, "--plot", "x.gif"],
         ["bench", clip, "-o", tmp_path, "--metrics", "ssim"],
         ["bench", clip, "-o", tmp_path, "--options", "nvc=--bpp 1"],
         ["bench", clip, "-o", tmp_path, "--options", "-tune psnr"],

@@ -32,7 +32,7 @@ def test_decode(nvc, coded, tmp_path):
     assert outcome.code == 0 and output.stat().st_size == 8 * FRAME_BYTES
     result = outcome.json
     assert set(result) == {
-        "schema", "frames", "decode_s", "entropy_s", "fps", "device", "stream", "stream_name", "streams"
+        "schema", "frames", "decode_s", "entropy_s", "fps", "device", "stream", "stream_name", "streams", "check",
     }  # fmt: skip
     assert result["schema"] == "nvc-decode/1" and result["frames"] == 8
     assert 0 < result["entropy_s"] < result["decode_s"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nvcodec.container import PackModelId, PackSegment, appended, chunk_bytes, read_container
+from nvcodec.container import PackModelId, PackSegment, appended, chunk_bytes, pack_file, read_container
 from nvcodec.decoder.session import Session
 from nvcodec.entropy.payload import encode_tensors
 from nvcodec.io.replace import exclusive
@@ -156,7 +156,7 @@ def test_strip_in_place(nvc, layered, files):
     assert outcome.json == {
         "schema": "nvc-strip/1", "file": str(layered), "bytes": len(files[1]), "layers": 2, "changed_bytes": changed,
     }  # fmt: skip
-    assert f"{layered}  " in outcome.err and "2 layers" in outcome.err and "removed" in outcome.err
+    assert f"{layered}  " in outcome.err and "base + 1 layer; " in outcome.err and "removed" in outcome.err
     assert nvc("strip", layered, "--layers", "1").err.endswith("nothing to remove\n")
     assert nvc("strip", layered, "--layers", "0").code == 0 and layered.read_bytes() == files[0]
 
@@ -188,15 +188,48 @@ def test_a_layer_is_refused_by_any_other_file(nvc, layered, files, clip, tmp_pat
     assert outcome.code == 4 and f"error: {other}: " in outcome.err
     assert base in outcome.err and other_id in outcome.err
     assert other.read_bytes() == before and nvc("decode", other, "--check").code == 0
+
+
+def test_the_layer_that_is_missing_is_named(nvc, layered, files, tmp_path):
+    for layer in ("1", "2"):
+        assert nvc("extract-layer", layered, "--layer", layer, "-o", tmp_path / f"layer {layer}.nvcl").code == 0
     layered.write_bytes(files[0])
-    assert nvc("append", layered, tmp_path / "2.nvcl").code == 4
+    outcome = nvc("append", layered, tmp_path / "layer 2.nvcl")
+    assert outcome.code == 4 and "holds the base alone, on which layer 2 cannot be put" in outcome.err
+    assert f"Append layer 1 first:  nvc append {layered} '{tmp_path / 'layer 1.nvcl'}'" in outcome.err
     assert layered.read_bytes() == files[0]
+    (tmp_path / "layer 1.nvcl").write_bytes(b"not that one")
+    assert nvc("append", layered, tmp_path / "layer 2.nvcl").err.endswith("  Append layer 1 first\n")
+    layered.write_bytes(files[1])
+    (tmp_path / "1.nvcl").write_bytes(pack_file(read_container(files[1]), 1))
+    outcome = nvc("append", layered, tmp_path / "1.nvcl")
+    assert outcome.code == 4 and "holds base + 1 layer: this layer 1 is one of them" in outcome.err
+
+
+def test_info_reads_layer_files(nvc, layered, files, tmp_path):
+    for layer in (1, 2):
+        path = tmp_path / f"{layer}.nvcl"
+        path.write_bytes(pack_file(read_container(files[2]), layer))
+        found, below = nvc("info", path, "--json").json, nvc("info", layered, "--json").json["layer_list"][layer - 1]
+        assert found["layer"] == layer and found["bytes"] == path.stat().st_size and found["frames"] == 8
+        assert found["made_for"] == below["ids"] and found["psnr_db"] == {1: 36.05, 2: 37.05}[layer]
+        text = nvc("info", path, layered, "--check").out.decode()
+        assert f"layer {layer} for 8 frames in 2 segments" in text and found["made_for"][0] in text
+        assert "base + 2 layers, with the id " in text
+        assert b"QS-NeRV" in nvc("info", path, "--cite").out
+    path.write_bytes(path.read_bytes()[:-3])
+    assert nvc("info", path).code == 4
+
+
+def test_layers_are_cited(nvc, layered, coded):
+    one, both = (nvc("info", path, "--cite").out.decode() for path in (coded, layered))
+    assert both.startswith(one.strip()) and "QS-NeRV" in both and "QS-NeRV" not in one
 
 
 def test_wrong_kinds_of_files(nvc, layered, tmp_path):
     layer = tmp_path / "1.nvcl"
     assert nvc("extract-layer", layered, "--layer", "1", "-o", layer).code == 0
-    for words in (["info", layer], ["decode", layer, "-o", tmp_path / "x.y4m"], ["append", layer, layer]):
+    for words in (["decode", layer, "-o", tmp_path / "x.y4m"], ["append", layer, layer]):
         outcome = nvc(*words)
         assert outcome.code == 4
         assert f"error: {layer}: is an enhancement layer without its base\n  Attach it:  nvc append" in outcome.err
@@ -208,13 +241,13 @@ def test_wrong_kinds_of_files(nvc, layered, tmp_path):
     ("words", "code", "message"),
     [
         ("strip clip.nvc", 2, "nothing to take off was named"),
-        ("strip clip.nvc --layers 3", 2, "clip.nvc has 2 enhancement layers; 3 cannot be kept"),
+        ("strip clip.nvc --layers 3", 2, "clip.nvc has no layer 3: it holds base + 2 layers"),
         ("strip clip.nvc --layers 0 -o taken", 2, "taken exists; add -y to replace it"),
         ("strip no.nvc --layers 0", 3, "cannot read no.nvc"),
         ("strip taken --layers 0", 4, "taken: is truncated"),
         ("extract-layer clip.nvc -o x", 2, "no layer given"),
         ("extract-layer clip.nvc --layer 1", 2, "no output given"),
-        ("extract-layer clip.nvc --layer 3 -o x", 2, "clip.nvc has no enhancement layer 3"),
+        ("extract-layer clip.nvc --layer 3 -o x", 2, "clip.nvc has no layer 3: it holds base + 2 layers"),
         ("extract-layer clip.nvc --layer 1 -o taken", 2, "taken exists; add -y to replace it"),
         ("extract-layer clip.nvc --layer 1 -o no/x", 2, "no is not a folder; cannot write no/x"),
         ("append clip.nvc no.nvcl", 3, "cannot read no.nvcl"),

@@ -74,6 +74,10 @@ CASES = {
     "sheet": Case("nvc-sheet/1", ("sheet", "{held}/archive.nvc", "-o", "{work}/sheet.png", "--json")),
     "info": Case("nvc-info/1", ("info", "{coded}", "--json")),
     "info, all streams": Case("nvc-info/1", ("info", *map(str, sorted(HELD.glob("*.nvc"))), "--tensors", "--json")),
+    "info, a layer": Case("nvc-info-layer/1", ("info", "{work}/first.nvcl", "--json")),
+    "info, damaged": Case("nvc-info/1", ("info", "{work}/damaged.nvc", "--check", "--json"), 4),
+    "decode, damaged": Case("nvc-decode/1", ("decode", "{work}/damaged.nvc", "--check", "--json"), 4),
+    "decode all, checked": Case("nvc-decode-all/1", ("decode", "{held}/archive.nvc", "--all", "--check", "--json")),
     "eval": Case(
         "nvc-eval/1", ("eval", "{clip}", "{coded}", "--mask", "box:16x16", "--device", "cpu", "--progress", "json",
                        "--json"),
@@ -91,7 +95,6 @@ CASES = {
     "encode, no such file": Case("nvc-error/1", ("encode", "{work}/no.y4m", "-o", "{work}/h.nvc", "--json"), 3),
     "encode, to standard output": Case("nvc-error/1", ("encode", "{clip}", "-o", "-", "--json"), 2),
     "info, one missing": Case("nvc-error/1", ("info", "{coded}", "{work}/no.nvc", "--json"), 3),
-    "decode, damaged": Case("nvc-error/1", ("decode", "{work}/damaged.nvc", "--stream", "1", "--check", "--json"), 4),
     "decode, device missing": Case("nvc-error/1", ("decode", "{coded}", "--check", "--device", "cuda:63", "--json"), 7),
 }  # fmt: skip
 """Each command, and what takes different branches of it."""

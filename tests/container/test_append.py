@@ -74,20 +74,25 @@ def test_strip_undoes_append(parts: list[tuple[int, int, bytes]], layers: list[t
         assert stripped(files[-1], layer) == file
 
 
+ONLY = "the very file it was made for"
+
+
 def test_only_the_top_layer_takes_another(grown: list[bytes]) -> None:
     container = read_container(grown[2])
     first, second = ([pack for pack in container.packs if pack.layer == layer] for layer in (1, 2))
     base, top = container.layer_id(0, 0).hex(), container.layer_id(0, 1).hex()
-    for data, packs, found, asked in (
-        (grown[0], second, f"the base {base}", f"layer 2 for {top}"),
-        (grown[1], first, f"the layer 1 {top}", f"layer 1 for {base}"),
-        (grown[0], [replace(pack, parent=bytes(16)) for pack in first], f"the base {base}", f"for {'00' * 16}"),
-        (grown[0], [replace(pack, layer=2) for pack in first], f"the base {base}", f"layer 2 for {base}"),
+    for data, packs, found, asked, hint in (
+        (grown[0], second, "holds the base alone", "layer 2 cannot be put", "Append layer 1 first"),
+        (grown[1], first, "holds base + 1 layer", ": this layer 1 is one of them", "The next is layer 2"),
+        (grown[1], [replace(pack, psnr_mdb=9) for pack in first], "base + 1 layer", ": another layer 1 is", ONLY),
+        (grown[0], [replace(pack, parent=bytes(16)) for pack in first], f"base {base}", f"base {'00' * 16}", ONLY),
+        (grown[1], [replace(pack, parent=bytes(16)) for pack in second], f"layer 1 {top}", f"1 {'00' * 16}", ONLY),
+        (grown[0], [replace(pack, layer=2) for pack in first], "base alone", "layer 2 cannot be put", "layer 1 first"),
     ):
         with pytest.raises(BitstreamError) as caught:
             appended(data, packs)
         assert found in caught.value.message and asked in caught.value.message
-        assert "the very file it was made for" in caught.value.hint
+        assert hint in caught.value.hint
 
 
 def test_a_layer_is_for_every_segment(single: Sample, layer: Layer) -> None:
@@ -144,9 +149,9 @@ def test_other_chunks_stay_in_front_of_layers(single: Sample, layer: Layer) -> N
 
 
 def test_strip_refuses_what_it_cannot_cut(single: Sample, grown: list[bytes], layer: Layer) -> None:
-    with pytest.raises(BitstreamError, match="has 2 layers above its base; 3 cannot be kept"):
+    with pytest.raises(BitstreamError, match=r"has no layer 3: it holds base \+ 2 layers"):
         stripped(grown[2], 3)
-    with pytest.raises(BitstreamError, match="has no layer above its base; 1 cannot be kept"):
+    with pytest.raises(BitstreamError, match="has no layer 1: it holds the base alone"):
         stripped(grown[0], 1)
     head = read_container(single.data).index[0].offset
     chunks = [

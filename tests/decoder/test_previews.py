@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from nvcodec.container import Limits, PreviewHead, chunk_bytes, without_previews
 from nvcodec.decoder import pictures, previews
-from nvcodec.decoder.check import check_segment, check_stream
+from nvcodec.decoder.check import check_file, check_segment
 from nvcodec.decoder.notices import notices
 from nvcodec.decoder.previews import Scale, check_scale, head_integers, head_shape
 from nvcodec.decoder.reader import VideoReader
@@ -248,21 +248,18 @@ def test_what_is_said_of_small_pictures(coded: Coded, layered: Layered) -> None:
         assert sentence == f"no preview stored for 1/2: {detour}"
 
 
-def test_a_check_of_small_pictures_leaves_nothing_out(coded: Coded, layered: Layered) -> None:
+def test_a_check_leaves_nothing_out(coded: Coded, layered: Layered) -> None:
     base = coded(frames=(2,))
     head = _head(base, 2)
-    check_stream(VideoReader(layered(_with(base, head)), scale="1/2"))
+    assert check_file(Session(layered(_with(base, head))), "cpu").ok
     wrong = layered(_with(base, head), change=lambda pack: replace(pack, integers=bytes(16)))
-    with pytest.raises(BitstreamError, match="layer 1 of segment 0 does not decode to the integers"):
-        check_stream(VideoReader(wrong, scale="1/2"))
-    check_stream(VideoReader(wrong, scale="1/2", layers=0))
+    (problem,) = check_file(Session(wrong), "cpu").problems
+    assert "layer 1 of segment 0 does not decode to the integers" in problem.error.message
     spoilt = bytearray(_with(base, head))
     spoilt[-1] ^= 1
     for data in (_with(base, replace(head, payload=b"")), _with(base, replace(head, level=99)), bytes(spoilt)):
-        for scale in (1, "1/2"):
-            with pytest.raises(BitstreamError, match="preview") as caught:
-                check_stream(VideoReader(data, scale=scale))
-            assert "drop_previews=True" in caught.value.hint
+        error = check_file(Session(data), "cpu").error()
+        assert isinstance(error, BitstreamError) and "preview" in error.message and "drop_previews=True" in error.hint
 
 
 def test_a_head_is_small_beside_its_segment(coded: Coded, monkeypatch: pytest.MonkeyPatch) -> None:

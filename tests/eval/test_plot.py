@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from xml.etree import ElementTree
 
 import pytest
 
 from nvcodec.errors import InputError, UsageError
-from nvcodec.eval.plot import _number, _ticks, check_plot, plot
+from nvcodec.eval.plot import _looks, _number, _ticks, check_plot, plot
 
 
 @pytest.fixture
@@ -38,14 +39,14 @@ def test_says_what_it_shows(tmp_path, curves):
     assert any("whole files for nvc, video packets for block codecs" in word for word in words)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg"])
-def test_equal_results_are_equal_files(tmp_path, curves, suffix):
+@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
+def test_equal_results_are_equal_files(tmp_path, curves, suffix, magic):
     plot(curves[:2], tmp_path / f"a{suffix}")
     plot(curves[:2], tmp_path / f"b{suffix}")
     first, second = ((tmp_path / f"{name}{suffix}").read_bytes() for name in "ab")
     assert first == second and len(first) > 5000
-    assert first.startswith(b"\x89PNG" if suffix == ".png" else b"<?xml")
-    assert b"Matplotlib v" not in first and b"<dc:date>" not in first
+    assert first.startswith(magic)
+    assert not any(trace in first for trace in (b"Matplotlib v", b"<dc:date>", b"/CreationDate"))
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -57,6 +58,22 @@ def test_a_codec_looks_alike_in_every_panel(tmp_path, curves):
         lines = [line for line in text.splitlines() if "stroke-width: 1.4" in line]
         assert len(lines) == 3 * 2 + 2  # panels and legend
         assert sum("#0072b2" in line for line in lines) == sum("#d55e00" in line for line in lines) == 4
+
+
+def test_a_codec_has_its_colour_in_every_plot(made_up):
+    """Whoever else is in it, and in whatever order."""
+    codecs = ("nvc", "x264", "x265", "svtav1", "vvenc", "libaom", "another")
+
+    def colours(*curves):
+        return {look["color"] for look in _looks(curves).values()}
+
+    alone = {codec: colours(made_up(codec)) for codec in codecs}
+    assert len(set.union(*alone.values())) == len(codecs)
+    for first, second in product(codecs, codecs):
+        assert colours(made_up(first), made_up(second, "fast")) == alone[first] | alone[second]
+    family = [made_up("nvc", preset) for preset in ("draft", "fast", "slow", "faster")]
+    assert colours(*family) == alone["nvc"]
+    assert len({(look["marker"], look["linestyle"]) for look in _looks(family).values()}) == len(family)
 
 
 def test_users_settings_change_nothing(tmp_path, curves):
@@ -112,9 +129,9 @@ def test_ticks_are_plain_numbers():
 
 
 def test_refusals(tmp_path, made_up, monkeypatch):
-    with pytest.raises(UsageError, match=r"cannot draw rd\.pdf") as error:
-        check_plot("rd.pdf")
-    assert error.value.hint == "Plots are .png or .svg"
+    with pytest.raises(UsageError, match=r"cannot draw rd\.gif") as error:
+        check_plot("rd.gif")
+    assert error.value.hint == "Plots are .png, .svg or .pdf"
     with pytest.raises(UsageError, match="nothing to plot"):
         plot([], tmp_path / "rd.png")
     with pytest.raises(UsageError, match="metric 'psnr' is unknown"):
