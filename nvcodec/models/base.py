@@ -59,8 +59,9 @@ class VideoField(nn.Module, ABC):
     """The coded tensors; ``spec.name`` is the parameter's name in the module."""
     scale: int
     """Luma samples per base cell along each axis."""
-    shuffle: int = 1
-    """Luma samples that the head draws per place, along each axis."""
+    interleaved: int = 1
+    """Luma samples per place, along each axis, that the head draws whole pictures of with kernels of their own; 1 where
+    it draws what is added to another picture, whose grid of dots was not found to shrink by a loss against it."""
     capturable: bool = False
     """Whether drawing follows from tensors on the device alone, so that a step can be compiled and recorded as a CUDA
     graph. Others ask which frames they are to draw: they are given them in CPU memory, where that waits for nothing."""

@@ -38,7 +38,7 @@ class MSNeRV(GroupedField):
     def __init__(self, config: MSNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
         self.config, self.geometry, self.scale = config, geometry, config.scale
-        self.shuffle = config.shuffle
+        self.interleaved = config.shuffle
         self.specs = config.tensor_specs(geometry)
         self.groups = Groups(geometry.frames, geometry.gops)
         self.encoder = TemporalEncoder(config, geometry)

@@ -39,7 +39,7 @@ class QSNeRV(PyramidField):
     def __init__(self, config: QSNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
         self.config, self.geometry, self.scale = config, geometry, config.scale
-        self.shuffle = config.shuffle
+        self.interleaved = config.shuffle
         self.specs = config.tensor_specs(geometry)
         rows, columns = config.base_size(geometry)
         self.embedding = nn.Parameter(_same_for_all(geometry.frames, (rows, columns, config.embedding)))

@@ -52,7 +52,7 @@ def test_a_new_network_draws_no_grid(model: str, shuffle: int) -> None:
         field = MSNeRV(MSNeRVConfig((2, 2), (8, 6), (1, 1), (2, 2), (GridLevel(2, 1, 2),), shuffle=shuffle), geometry)
     else:
         field = QSNeRV(QSNeRVConfig((2, 2), (1, 3), 7, (8, 6), embedding=3, levels=1, shuffle=shuffle), geometry)
-    assert field.shuffle == shuffle
+    assert field.interleaved == shuffle
     with torch.no_grad():
         for plane in field.draw(torch.ones(1, 8, 8, 6)):
             inner = plane[:, 8:-8, 8:-8]

@@ -53,7 +53,7 @@ class Distortion(nn.Module):
 
     def __init__(self, config: LossConfig, field: VideoField) -> None:
         super().__init__()
-        self.config, self.geometry, self.shuffle = config, field.geometry, field.shuffle
+        self.config, self.geometry, self.interleaved = config, field.geometry, field.interleaved
         self.heads = nn.ModuleList()
         if config.multi_resolution:
             if not isinstance(field, PyramidField):
@@ -85,7 +85,7 @@ class Distortion(nn.Module):
         if self.config.high_frequency and fade is not None:
             reference = tuple(boost(p, t, fade) for p, t in zip(planes, targets, strict=True))
         loss = self._main(planes, reference)
-        if self.config.dots and self.shuffle > 1:
+        if self.config.dots and self.interleaved > 1:
             loss = loss + self.config.dots * self._dots(planes, targets)
         if self.heads and fade is not None and features:  # a tile has none: its margin has no target
             loss = loss + fade * self._coarse(features[1:-1], targets)
@@ -108,7 +108,7 @@ class Distortion(nn.Module):
     def _dots(self, planes: PlaneTensors, targets: PlaneTensors) -> Tensor:
         """The part of the error of the first plane that a grid of dots is, in units of the error of all planes."""
         error = planes[0] - targets[0]
-        share = repeating(error, self.shuffle) / (error.detach().square().mean() + _MSE_FLOOR)
+        share = repeating(error, self.interleaved) / (error.detach().square().mean() + _MSE_FLOOR)
         return picture_error(planes, targets, self.geometry.chroma).mean().detach() * share
 
     def _coarse(self, blocks: list[Tensor], targets: PlaneTensors) -> Tensor:

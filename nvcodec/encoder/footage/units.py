@@ -197,7 +197,7 @@ class UnitField(VideoField):
         super().__init__()
         self.footage, config = units, units.config
         self.geometry = replace(geometry_of(units.clips[0]), frames=len(units))
-        self.specs, self.scale, self.shuffle = config.tensor_specs(self.geometry), config.scale, config.shuffle
+        self.specs, self.scale = config.tensor_specs(self.geometry), config.scale
         self.network = DNeRVNetwork(config, self.geometry.chroma)
         self.videos = units.videos
 
