@@ -50,6 +50,13 @@ def test_values_in_messages_are_no_python(value: object) -> None:
 
 def test_no_message_asks_for_a_repr() -> None:
     for path in Path(nvcodec.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FormattedValue) and node.conversion == ord("r"):
-                assert path.name == "__init__.py", f"{path}:{node.lineno}: write shown(...)"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for one in ast.walk(tree):
+            if isinstance(one, ast.FunctionDef) and one.name in (
+                "__repr__",
+                "__getattr__",
+            ):  # what Python itself asks for
+                one.body = []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FormattedValue):
+                assert node.conversion != ord("r"), f"{path}:{node.lineno}: write shown(...)"
