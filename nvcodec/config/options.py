@@ -38,7 +38,7 @@ from nvcodec.config.kinds import (
     whole,
 )
 from nvcodec.container import PREVIEW_DIVISORS, Limits
-from nvcodec.errors import UsageError
+from nvcodec.errors import UsageError, shown
 from nvcodec.io.conversion import Conversion, Crop
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.metrics.psnr import MAX_PSNR_DB
@@ -540,7 +540,7 @@ def _by_field(options: type[Checked], given: Mapping[str, object]) -> dict[str, 
         if name not in fields_of:
             near = difflib.get_close_matches(name, fields_of, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Options: {', '.join(known)}"
-            raise UsageError(f"no option is called {name!r}", hint)
+            raise UsageError(f"no option is called {shown(name)}", hint)
         if fields_of[name] in found:
             raise UsageError(
                 f"{keyword(known[fields_of[name]])} and {fields_of[name]} are one option", "Give one of them"

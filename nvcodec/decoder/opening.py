@@ -103,9 +103,9 @@ def limits_of(given: Limits | Mapping[str, int]) -> Limits:
     names = [field.name for field in fields(Limits)]
     for name, value in given.items():
         if name not in names:
-            raise UsageError(f"no limit is called {name!r}", f"Limits are {', '.join(names)}")
+            raise UsageError(f"no limit is called {shown(name)}", f"Limits are {', '.join(names)}")
         if isinstance(value, bool) or not isinstance(value, Integral):
-            raise UsageError(f"the limit {name} cannot be {value!r}", "Give a whole number")
+            raise UsageError(f"the limit {name} cannot be {shown(value)}", "Give a whole number")
     return replace(Limits(), **{name: int(value) for name, value in given.items()})
 
 

@@ -13,6 +13,7 @@ from nvcodec.config.kinds import several_of
 from nvcodec.config.options import EvalOptions, changed, read_value
 from nvcodec.encoder.fit.events import EventHandler, ignore
 from nvcodec.errors import UsageError
+from nvcodec.errors import shown as written
 from nvcodec.eval.bench import Bench, Benched
 from nvcodec.eval.codecs import BenchClip
 from nvcodec.eval.contestants import parse_codecs
@@ -61,7 +62,7 @@ def bench(
     """
     if unknown := changes.keys() - BenchKeywords.__annotations__.keys():
         raise UsageError(
-            f"no option is called {min(unknown)!r}", f"Options: {', '.join(BenchKeywords.__annotations__)}"
+            f"no option is called {written(min(unknown))}", f"Options: {', '.join(BenchKeywords.__annotations__)}"
         )
     asked = changed(EvalOptions(threads=1), changes)
     more = read_value("metrics", _METRICS, metrics)

@@ -245,3 +245,28 @@ def test_no_layers_on_archives(nvc, archive, videos):
     before = archive.read_bytes()
     outcome = nvc("add-layer", archive, "-i", videos / "wide.y4m")
     assert outcome.code == 2 and "is an archive (model dnerv)" in outcome.err and archive.read_bytes() == before
+
+
+def test_a_check_looks_at_every_video(nvc, damaged, archive, tmp_path):
+    outcome = nvc("decode", archive, "--check", "--json")
+    assert outcome.code == 0 and outcome.json["check"]["ok"] and outcome.json["check"]["checked"]["key_frames"] == 6
+    for words in (["decode", damaged, "--check"], ["decode", damaged, "--all", "--check"]):
+        outcome = nvc(*words, "--json")
+        check = outcome.json["check"]
+        assert outcome.code == 4 and "all digests match: " not in outcome.err
+        assert (
+            not check["ok"] and len(check["problems"]) == 1 and "key frames of stream 1 (tall)" in check["problems"][0]
+        )
+    outcome = nvc("decode", damaged, "--check", "-o", tmp_path / "x.y4m")
+    assert outcome.code == 4 and not (tmp_path / "x.y4m").exists()
+
+
+def test_eval_takes_the_video_that_is_meant(nvc, archive, videos, tmp_path):
+    for number, name in enumerate(LENGTHS):
+        assert nvc("eval", videos / f"{name}.y4m", archive, "--json").json["stream"] == number
+        shutil.copy(videos / f"{name}.y4m", tmp_path / f"other {name}.y4m")
+        assert nvc("eval", tmp_path / f"other {name}.y4m", archive, "--json").json["stream"] == number
+    _write(tmp_path / "stranger.y4m", WIDE, 3)
+    outcome = nvc("eval", tmp_path / "stranger.y4m", archive)
+    assert outcome.code == 2 and "holds 2 videos, and none is like" in outcome.err
+    assert "Say which with --stream:  0 'wide', 1 'tall'" in outcome.err

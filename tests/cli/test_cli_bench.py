@@ -59,3 +59,21 @@ def test_mistakes_are_said_before_any_work(nvc, clip, tmp_path):
     assert nvc("bench", tmp_path / "none.y4m", "-o", tmp_path).code == 3
     assert nvc("bench", "--from", tmp_path / "none.json").code == 3
     assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("anchor", "codecs", "message"),
+    [
+        ("av1", "x264,x265", "no result is of the anchor av1"),
+        ("x264", "x264:fast,x264:slow", "the anchor x264 may be several codecs"),
+    ],
+)
+def test_an_anchor_is_checked_before_any_work(nvc, clip, tmp_path, anchor, codecs, message):
+    outcome = nvc("bench", clip, "--codecs", codecs, "-o", tmp_path / "new", "--anchor", anchor)
+    assert outcome.code == 2 and message in outcome.err and not (tmp_path / "new").exists()
+
+
+def test_the_only_one_of_a_family_is_the_anchor(bench, nvc, clip, folder):
+    bench()
+    one = nvc("bench", "--from", *folder.glob("*.x264-medium.json"), "--anchor", "x264", "--json")
+    assert one.code == 0 and one.json["summary"]["anchor"] == "x264-medium"

@@ -30,8 +30,8 @@ GROUPS = {
     "extract-layer": ["Layers", "Files", "Output", "General", "Examples"],
     "append": ["Files", "Output", "General", "Examples"],
     "eval": [
-        "Raw .yuv input (else read from header or file name)", "Frames", "Metrics", "Compute", "Output", "General",
-        "Examples",
+        "Raw .yuv input (else read from header or file name)", "Frames", "Streams", "Metrics", "Compute", "Output",
+        "General", "Examples",
     ],
     "bench": [
         "What to run", "Raw .yuv input (else read from header or file name)", "Frames", "Report", "Compute", "Output",

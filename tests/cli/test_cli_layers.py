@@ -288,3 +288,14 @@ def test_no_torch_is_needed(layered, files):
         done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1] == "0 False", words
     assert layered.read_bytes() == files[0]
+
+
+@pytest.mark.parametrize("spoil", ["layer", "cut"])
+def test_a_check_looks_at_layers_and_the_end(nvc, layered, files, tmp_path, spoil):
+    data = bytearray(files[2])
+    if spoil == "layer":
+        data[len(files[0]) + 60] ^= 1
+    layered.write_bytes(data if spoil == "layer" else data[:-9])
+    for command in ("decode", "info"):
+        outcome = nvc(command, layered, "--check", "--json")
+        assert outcome.code == 4 and outcome.json["check"]["problems"] and not outcome.json["check"]["ok"]
