@@ -231,6 +231,7 @@ _NOT_ONE_NUMBER = {
     "rate",
     "size",
     "crop",
+    "path",
     "time",
     "settings",
     "limits",
