@@ -27,15 +27,15 @@ from nvcodec.tongues import speaking_command_line  # noqa: E402
 
 def main(words: list[str] | None = None) -> int:
     """Run the program; returns its exit code, which are those of ``nvc``."""
-    try:
-        with speaking_command_line():
+    with speaking_command_line():
+        try:
             return _run(_parser().parse_args(words))
-    except NvcError as error:
-        print_error(error.message, error.hint)
-        return error.exit_code
-    except OSError as error:  # the folder of the results cannot be made or written to
-        print_error(f"{error.filename}: {error.strerror}")
-        return UsageError.exit_code
+        except NvcError as error:
+            print_error(error.message, error.hint)
+            return error.exit_code
+        except OSError as error:  # the folder of the results cannot be made or written to
+            print_error(f"{error.filename}: {error.strerror}")
+            return UsageError.exit_code
 
 
 def _run(given: argparse.Namespace) -> int:

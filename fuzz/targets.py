@@ -21,7 +21,7 @@ from fuzz import mutate, seeds
 from nvcodec.api.checks import check
 from nvcodec.api.info import probe
 from nvcodec.cli._errors import as_nvc_error
-from nvcodec.cli._terminal import Terminal, print_error, printable
+from nvcodec.cli._terminal import Terminal, print_error, printable, say_json
 from nvcodec.cli.main import cli
 from nvcodec.config.job import Job
 from nvcodec.container import (
@@ -140,8 +140,11 @@ def _check_clean(text: str) -> None:
 def _nvc(*words: str) -> str:
     """What a command prints; its errors come as they are."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err), cli.make_context("nvc", list(words), obj=Terminal()) as context:
+    terminal = Terminal()
+    with redirect_stdout(out), redirect_stderr(err), cli.make_context("nvc", list(words), obj=terminal) as context:
         cli.invoke(context)
+        if terminal.document is not None:  # which commands leave for the end
+            say_json(terminal.document)
     _check_clean(_text(err))
     return _text(out)
 

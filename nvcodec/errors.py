@@ -143,7 +143,7 @@ def quoted(path: str | Path) -> str:
 def shown(value: object) -> str:
     """A value as messages have it: a text in quotes, all else as people write it, and no more than a line of it."""
     if isinstance(value, str):
-        text = f"'{value}'"
+        text = f"'{''.join(each if each.isprintable() else repr(each)[1:-1] for each in value)}'"
     elif isinstance(value, Mapping):
         text = ", ".join(f"{key} {each}" for key, each in value.items()) or "nothing"
     elif isinstance(value, (list, tuple, set, frozenset)):

@@ -32,7 +32,7 @@ _FUNCTIONS = {
 """What each command is in Python; others are named as they are."""
 
 _VALUE = (
-    rf"(?P<value>[^\s,;()]*[\d=/:][^\s,;()]*[^\s,;:.()]|\d|[A-Z]+(?:\|[A-Z]+)?|{'|'.join(sorted(_NAMES))})(?![\w.])"
+    rf"(?P<value>[^\s,;()]*[\d=/:][^\s,;()]*[^\s,;:.()?]|\d|[A-Z]+(?:\|[A-Z]+)?|{'|'.join(sorted(_NAMES))})(?![\w.])"
 )
 _FLAG = re.compile(
     rf"(?<![\w./'\"=-])(?:--(?P<long>[a-z]+(?:-[a-z]+)*)|-(?P<short>[{''.join(_SHORT)}]))(?![\w-])(?:[ =]{_VALUE})?"

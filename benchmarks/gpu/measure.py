@@ -31,16 +31,18 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     from benchmarks.gpu.clips import BUNNY, INTOTREE
     from nvcodec.errors import NvcError
+    from nvcodec.tongues import speaking_command_line
 
     clips = {BUNNY.name: options.bunny, INTOTREE.name: options.intotree}
-    try:
-        complete(options.results, clips, options.device, again=options.again)
-    except NvcError as error:
-        print(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 3
+    with speaking_command_line():
+        try:
+            complete(options.results, clips, options.device, again=options.again)
+        except NvcError as error:
+            print(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""), file=sys.stderr)
+            return error.exit_code
+        except OSError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 3
     return 0
 
 

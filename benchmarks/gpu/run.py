@@ -49,8 +49,9 @@ def main(words: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     options = parse(words)
     from nvcodec.errors import NvcError
+    from nvcodec.tongues import speaking_command_line
 
-    with tempfile.TemporaryDirectory(prefix="nvc-gpu-") as folder:
+    with tempfile.TemporaryDirectory(prefix="nvc-gpu-") as folder, speaking_command_line():
         try:
             return _main(options, Path(folder), began)
         except NvcError as error:

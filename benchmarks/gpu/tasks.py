@@ -45,7 +45,7 @@ _DECODED = {"draft": 500_000, "medium": 3_000_000, "slow": 8_000_000}
 """``slow`` has the network of ``medium`` and trains it longer: here it stands for what a higher rate leads to."""
 
 _BUNNY_PARAMETERS = {"0.75M": 750_000, "1.5M": 1_500_000, "3M": 3_000_000}
-_BUNNY_MINUTES = (2, 1.5, 5, 8)
+_BUNNY_MINUTES = (2, 5, 8)
 _PUBLISHED_DB = {
     "0.75M": {"HNeRV": 32.81, "QS-NeRV": 33.74},
     "1.5M": {"HNeRV": 35.57, "QS-NeRV": 36.37},
@@ -107,7 +107,7 @@ def _bunny() -> Iterator[Task]:
             published = ", ".join(f"{name} {db:.2f}" for name, db in _PUBLISHED_DB[size].items())
             for variant, (model, configuration) in _BUNNY_VARIANTS.items():
                 yield Encode(
-                    f"bunny-{variant}-{size}-{minutes:g}min",
+                    f"bunny-{variant}-{size}-{minutes}min",
                     BUNNY,
                     fit_s=60.0 * minutes,
                     parameters=parameters,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import click
 
@@ -16,8 +17,9 @@ from nvcodec.cli._tensors import all_costs, part_table, tensor_table
 from nvcodec.cli._terminal import Terminal, print_error, print_json, printable, say
 from nvcodec.container import counted
 from nvcodec.container.ids import CHUNK_TYPES
+from nvcodec.decoder.opening import called, read_bitstream
 from nvcodec.decoder.verdict import Verdict
-from nvcodec.errors import shown
+from nvcodec.errors import naming, shown
 from nvcodec.io.geometry import describe
 from nvcodec.io.saying import plural
 from nvcodec.models import pack_registry
@@ -64,7 +66,7 @@ def command(ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: b
     BITSTREAM is an .nvc file or '-' for stdin; of several, --json prints a list.
     """
     terminal = ctx.ensure_object(Terminal)
-    found = [probe_layer(file) or probe(file) for file in files]
+    found = [_probed(file) for file in files]
     for info in found:
         for warning in info.warnings if isinstance(info, Info) else ():
             terminal.warn(f"{info.file}: {warning}")
@@ -82,6 +84,15 @@ def command(ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: b
             for info, verdict in zip(found, verdicts, strict=True)
         ]
         say(printable("\n\n".join(texts)))
+
+
+def _probed(file: str) -> Info | LayerFileInfo:
+    """What a file is; standard input can be read once only."""
+    if file != "-":
+        return probe_layer(file) or probe(file)
+    data, name = read_bitstream(file), called(file)
+    with naming(name):
+        return replace(probe_layer(data) or probe(data), file=name)
 
 
 def _cited(info: Info | LayerFileInfo) -> Iterator[str]:

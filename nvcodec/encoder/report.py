@@ -215,7 +215,9 @@ def _shortfall(job: Job, plan: Plan, size: int, found: Measured) -> str | None:
         if seconds is not None:
             enough_s = time_to_gain(seconds, target.value - reached)
             remedy = (
-                "which no time will bring" if enough_s is None else f"for which --max-time {time_for(enough_s)} may do"
+                "which more time alone is not likely to bring"
+                if enough_s is None
+                else f"for which --max-time {time_for(enough_s)} may do"
             )
         return f"the file has {reached:.2f} dB; {target.value:g} dB were asked for, {remedy}"
     return None

@@ -148,8 +148,8 @@ class ConvertedReader:
         if (self.format.chroma, self.format.bit_depth) != (video.chroma, video.bit_depth):
             done.append(f"converted to {asked.pix_fmt}")
         self.frame_count = None if self._resampled else reader.frame_count
-        told = f"; {', '.join(done)}: {describe(self.format)}" if done else ""
-        self.origin = reader.origin + told
+        becomes = "" if replace(self.format, fps=given.fps) == given else f": {describe(self.format)}"
+        self.origin = reader.origin + (f"; {', '.join(done)}{becomes}" if done else "")
 
     def pictures(self, first: int) -> Iterator[Planes]:
         """Yield the pictures from number ``first`` on; errors as the reader's."""

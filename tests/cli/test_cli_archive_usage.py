@@ -24,7 +24,6 @@ from nvcodec.errors import InputError
         ("clip.y4m -m dnerv --domain rgb", "--domain rgb is not for dnerv: its key frames are 4:2:0\n  Leave it out"),
         ("clip.y4m -m dnerv --preview", "--preview is for the models msnerv and tenerv"),
         ("clip.y4m -m dnerv -s 32x32", "clip.y4m says 64x48"),
-        ("clip.y4m -m dnerv --pix-fmt 10", "pixel format yuv420p10le was given, but clip.y4m is 64x48 8-bit 25 fps"),
         ("clip.y4m -m dnerv --bpp 1 --crf 3", "--crf and --bpp both given"),
         ("clip.y4m -m dnerv --set model.clips=2", "Did you mean model.clip?"),
         ("--resume w -m dnerv", "--model cannot be given with --resume"),

@@ -82,4 +82,4 @@ def test_key_frames_have_planes_of_their_own(nvc, saved, tmp_path: Path, known: 
     output = tmp_path / "out.nvc"
     refused = nvc("encode", saved(**known), "-o", output, *QUICK, "--model", "dnerv")
     assert refused.code == 2 and "the key frames of dnerv are 4:2:0 of 8 or 10 bits" in refused.err
-    assert "ffmpeg -i INPUT -pix_fmt yuv420p" in refused.err and not output.exists()
+    assert "--pix-fmt yuv420p" in refused.err and not output.exists()

@@ -21,6 +21,7 @@ READ = {
     "extract-layer": "extract-layer {} --layer 1 -o out.nvcl --json",
     "append": "append {} second.nvcl -o out.nvc --json",
     "append this": "append base.nvc {} -o out.nvc --json",
+    "sheet": "sheet {} --device cpu -n 4 -o out.png --json",
     "eval": "eval clip.y4m {} --device cpu --json",
     "eval against it": "eval {} clip.y4m --device cpu --json",
 }

@@ -154,10 +154,10 @@ def test_layers_to_draw_with(coded: Coded, layered: Layered) -> None:
         for ours, theirs in zip(reader.frames(), expected, strict=True):
             assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
     for wrong in (3, -1, 1 << 70):
-        with pytest.raises(UsageError, match=f"no layer {wrong}: the file has 2 above") as caught:
+        with pytest.raises(UsageError, match=f"no layer {wrong}: the file holds base \\+ 2 layers") as caught:
             VideoReader(two, layers=wrong)
         assert "layers=2" in caught.value.hint
-    with pytest.raises(UsageError, match="no layer 1: the file has 0 above"):
+    with pytest.raises(UsageError, match="no layer 1: the file holds the base alone"):
         VideoReader(base, layers=1)
 
 

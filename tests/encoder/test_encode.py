@@ -25,6 +25,7 @@ from nvcodec.encoder.plan.models import ROWS
 from nvcodec.errors import BitstreamError, UsageError
 from nvcodec.io.sink import open_sink
 from nvcodec.metrics.measure import measure
+from nvcodec.tongues import speaking_command_line
 from nvcodec.types import ChromaFormat, Domain, Planes, VideoFormat
 
 JobMaker = Callable[..., Job]
@@ -94,11 +95,11 @@ def test_a_size_out_of_reach(tiny_job: JobMaker, size: int, segment: int | None)
 @pytest.mark.parametrize(
     ("target", "hints"),
     [
-        ({"target_size": 2}, "Did you mean --target-size 2kB?\nThe least that can show anything:  --target-size 310"),
-        ({"target_size": 306}, "The least that can show anything:  --target-size 310"),
-        ({"bitrate": 50}, "Did you mean --bitrate 50k?\nThe least that can show anything:  --bitrate 7.7k"),
-        ({"bpp": 1e-4}, "The least that can show anything:  --bpp 0.1"),
-        ({"target_size": 900, "segment": 2}, "The least that can show anything:  --target-size 1.2kB"),
+        ({"target_size": 2}, "Did you mean --target-size 2kB?\nThe least that a file takes:  --target-size 310"),
+        ({"target_size": 306}, "The least that a file takes:  --target-size 310"),
+        ({"bitrate": 50}, "Did you mean --bitrate 50k?\nThe least that a file takes:  --bitrate 7.7k"),
+        ({"bpp": 1e-4}, "The least that a file takes:  --bpp 0.1"),
+        ({"target_size": 900, "segment": 2}, "The least that a file takes:  --target-size 1.2kB"),
         ({"target_size": 5, "model": "tenerv"}, "Did you mean --target-size 5kB?\n"),
         ({"target_size": 5, "model": "qsnerv", "settings": None}, "Did you mean --target-size 5kB?\n"),
         ({"target_size": 5, "model": "dnerv", "settings": None}, "Did you mean --target-size 5kB?\n"),
@@ -109,9 +110,10 @@ def test_what_can_hold_no_picture_is_refused(tiny_job: JobMaker, target: dict[st
     job, told = tiny_job(), list[object]()
     settings = {**job.options.settings} if "settings" not in target else {}
     asked = changed(job.options, {"target_size": None, **target, "settings": settings})
-    with pytest.raises(UsageError, match="no picture fits into less than") as refused:
-        encode(replace(job, options=asked), on_event=told.append)
-    assert refused.value.hint.startswith(hints) and not told
+    with speaking_command_line():
+        with pytest.raises(UsageError, match="no picture fits into less than") as refused:
+            encode(replace(job, options=asked), on_event=told.append)
+        assert refused.value.hint.startswith(hints) and not told
     assert os.listdir(Path(job.output).parent) == [Path(job.inputs[0]).name]
 
 

@@ -122,7 +122,7 @@ def test_half_the_base_when_nothing_is_asked_for(finished: Finished) -> None:
 
 def test_too_few_bytes_for_any_layer(finished: Finished) -> None:
     job = finished()
-    with pytest.raises(UsageError, match="--bpp 0.01 leaves 15 bytes; no picture fits into less than 55"):
+    with pytest.raises(UsageError, match="bpp=0.01 leaves 15 bytes; no picture fits into less than 55"):
         _add(job, bpp=0.01)
     assert read_container(_bytes(job)).layers == 0
     result = _add(job, bpp=0.04)
@@ -142,9 +142,9 @@ def test_a_quality_that_is_not_reached_is_said(finished: Finished) -> None:
 
 def test_a_quality_that_is_there_already_costs_next_to_nothing(finished: Finished) -> None:
     job = finished()
-    result = _add(job, target_psnr=5)
+    result = _add(job, target_psnr=5, epochs=20)
     assert result.shortfall is None and result.psnr["yuv_611"] >= 5
-    assert result.added_bytes < _add(finished(), target_psnr=70).added_bytes
+    assert result.added_bytes < _add(finished(), target_psnr=70, epochs=20).added_bytes
 
 
 def test_second_layer_starts_from_the_trunk_of_the_first(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,7 @@ def guide(moving: Callable[[VideoFormat, int], list[Planes]]) -> Guide:
 
 def test_a_companion_fills_the_rows_of_the_frames_it_sees(guide: Guide) -> None:
     before = {name: part.clone() for name, part in guide.flat.split(guide.flat.vector.detach()).items()}
-    vector, _ = guide.place(torch.tensor([2, 5]), 0.1)
+    vector, _ = guide.place(torch.tensor([2, 5]))
     after = guide.flat.split(vector)
     for name, part in before.items():
         if name.startswith(("embedding", "maps")):
@@ -122,12 +122,15 @@ def test_a_companion_fills_the_rows_of_the_frames_it_sees(guide: Guide) -> None:
 
 
 def test_then_it_is_dropped(guide: Guide) -> None:
-    vector, penalty = guide.place(torch.tensor([0]), 0.5)
-    assert vector is guide.flat.vector and not penalty and not guide.active
+    guide.update(0.4)
+    assert guide.active and guide.weight(0.4) == pytest.approx(0.2)
+    guide.update(0.5)
+    assert not guide.active and guide.weight(0.5) == 0
+    vector = guide.flat.vector
     embedding = guide.flat.split(vector.detach())["embedding"]
     assert all((embedding[frame] != embedding[0]).any() for frame in range(1, 8))
     settled = vector.detach().clone()
-    guide.place(torch.tensor([3]), 0.6)
+    guide.update(0.6)
     assert torch.equal(settled, guide.flat.vector)
 
 

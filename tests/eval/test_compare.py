@@ -85,7 +85,7 @@ def test_for_scripts(made_up, clips):
 
 
 def test_unknown_anchor_and_metric(made_up):
-    with pytest.raises(UsageError, match="no result is of the anchor 'x266'") as error:
+    with pytest.raises(UsageError, match="no result is of the anchor x266") as error:
         compare([made_up(), made_up("x264")], "x266")
     assert error.value.hint == "There are x265-slow, x264-slow"
     with pytest.raises(UsageError, match="'psnr' is unknown"):

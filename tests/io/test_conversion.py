@@ -76,7 +76,7 @@ def test_a_crop_lies_in_the_middle_and_on_whole_chroma(tmp_path: Path, crop: Cro
 @pytest.mark.parametrize("crop", [Crop(49, 8), Crop(16, 33), Crop(16, 8, 33, 0), Crop(16, 8, 0, 25)])
 def test_a_crop_that_does_not_lie_in_the_picture(tmp_path: Path, crop: Crop) -> None:
     path = write(tmp_path / "a.y4m", video_of())
-    with pytest.raises(UsageError, match=f"--crop {crop} does not lie in pictures of 48x32"):
+    with pytest.raises(UsageError, match=f'crop="{crop}" does not lie in pictures of 48x32'):
         open_source(path, conversion=Conversion(crop=crop))
 
 

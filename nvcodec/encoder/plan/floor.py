@@ -77,7 +77,7 @@ def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoForma
         return f"{hardly}; did you mean {meant}?" if meant and bpp < _ODD_BPP else None
     per_unit = (RateTarget(target.kind, 1e9).files_bytes(videos) or 1) / 1e9
     hints = [f"Did you mean {meant}?"] if meant else []
-    hints.append(f"The least that can show anything:  {flag} {_written(_rounded_up(least / per_unit), target.kind)}")
+    hints.append(f"The least that a file takes:  {flag} {_written(_rounded_up(least / per_unit), target.kind)}")
     raise UsageError(
         f"{flag} {target.value:g} leaves {plural(limit, 'byte')}; no picture fits into less than {least:,}",
         "\n".join(hints),

@@ -89,4 +89,6 @@ def _leave(folder: Path) -> None:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "left out"
     return f"{value:g}" if isinstance(value, float) else str(value)
