@@ -99,7 +99,15 @@ class _Reader(Protocol):
 class _FrameRange(VideoSource):
     """The frames of a file that were asked for."""
 
-    def __init__(self, reader: _Reader, name: str, fps: Fraction | None, seek: int, frames: int | None) -> None:
+    def __init__(
+        self,
+        reader: _Reader,
+        name: str,
+        fps: Fraction | None,
+        seek: int,
+        frames: int | None,
+        rate_is: str = "from the options",
+    ) -> None:
         self._reader = reader
         self._name = name
         self._seek = seek
@@ -110,7 +118,7 @@ class _FrameRange(VideoSource):
         self.format, self.origin, self.notices = reader.format, reader.origin, reader.notices
         if fps and fps != reader.format.fps:
             self.format = replace(reader.format, fps=fps)
-            self.origin += f"; {fps} fps from the options"
+            self.origin += f"; {fps} fps {rate_is}"
         total = reader.frame_count
         if total is not None:
             self._check_end(total)
@@ -201,11 +209,12 @@ def open_source(
         if video_stream and not reader.choosable:
             raise no_stream(name, video_stream, ["the only one"])
         check_options(reader.format, name, size, None if conversion.pix_fmt else pix_fmt)
+        rate_is = "from the options"
         if assume_rate and fps is None and conversion.fps is None and _is_folder(path):
-            fps = _ASSUMED_RATE
+            fps, rate_is = _ASSUMED_RATE, "assumed"
             reader.notices.append(f"pictures say no frame rate: {fps} fps are assumed; give it with -r")
         if conversion == AS_IT_IS:
-            return _FrameRange(reader, name, fps, seek, frames)
+            return _FrameRange(reader, name, fps, seek, frames, rate_is)
         converted = ConvertedReader(reader, conversion, fps, name)
         return _FrameRange(converted, name, None, seek, frames)
     except BaseException:
