@@ -22,8 +22,8 @@ _STALLED = 20.0
 
 
 @dataclass(frozen=True)
-class CompiledStep(Task):
-    """Loss and gradient of the first step, compiled and not; then how quick it is."""
+class _Compiling(Task):
+    """What waits for a compiler."""
 
     subject: str
 
@@ -32,12 +32,17 @@ class CompiledStep(Task):
         return 20.0
 
     @property
-    def expected_s(self) -> float:
-        return 40.0
-
-    @property
     def limit_s(self) -> float:
         return 110.0
+
+
+@dataclass(frozen=True)
+class CompiledStep(_Compiling):
+    """Loss and gradient of the first step, compiled and not; then how quick it is."""
+
+    @property
+    def expected_s(self) -> float:
+        return 40.0
 
     def run(self, bench: Bench) -> Record:
         eager, compiled = (
@@ -69,22 +74,12 @@ def _first(made: NoiseFit) -> Record:
 
 
 @dataclass(frozen=True)
-class GroupsApart(Task):
+class GroupsApart(_Compiling):
     """A schedule in which groups of pictures go apart: nothing may be compiled once its clock runs."""
-
-    subject: str
-
-    @property
-    def least_s(self) -> float:
-        return 20.0
 
     @property
     def expected_s(self) -> float:
         return 45.0
-
-    @property
-    def limit_s(self) -> float:
-        return 110.0
 
     def run(self, bench: Bench) -> Record:
         count = _TINY_SCHEDULE_STEPS if bench.tiny else _SCHEDULE_STEPS

@@ -86,20 +86,24 @@ class Conversion:
 AS_IT_IS = Conversion()
 
 
-class _Reader(Protocol):
-    """One kind of video file, whole; see :mod:`nvcodec.io.source`."""
+class Reader(Protocol):
+    """One kind of video file, whole."""
 
     format: VideoFormat
     frame_count: int | None
     origin: str
     notices: list[str]
     choosable: bool
+    """Whether a file of this kind may hold several videos, of which one was chosen."""
 
-    def pictures(self, first: int) -> Iterator[Planes]: ...
+    def pictures(self, first: int) -> Iterator[Planes]:
+        """Yield the pictures from number ``first`` on."""
 
-    def said(self, first: int, count: int, /) -> SideData: ...
+    def said(self, first: int, count: int, /) -> SideData:
+        """What the file says of ``count`` pictures from number ``first`` on, besides them."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the file."""
 
 
 @final
@@ -118,7 +122,7 @@ class ConvertedReader:
         UnsupportedError: RGB is to become YUV, and its matrix is not known.
     """
 
-    def __init__(self, reader: _Reader, asked: Conversion, rate: Fraction | None, name: str) -> None:
+    def __init__(self, reader: Reader, asked: Conversion, rate: Fraction | None, name: str) -> None:
         self._reader, self._rate = reader, rate
         self.choosable, self.notices = reader.choosable, reader.notices
         given = reader.format if rate is None else replace(reader.format, fps=rate)

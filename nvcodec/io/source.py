@@ -12,11 +12,11 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Protocol, final
+from typing import BinaryIO, NamedTuple, final
 
 from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.arrays import ArrayReader
-from nvcodec.io.conversion import AS_IT_IS, Conversion, ConvertedReader
+from nvcodec.io.conversion import AS_IT_IS, Conversion, ConvertedReader, Reader
 from nvcodec.io.geometry import PIXEL_FORMATS, check_options
 from nvcodec.io.saying import no_stream
 from nvcodec.io.standard import is_terminal, standard_input
@@ -78,30 +78,13 @@ class VideoSource(ABC):
         self.close()
 
 
-class _Reader(Protocol):
-    """One kind of video file, whole."""
-
-    format: VideoFormat
-    frame_count: int | None
-    origin: str
-    notices: list[str]
-    choosable: bool
-    """Whether a file of this kind may hold several videos, of which one was chosen."""
-
-    def pictures(self, first: int) -> Iterator[Planes]: ...
-
-    def said(self, first: int, count: int, /) -> SideData: ...
-
-    def close(self) -> None: ...
-
-
 @final
 class _FrameRange(VideoSource):
     """The frames of a file that were asked for."""
 
     def __init__(
         self,
-        reader: _Reader,
+        reader: Reader,
         name: str,
         fps: Fraction | None,
         seek: int,
@@ -255,7 +238,7 @@ class _Raw(NamedTuple):
     allow_truncated: bool
 
 
-def _open_reader(path: str | Path | ArrayReader, name: str, raw: _Raw, video_stream: int | None) -> _Reader:
+def _open_reader(path: str | Path | ArrayReader, name: str, raw: _Raw, video_stream: int | None) -> Reader:
     if isinstance(path, ArrayReader):
         return path
     if str(path) == "-":
