@@ -96,7 +96,12 @@ def encode_jpeg(planes: Planes, aspect: Fraction | None = None) -> bytes:
     if aspect is not None:
         encoder.sample_aspect_ratio = aspect
     frame = new_frame(width, height, "gbrp", planes).reformat(
-        format="yuvj444p", src_color_range=2, dst_color_range=2, dst_colorspace="ITU601", interpolation=EXACT
+        format="yuvj444p",
+        src_color_range=2,
+        dst_color_range=2,
+        dst_colorspace="ITU601",
+        interpolation=EXACT,
+        threads=1,  # as in fitting.fitted
     )
     return b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
 

@@ -64,7 +64,10 @@ def standing(pixel_format: str) -> str:
 
 
 def fitted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
-    """A frame in a pixel format, of the same range and matrix; itself where it has it."""
+    """A frame in a pixel format, of the same range and matrix; itself where it has it.
+
+    By one thread: FFmpeg 8 lets the slices of several race for the same lines of packed pictures.
+    """
     if frame.format.name == pixel_format:
         return frame
     is_rgb = frame.format.is_rgb or frame.format.has_palette
@@ -76,4 +79,5 @@ def fitted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
         src_colorspace="ITU709",
         dst_colorspace="ITU709",
         interpolation=EXACT,
+        threads=1,
     )
