@@ -11,7 +11,7 @@ from enum import IntEnum
 from math import ceil, prod
 
 from nvcodec.models.config import FieldConfig
-from nvcodec.models.config_bytes import check_range
+from nvcodec.models.config_bytes import check_range, choices_from_bytes
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -200,8 +200,8 @@ class QSNeRVConfig(FieldConfig):
         return out + bytes([self.latent]) + self.seed.to_bytes(4, "big")
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> QSNeRVConfig:
-        """Inverse of :meth:`to_bytes`.
+    def from_bytes(cls, data: bytes, choices: bytes = b"") -> QSNeRVConfig:
+        """Inverse of :meth:`to_bytes` and :meth:`choices_to_bytes`.
 
         Raises:
             ValueError: The bytes do not describe a network.
@@ -215,7 +215,7 @@ class QSNeRVConfig(FieldConfig):
         embedding, shuffle, skip, levels, skip_channels, growth, latent = rest[:7]
         return cls(
             strides, kernels, widths[0], tuple(widths[1:]), embedding, shuffle, Skip(skip), levels, skip_channels,
-            growth, Latent(latent), int.from_bytes(rest[7:], "big"),
+            growth, Latent(latent), int.from_bytes(rest[7:], "big"), **choices_from_bytes(cls, choices, cls.choices),
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, object]:
