@@ -148,8 +148,8 @@ class Fit:
                 raise StopRequested
             self._step(progress)
             calibrates = progress >= (self.calibrated + 1) / self._looks(_CALIBRATIONS, 1)
-            last = 1 - _JUDGED_FROM
-            judges = progress >= _JUDGED_FROM + self.judged * last / self._looks(_JUDGEMENTS, last)
+            last = 1 - self._judged_from
+            judges = progress >= self._judged_from + self.judged * last / self._looks(_JUDGEMENTS, last)
             if calibrates or judges or self.budget.done_steps % _GUARDED_EVERY == 0:
                 self._watch(on_event)
             if calibrates:
@@ -162,6 +162,7 @@ class Fit:
             on_event(Notice("the picture is of one colour and never changes: it is exact without a fit"))
             self.frame_errors.copy_(self.painter.errors(self.flat.vector, self.clip, range(len(self.clip))))
         self.grouping.update(1.0)  # a schedule of a step or two never came to it
+        self._fix(1.0)
         self._judge()
         self.clerk.collect()
         self._report(1.0, on_event)
@@ -207,8 +208,7 @@ class Fit:
         self.grouping.update(progress)
         self.guide.update(progress)
         rounding = stage_at(progress, config.schedule).rounding
-        if config.fixed_bits and rounding is Rounding.HARD:
-            self.quantiser.fix(self.flat.vector, config.fixed_bits)
+        self._fix(progress)
         steps = self.budget.done_steps
         rated = progress >= config.rate_from and not config.fixed_bits and steps % config.rate_every == 0
         fade = self.distortion.fade(progress)
@@ -228,6 +228,16 @@ class Fit:
         if rated and not weigh_now:
             weigh()
         self.budget.done_steps += 1
+
+    def _fix(self, progress: float) -> None:
+        """Give values their fixed number of bits, where they are to have one and its time has come."""
+        if self.config.fixed_bits and progress >= self.config.fixed_from:
+            self.quantiser.fix(self.flat.vector, self.config.fixed_bits)
+
+    @property
+    def _judged_from(self) -> float:
+        """Progress from which the best state is looked for: not before its values are as they will be."""
+        return max(_JUDGED_FROM, self.config.fixed_from) if self.config.fixed_bits else _JUDGED_FROM
 
     def _watch(self, on_event: EventHandler) -> None:
         """Look for a collapse, and keep a state to go back to from time to time."""
