@@ -152,7 +152,7 @@ def settled(options: EncodeOptions, on_event: EventHandler) -> EncodeOptions:
         DeviceError: It does not exist here.
     """
     device, preset = pick_device(options.device), options.preset
-    if preset is None:
+    if preset is None and options.recipe is None:
         preset = default_preset(device)
         other = "" if device.startswith("cuda") else " (a CUDA device would get medium)"
         on_event(Notice(f"preset {preset}, chosen for {device}{other}"))

@@ -15,6 +15,7 @@ from nvcodec.io.conversion import Crop
 
 PresetName = Literal["draft", "faster", "fast", "medium", "slow", "slower"]
 ModelName = Literal["msnerv", "qsnerv", "tenerv", "dnerv"]
+RecipeName = Literal["msnerv", "hinerv", "tenerv", "qsnerv", "hnerv", "dnerv"]
 DomainName = Literal["yuv420", "rgb"]
 TuneName = Literal["psnr", "ssim"]
 MetricName = Literal["psnr", "ms-ssim", "vmaf"]
@@ -57,6 +58,7 @@ class EncodeKeywords(LayerKeywords, total=False):
     mask: str | Path | None
     model: ModelName
     domain: DomainName | None
+    recipe: RecipeName | None
     preview: bool
     crf: float | None
     bitrate: float | str | None

@@ -328,11 +328,12 @@ class _Encode:
         self.on_event(
             Forecast(
                 model=part.title,
-                preset=str(self.job.options.preset),
+                preset=self.plan.preset.name,
                 device=self.job.options.device,
                 parameters=part.parameters,
                 target_bytes=self.plan.limit,
                 memory_bytes=part.memory_bytes,
+                fixed_bits=self.plan.settings.fit.fixed_bits,
                 steps=steps if budget.seconds is None else None,
                 seconds=step_s * steps if budget.seconds is None else budget.seconds / share,
             )

@@ -101,7 +101,7 @@ class NewFile(OutputFile):
         mask = videos[0].mask
         self.metadata: dict[str, MetadataValue] = {
             "creator": f"nvc {__version__}",
-            "preset": str(job.options.preset),
+            "preset": plan.preset.name,
             "seed": job.options.seed,
             "psnr": _PSNR_TO_COME,
             **({"mask": mask.spec} if mask else {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,3 +132,21 @@ def test_fixed_bits_are_the_usual_quantiser(make_fit: MakeFit) -> None:
     rows = np.zeros(fit.flat.n_steps)
     np.maximum.at(rows, fit.flat.step_of.numpy(), abs(symbols))
     assert 28 < np.median(rows[~fit.flat.is_offset.numpy()]) < 36 and not codes[fit.flat.is_offset.numpy()].any()
+
+
+@pytest.mark.parametrize("begins", [0.5, 0.9, 1.0])
+def test_bits_are_fixed_when_they_are_to_be(make_fit: MakeFit, begins: float) -> None:
+    """Until then values move freely; the state that is kept is one of those behind."""
+    fit = make_fit(20, fixed_bits=6, fixed_from=begins)
+    seen: list[bool] = []
+    take = fit.stepper.take
+
+    def taken(kind: Any, *rest: object) -> None:
+        seen.append(kind.rounding is Rounding.HARD)
+        take(kind, *rest)
+
+    fit.stepper.take = taken  # type: ignore[assignment]
+    fit.run(lambda event: None)
+    assert seen == [step >= 20 * begins for step in range(20)]
+    assert fit.best is not None and torch.equal(fit.best.log2_steps, fit.quantiser.log2_steps)
+    assert not fit.quantiser.log2_steps.requires_grad

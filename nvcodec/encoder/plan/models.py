@@ -13,6 +13,7 @@ from nvcodec.config.fit import GopConfig, Partition, Settings
 from nvcodec.config.options import EncodeOptions
 from nvcodec.config.settings import settings_of
 from nvcodec.encoder.plan import presets, size_dnerv, size_qsnerv
+from nvcodec.encoder.plan.recipes import SHAPES
 from nvcodec.encoder.plan.sizing import Shape
 from nvcodec.errors import UsageError
 from nvcodec.models import registry
@@ -40,6 +41,14 @@ ROWS: Mapping[str, ModelRow] = {
     "qsnerv": ModelRow(size_qsnerv.PRESETS, companion="nvcodec.encoder.fit.content_encoder:ContentEncoder"),
     "dnerv": ModelRow(size_dnerv.PRESETS, part="nvcodec.encoder.parts.shared:SharedPart", slack_bytes=9),
 }
+
+
+def shape_for(options: EncodeOptions) -> Shape:
+    """What the preset or the recipe of an encode means for its model."""
+    if options.recipe is not None:
+        return SHAPES[options.recipe]
+    assert options.preset is not None
+    return ROWS[options.model].presets[options.preset]
 
 
 def settings_for(options: EncodeOptions) -> Settings:
