@@ -12,6 +12,7 @@ from typing import Any
 
 from nvcodec.api.checks import check
 from nvcodec.config.options import TARGETS, EncodeOptions, changed
+from nvcodec.config.recipe import RECIPES, recipe
 from nvcodec.config.settings import flatten
 from nvcodec.encoder.plan.models import settings_for
 from nvcodec.errors import InputError, UsageError
@@ -46,14 +47,14 @@ _NEEDED = {
 _NUMBER = (int, float)
 _OPTIONS = {
     "preset": str, "domain": str, "params": int, "segment": int, "seek": int, "steps": int, "mask": str,
-    "held_out": bool,
+    "held_out": bool, "crop": str,
     **dict.fromkeys((*TARGETS, "epochs", "max_time_s"), _NUMBER),
 }  # fmt: skip
 _OF_STUDIES = ("params", "steps", "epochs", "held_out")
 """What a study calls by another name, or counts in its own way; all else is an option of the codec's."""
 _MAY_BE_ZERO = {"crf", "seek"}
 _CLIP = {"file": str, "name": str, "frames": int, **_OPTIONS}
-_CONFIGURATION = {"name": str, "model": str, "config": str, "set": dict, "scale": _NUMBER, "paper": dict}
+_CONFIGURATION = {"name": str, "model": str, "recipe": str, "config": str, "set": dict, "scale": _NUMBER, "paper": dict}
 _STUDY = {
     "source": str, "reference": str, "metrics": list, "seeds": list, "equal_time": bool, "options": dict, "set": dict,
     "clips_from": str, "clips": list, "configurations": list,
@@ -90,6 +91,8 @@ class Configuration:
 
     name: str
     model: str
+    recipe: str | None
+    """What of a paper's it is to be; then its epochs hold where a clip has no budget."""
     settings: dict[str, object]
     """Dotted keys of fit, loss and model, the study's own included."""
     scale: float
@@ -116,7 +119,7 @@ class Configuration:
         told |= {key: value * self.scale for key, value in told.items() if key in SIZES}
         if "params" in clip.options:
             told["parameters"] = max(1, round(clip.options["params"] * self.scale))
-        told |= {"model": self.model, "settings": self.settings, "frames": clip.fitted_frames}
+        told |= {"model": self.model, "settings": self.settings, "frames": clip.fitted_frames, "recipe": self.recipe}
         return changed(EncodeOptions(), {**told, "seed": seed, "epochs": epochs})
 
 
@@ -223,6 +226,8 @@ def _check_encodes(study: Study, row: Configuration) -> None:
     """Refuse what the codec would refuse, and a budget that it has no word for."""
     budgeted = study.configuration(study.reference) if study.equal_time else row
     for clip in study.clips:
+        if row.recipe is None and not clip.options.keys() & set(BUDGETS):
+            raise UsageError(f"clip {clip.file} has no budget", f"Give one of: {', '.join(BUDGETS)}")
         try:
             check(row.options(clip, epochs=row.epochs(clip)))
         except UsageError as error:
@@ -258,15 +263,15 @@ def _clip(table: dict[str, Any], common: Mapping[str, Any]) -> Clip:
         if len([key for key in group if key in {**options, **own}]) > 1:
             raise UsageError(f"clip {table['file']} has more than one of {', '.join(group)}", "Choose one")
     options |= own
-    if not options.keys() & set(BUDGETS):
-        raise UsageError(f"clip {table['file']} has no budget", f"Give one of: {', '.join(BUDGETS)}")
     return Clip(table.get("name", PurePosixPath(table["file"]).stem), table["file"], table["frames"], options)
 
 
 def _configuration(folder: Path, table: dict[str, Any], common: Mapping[str, Any]) -> Configuration:
     _check(table, _CONFIGURATION, "a configuration")
     _require(table, ("name",), "a configuration")
-    name, model = table["name"], table.get("model", "msnerv")
+    name, model, of_paper = table["name"], table.get("model", "msnerv"), table.get("recipe")
+    if of_paper in RECIPES:
+        model = recipe(of_paper).model
     of_file: dict[str, Any] = {}
     if "config" in table:
         of_file = read_toml(folder / table["config"])
@@ -274,7 +279,7 @@ def _configuration(folder: Path, table: dict[str, Any], common: Mapping[str, Any
             raise UsageError(f"{table['config']} sets {loose[0]!r}, which is no setting", "Put it under [options]")
     settings = {**flatten(common), **flatten(of_file), **flatten(table.get("set", {}))}
     scale, paper = float(table.get("scale", 1)), table.get("paper", {})
-    return Configuration(name, model, settings, scale, paper, _not_built(model, settings))
+    return Configuration(name, model, of_paper, settings, scale, paper, _not_built(model, settings))
 
 
 def _not_built(model: str, settings: Mapping[str, object]) -> str | None:
