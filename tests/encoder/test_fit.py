@@ -46,7 +46,7 @@ def test_a_collapse_is_rolled_back(make_fit: MakeFit) -> None:
 
     def corrupt() -> bool:
         if fit.budget.done_steps == 110 and not corrupted:
-            corrupted.append(fit.safe)
+            corrupted.append(fit.guard.safe)
             with torch.no_grad():
                 fit.flat.vector.mul_(50)
         return False
@@ -55,7 +55,8 @@ def test_a_collapse_is_rolled_back(make_fit: MakeFit) -> None:
     notices = [event.message for event in events if isinstance(event, Notice)]
     assert len(notices) == 1 and "collapsed" in notices[0]
     assert fit.learning_rate_factor == 0.5
-    assert fit.best is not None and fit.safe is not None and fit.best.error < 1.5 * fit.safe[0]
+    assert fit.best is not None and fit.guard.safe is not None
+    assert fit.best.error < 1.5 * fit.guard.safe.error
 
 
 def test_numbers_that_are_none_are_rolled_back(make_fit: MakeFit) -> None:
