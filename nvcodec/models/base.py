@@ -66,6 +66,9 @@ class VideoField(nn.Module, ABC):
     """Whether drawing follows from tensors on the device alone, so that a step can be compiled and recorded as a CUDA
     graph. Others ask which frames they are to draw: they are given them in CPU memory, where that waits for nothing."""
 
+    branched: Sequence[str] = ()
+    """Convolutions, by the names of their modules, that a fit may split into several of different sizes."""
+
     @abstractmethod
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
         """Draw frames, counted within the segment: whole pictures, or a window of them.

@@ -46,6 +46,7 @@ class EEN(PyramidField):
         self.shuffle, self.scale = base.shuffle, base.scale
         start = base.levels[0]
         self.specs = config.tensor_specs(geometry, base)
+        self.branched = [f"blocks.{block}.conv" for block in range(len(config.channels))]
         self.grid: nn.Parameter | None = None
         if config.grid_channels:
             self.grid = nn.Parameter(torch.empty(self.specs[0].shape).uniform_(-1e-3, 1e-3))

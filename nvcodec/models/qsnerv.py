@@ -42,6 +42,7 @@ class QSNeRV(PyramidField):
         self.config, self.geometry, self.scale = config, geometry, config.scale
         self.interleaved = config.shuffle
         self.specs = config.tensor_specs(geometry)
+        self.branched = [f"blocks.{block}" for block in range(len(config.strides))]
         rows, columns = config.base_size(geometry)
         self.embedding = nn.Parameter(_same_for_all(geometry.frames, (rows, columns, config.embedding)))
         self.maps = nn.ParameterList()

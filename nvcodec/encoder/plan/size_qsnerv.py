@@ -96,7 +96,9 @@ class QSNeRVPreset:
         strides = choose_strides(blocks, shuffle, geometry.height, geometry.width)
         given: dict[str, object] = {"strides": strides, "shuffle": shuffle, "skip": skip, **switches}
         if "levels" not in given:
-            bare = _network({**given, "skip": Skip.NONE, "levels": 0}, _MIN_STEM)
+            of_skips = {choice.field for choice in QSNeRVConfig.choices}
+            plain = {name: value for name, value in given.items() if name not in of_skips}
+            bare = _network({**plain, "skip": Skip.NONE, "levels": 0}, _MIN_STEM)
             given["levels"] = 0 if given["skip"] is Skip.NONE else choose_levels(bare, geometry)
         return given
 
