@@ -114,6 +114,33 @@ class GopConfig:
             raise ValueError(f"gop.partition {self.partition.value} looks at the content at gop.together_until: not 0")
 
 
+class LayerShape(Enum):
+    """How the widths and kernels of an enhancement layer go from its coarsest level to its finest."""
+
+    EVEN = "even"
+    """Equal widths; 5x5 at the two finest levels, smaller ones before."""
+    HNERV = "hnerv"
+    """As in HNeRV and QS-NeRV: each level has 1/1.2 of the channels of the one before, kernels are 1, 3, 5, 5, ..."""
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """The network of an enhancement layer."""
+
+    shape: LayerShape = LayerShape.EVEN
+    grid: bool = True
+    """Whether it has a grid of its own beside the embedding of the base, where there is room for one; QS-NeRV's have
+    none."""
+    multi_scale: bool = False
+    """Whether its attention is QS-NeRV's, see :class:`nvcodec.models.een_config.EENConfig`."""
+    epochs: float = 0.0
+    """Passes over the clip of the first layer; later ones, which start from it, have half as many. 300 in QS-NeRV; 0: by
+    the preset. Not used where ``--epochs`` says it."""
+
+    def __post_init__(self) -> None:
+        _check_ranges("layer", self, {"epochs": (0, 1_000_000)})
+
+
 @dataclass(frozen=True)
 class KeyFrameConfig:
     """Coded key frames, for models that draw what lies between them."""
@@ -229,5 +256,6 @@ class Settings:
     loss: LossConfig = LossConfig()
     gop: GopConfig = GopConfig()
     keys: KeyFrameConfig = KeyFrameConfig()
+    layer: LayerConfig = LayerConfig()
     model: Mapping[str, object] = field(default_factory=dict)
     """Fields of the model's configuration to set instead of the rule's."""
