@@ -134,8 +134,8 @@ class LayerConfig:
     multi_scale: bool = False
     """Whether its attention is QS-NeRV's, see :class:`nvcodec.models.een_config.EENConfig`."""
     epochs: float = 0.0
-    """Passes over the clip of the first layer; later ones, which start from it, have half as many. 300 in QS-NeRV; 0: by
-    the preset. Not used where ``--epochs`` says it."""
+    """Passes over the clip of the first layer; later ones, which start from it, have half as many. 300 in QS-NeRV;
+    0: by the preset. Not used where ``--epochs`` says it."""
 
     def __post_init__(self) -> None:
         _check_ranges("layer", self, {"epochs": (0, 1_000_000)})
@@ -218,7 +218,8 @@ class FitConfig:
     a network (HNeRV's content encoder); 0: those values are trained like all others, 1: it makes those of the file, as
     in HNeRV and QS-NeRV. Up to 0.8 otherwise, and its own loss fades to nothing by then."""
     companion_weight: float = 1e-3
-    """Of that network's own loss, the distribution loss of QS-NeRV (section 4.2), a mean over values; 1 in the paper."""
+    """Of that network's own loss, the distribution loss of QS-NeRV (section 4.2), a mean over values; 1 in the
+    paper."""
     branches: bool = False
     """Whether convolutions in the blocks of QS-NeRV, and of layers on any model, are fitted as several of different
     sizes side by side, merged into the one kernel of the file (QS-NeRV, Figure 3)."""

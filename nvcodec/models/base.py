@@ -81,8 +81,10 @@ class VideoField(nn.Module, ABC):
         """
 
     def draw_anew(self, on: bool) -> None:  # noqa: B027
-        """From now on draw what is random in a step of a fit anew with each call, or (``on`` false, as at first) take
-        the numbers that every decoder takes. Most fields have nothing of the kind."""
+        """Draw what is random in a step of a fit anew with each call from now on, or take every decoder's numbers.
+
+        Fields begin with the numbers of decoders; most have nothing that is random.
+        """
 
     def flat_plane(self, plane: int, level: float) -> FlatPlane | None:
         """How to draw a plane in one value; None: this field has no such way.

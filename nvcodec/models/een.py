@@ -36,8 +36,8 @@ class EEN(PyramidField):
 
     Source: QS-NeRV section 3.3, extensible enhancement network. Where the paper is silent: features enter by a 1x1
     convolution and a sum, and the head is linear, so that a fresh pack changes nothing. Its multi-branch convolutions
-    are a fit's, see :class:`nvcodec.models.qsnerv.QSNeRV`. Attention by a single kernel is ours, and so is the own grid:
-    with weights alone, a pack can tell frames apart only as far as the base does.
+    are a fit's, see :class:`nvcodec.models.qsnerv.QSNeRV`. Attention by a single kernel is ours, and so is the own
+    grid: with weights alone, a pack can tell frames apart only as far as the base does.
     """
 
     def __init__(self, config: EENConfig, geometry: FieldGeometry, base: Pyramid, below: Below) -> None:

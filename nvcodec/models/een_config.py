@@ -28,9 +28,9 @@ class EENConfig:
     paper."""
     grid_channels: int = 0
     multi_scale: bool = False
-    """Whether the attention is the paper's: convolutions of three sizes side by side, and one that joins them. Off has a
-    single 7x7 kernel instead, which can be the same but for the outermost ring of places, where what joins sees zeros
-    around the picture, and not what three convolutions would make of what is there."""
+    """Whether the attention is the paper's: convolutions of three sizes side by side, and one that joins them. Off has
+    a single 7x7 kernel instead, which can be the same but for the outermost ring of places: around the picture the one
+    that joins sees zeros, not what the three would make of its surroundings."""
 
     choices: ClassVar[tuple[Choice, ...]] = (Choice(1, "multi_scale", bool),)
     """Fields that came after the first files."""

@@ -29,7 +29,9 @@ def _parts(flat: FlatField, branches: Branches, block: int) -> list[tuple[Tensor
     """Kernel and bias of each convolution of a block, the largest last: what the others leave of the vector."""
     named = flat.split(flat.vector.detach().clone())
     weight, bias = named[f"blocks.{block}.weight"], named[f"blocks.{block}.bias"]
-    sides = [(0, side) for side in ()] + [(number, side) for number in (1, 2) for side in range(1, (1, 3, 5)[number], 2)]
+    sides = [(0, side) for side in ()] + [
+        (number, side) for number in (1, 2) for side in range(1, (1, 3, 5)[number], 2)
+    ]
     found = []
     for index, (number, side) in enumerate(sides):
         if number == block:
@@ -41,7 +43,7 @@ def _parts(flat: FlatField, branches: Branches, block: int) -> list[tuple[Tensor
 
 
 def _convolved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """x [C, h, w] with a kernel [outputs, C, k, k], zeros outside of the picture."""
+    """Convolve x [C, h, w] with a kernel [outputs, C, k, k], zeros outside of the picture."""
     side, (_, rows, columns) = kernel.shape[-1], x.shape
     out = np.zeros((len(kernel), rows, columns))
     for o, y, z in np.ndindex(*out.shape):

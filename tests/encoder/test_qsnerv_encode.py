@@ -108,7 +108,9 @@ def guide(moving: Callable[[VideoFormat, int], list[Planes]]) -> Guide:
     video = VideoFormat(64, 48)
     config = QSNeRVConfig((2, 2, 2), (1, 3, 3), 8, (8, 6, 6), 4, 2, skip_channels=4, growth=2)
     field = QSNeRV(config, CLIP)
-    return Guide(ContentEncoder(field), FlatField(field), Clip.load(moving(video, 8), video, 8), until=0.5, penalty_weight=0.5)
+    return Guide(
+        ContentEncoder(field), FlatField(field), Clip.load(moving(video, 8), video, 8), until=0.5, penalty_weight=0.5
+    )
 
 
 def test_a_companion_fills_the_rows_of_the_frames_it_sees(guide: Guide) -> None:

@@ -22,10 +22,10 @@ _DEVIATION = 0.02
 class ContentEncoder(Companion):
     """ConvNeXt stages with the strides of the decoder, in its order.
 
-    Source: HNeRV section 3.1 and its released code; QS-NeRV section 3.2 for the coupling, 4.2 for the distribution loss,
-    whose mean over values is ours: the paper does not say how it is normalised. The maps are made from features by two
-    convolutions, which the paper does not describe either. Features that are to have another width than the encoder's
-    64 channels go through a 1x1 convolution first; in the paper there are none such.
+    Source: HNeRV section 3.1 and its released code; QS-NeRV section 3.2 for the coupling, 4.2 for the distribution
+    loss, whose mean over values is ours: the paper does not say how it is normalised. The maps are made from features
+    by two convolutions, which the paper does not describe either. Features that are to have another width than the
+    encoder's 64 channels go through a 1x1 convolution first; in the paper there are none such.
     """
 
     def __init__(self, field: VideoField) -> None:
@@ -76,7 +76,7 @@ def distribution_loss(normal: Tensor) -> Tensor:
 
 
 class Stage(nn.Module):
-    """Cells of ``stride`` x ``stride`` to one place each, then a ConvNeXt block; the first norm comes behind the cells."""
+    """Cells of ``stride`` x ``stride`` to one place each, then a ConvNeXt block; a norm behind the first's cells."""
 
     def __init__(self, incoming: int, outgoing: int, stride: int, *, is_first: bool) -> None:
         super().__init__()

@@ -97,9 +97,7 @@ class Painter:
         finally:
             self.flat.field.draw_anew(False)
 
-    def _train(
-        self, vector: Tensor, clip: Footage, frames: Tensor, compiled: bool
-    ) -> tuple[Drawing, PlaneTensors]:
+    def _train(self, vector: Tensor, clip: Footage, frames: Tensor, compiled: bool) -> tuple[Drawing, PlaneTensors]:
         targets, hidden = clip.targets(frames), clip.hidden_in(frames)
         if not self.tiles:
             with self._autocast():

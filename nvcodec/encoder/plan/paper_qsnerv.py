@@ -1,4 +1,4 @@
-"""The networks of HNeRV and QS-NeRV as published, by their own rules from a picture and a number of parameters. No torch.
+"""The networks of HNeRV and QS-NeRV as published, by their own rules from a picture and a size. No torch.
 
 =======================  ==========  ========  =================================
 video                    parameters  HNeRV     QS-NeRV
@@ -82,8 +82,8 @@ def hnerv_network(geometry: FieldGeometry, parameters: int, switches: dict[str, 
 def qsnerv_network(geometry: FieldGeometry, parameters: int, switches: dict[str, object]) -> QSNeRVConfig:
     """QS-NeRV's: the decoder and its InvNets are what is counted, embedding and maps come on top of it.
 
-    That is how the "3M" of Table 1 is 3.25 M: 2.800 M and 0.182 M, then 0.077 M and 0.192 M (printed as 0.182 M). Scales
-    are not bounded, and every frame has a latent of its own.
+    That is how the "3M" of Table 1 is 3.25 M: 2.800 M and 0.182 M, then 0.077 M and 0.192 M (printed as 0.182 M).
+    Scales are not bounded, and every frame has a latent of its own.
 
     Args:
         geometry: What is to be drawn.
