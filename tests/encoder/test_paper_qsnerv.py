@@ -6,7 +6,8 @@ import pytest
 
 from nvcodec.config.fit import LayerConfig, LayerShape
 from nvcodec.encoder.plan.layer import plan_layer
-from nvcodec.encoder.plan.paper_qsnerv import PAPERS, hnerv_network, qsnerv_network
+from nvcodec.encoder.plan.paper_qsnerv import hnerv_network, qsnerv_network
+from nvcodec.encoder.plan.recipes import SHAPES
 from nvcodec.encoder.plan.size_qsnerv import PRESETS, count
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.qsnerv_config import Skip
@@ -82,7 +83,8 @@ def test_small_networks_have_the_skip_too() -> None:
         assert network.skip is Skip.INV and count(network, clip) == pytest.approx(100_000, rel=0.1)
 
 
-def test_they_are_presets_too() -> None:
-    for name, shape in PAPERS.items():
-        assert shape.network(BUNNY, 750_000).skip is (Skip.NONE if name == "hnerv" else Skip.INV)
-        assert shape.epochs == 300
+def test_recipes_have_these_networks() -> None:
+    assert SHAPES["hnerv"].network(BUNNY, 750_000, {"skip": Skip.NONE, "levels": 0}) == hnerv_network(
+        BUNNY, 750_000, {}
+    )
+    assert SHAPES["qsnerv"].network(UVG, 3_000_000) == qsnerv_network(UVG, 3_000_000, {})

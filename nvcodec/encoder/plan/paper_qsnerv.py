@@ -14,8 +14,7 @@ What HNeRV's released code makes of a size, and what the rows of QS-NeRV's Table
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from math import sqrt
 
 from nvcodec.encoder.plan.size_qsnerv import (
@@ -40,25 +39,7 @@ _COUPLING_SHARE = 0.25
 smaller networks than those have to make do with less."""
 
 
-@dataclass(frozen=True)
-class PaperShape:
-    """A preset that is a paper's; see :class:`nvcodec.encoder.plan.sizing.Shape`."""
-
-    name: str
-    rule: Callable[[FieldGeometry, int, dict[str, object]], QSNeRVConfig]
-    epochs: float = 300
-    min_steps: int = 1
-    bits_per_parameter: float = 8.0
-    layer_effort: float = 1.0
-
-    def network(
-        self, geometry: FieldGeometry, parameters: int, switches: dict[str, object] | None = None, pinned: bool = False
-    ) -> QSNeRVConfig:
-        """The network of the paper for a number of parameters, in the paper's way of counting them."""
-        return self.rule(geometry, parameters, switches or {})
-
-
-def hnerv_network(geometry: FieldGeometry, parameters: int, switches: dict[str, object]) -> QSNeRVConfig:
+def hnerv_network(geometry: FieldGeometry, parameters: int, switches: Mapping[str, object]) -> QSNeRVConfig:
     """HNeRV's: parameters less those of the embedding are a quadratic in the width, and it is rounded down.
 
     Args:
@@ -79,7 +60,7 @@ def hnerv_network(geometry: FieldGeometry, parameters: int, switches: dict[str, 
     return network_from(given, min(max(width, MIN_STEM), MAX_CHANNELS))
 
 
-def qsnerv_network(geometry: FieldGeometry, parameters: int, switches: dict[str, object]) -> QSNeRVConfig:
+def qsnerv_network(geometry: FieldGeometry, parameters: int, switches: Mapping[str, object]) -> QSNeRVConfig:
     """QS-NeRV's: the decoder and its InvNets are what is counted, embedding and maps come on top of it.
 
     That is how the "3M" of Table 1 is 3.25 M: 2.800 M and 0.182 M, then 0.077 M and 0.192 M (printed as 0.182 M).
@@ -121,9 +102,3 @@ def qsnerv_network(geometry: FieldGeometry, parameters: int, switches: dict[str,
 def _usual(geometry: FieldGeometry) -> dict[str, object]:
     strides = choose_strides(_BLOCKS, 1, geometry.height, geometry.width)
     return {"strides": strides, "shuffle": 1, "embedding": _EMBEDDING}
-
-
-PAPERS = {
-    "hnerv": PaperShape("hnerv", hnerv_network),
-    "qsnerv": PaperShape("qsnerv", qsnerv_network),
-}
