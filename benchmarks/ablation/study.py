@@ -126,8 +126,12 @@ class Configuration:
         told |= {key: value * self._share(1) for key, value in told.items() if key in SIZES}
         if "params" in clip.options:
             told["parameters"] = max(1, round(clip.options["params"] * self._share(1)))
-        settings = suiting(self.settings, OF_FILES) if self.layers else self.settings
-        told |= {"model": self.model, "settings": settings, "frames": clip.fitted_frames, "recipe": self.recipe}
+        told |= {
+            "model": self.model,
+            "settings": suiting(self.settings, OF_FILES),
+            "frames": clip.fitted_frames,
+            "recipe": self.recipe,
+        }
         return changed(EncodeOptions(), {**told, "seed": seed, "epochs": epochs})
 
     def layer_options(self, clip: Clip, number: int, base: EncodeOptions) -> EncodeOptions:
