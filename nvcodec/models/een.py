@@ -2,7 +2,7 @@
 
     embedding, grid -> { convolution + pixel shuffle, attended features of the base } x levels -> head -> residual
 
-They work on any base, for all they ask of it is the pyramid of features that every field has.
+They work on any base that has a pyramid of features, which is all they ask of it.
 """
 
 from __future__ import annotations
