@@ -10,6 +10,7 @@ from pathlib import Path
 from nvcodec.config.job import Job
 from nvcodec.config.keywords import LayerKeywords
 from nvcodec.config.options import MANY, EncodeOptions
+from nvcodec.config.settings import OF_FILES, OF_LAYERS, suiting
 from nvcodec.config.target import RateTarget
 from nvcodec.decoder.opening import pick_device
 from nvcodec.encoder.fit.events import EventHandler, Notice
@@ -59,6 +60,7 @@ def check(options: EncodeOptions, inputs: int = 1, *, layer: bool = False) -> No
         UsageError: There are such.
     """
     RateTarget.of(options)
+    _check_groups(options, layer)
     settings_for(options)
     model = registry.by_name(options.model)
     if inputs > 1 and not model.settings.shares_parameters:
@@ -74,6 +76,18 @@ def check(options: EncodeOptions, inputs: int = 1, *, layer: bool = False) -> No
     check_domain(options.domain, model)
     if layer:
         _check_layer(options)
+
+
+def _check_groups(options: EncodeOptions, layer: bool) -> None:
+    """Refuse settings of what is not made: of a layer for a new file, and the other way round."""
+    fitting = suiting(options.settings, OF_LAYERS if layer else OF_FILES)
+    known = suiting(options.settings, (*OF_LAYERS, *OF_FILES))
+    for key in known.keys() - fitting.keys():
+        if layer:
+            raise UsageError(
+                f"the setting {key} is not for layers", "A layer takes that from the file it goes on: leave it out"
+            )
+        raise UsageError(f"the setting {key} is for layers", "Give it to:  nvc add-layer")
 
 
 def _check_layer(options: EncodeOptions) -> None:

@@ -31,7 +31,8 @@ _FIT_RANGES: _Ranges = {
     "rate_from": (0, 1),
     "rate_reached": (0, 1),
     "rate_every": (1, 1_000_000),
-    "companion_until": (0, _LOOKED_FOR),
+    "companion_until": (0, 1),
+    "companion_weight": (0, 1000),
     "fixed_from": (0, 1),
 }
 _GOP_RANGES: _Ranges = {
@@ -113,6 +114,33 @@ class GopConfig:
             raise ValueError(f"gop.partition {self.partition.value} looks at the content at gop.together_until: not 0")
 
 
+class LayerShape(Enum):
+    """How the widths and kernels of an enhancement layer go from its coarsest level to its finest."""
+
+    EVEN = "even"
+    """Equal widths; 5x5 at the two finest levels, smaller ones before."""
+    HNERV = "hnerv"
+    """As in HNeRV and QS-NeRV: each level has 1/1.2 of the channels of the one before, kernels are 1, 3, 5, 5, ..."""
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """The network of an enhancement layer."""
+
+    shape: LayerShape = LayerShape.EVEN
+    grid: bool = True
+    """Whether it has a grid of its own beside the embedding of the base, where there is room for one; QS-NeRV's have
+    none."""
+    multi_scale: bool = False
+    """Whether its attention is QS-NeRV's, see :class:`nvcodec.models.een_config.EENConfig`."""
+    epochs: float = 0.0
+    """Passes over the clip of the first layer; later ones, which start from it, have half as many. 300 in QS-NeRV;
+    0: by the preset. Not used where ``--epochs`` says it."""
+
+    def __post_init__(self) -> None:
+        _check_ranges("layer", self, {"epochs": (0, 1_000_000)})
+
+
 @dataclass(frozen=True)
 class KeyFrameConfig:
     """Coded key frames, for models that draw what lies between them."""
@@ -187,7 +215,14 @@ class FitConfig:
     )
     companion_until: float = 0.0
     """Progress until which a network that is never stored fills the field's per-frame values, where the model has such
-    a network (HNeRV's content encoder); 0: those values are trained like all others."""
+    a network (HNeRV's content encoder); 0: those values are trained like all others, 1: it makes those of the file, as
+    in HNeRV and QS-NeRV. Up to 0.8 otherwise, and its own loss fades to nothing by then."""
+    companion_weight: float = 1e-3
+    """Of that network's own loss, the distribution loss of QS-NeRV (section 4.2), a mean over values; 1 in the
+    paper."""
+    branches: bool = False
+    """Whether convolutions in the blocks of QS-NeRV, and of layers on any model, are fitted as several of different
+    sizes side by side, merged into the one kernel of the file (QS-NeRV, Figure 3)."""
     fixed_bits: int = 0
     """For comparison, code as the papers do: no rate in the loss, values rounded to so many bits from ``fixed_from``
     on, steps from the largest magnitude in each row; the file is as large as it comes. 0: off."""
@@ -206,6 +241,10 @@ class FitConfig:
         _check_ranges("fit", self, _FIT_RANGES)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"fit.betas must be two numbers of 0 to below 1, not {shown(self.betas)}")
+        if _LOOKED_FOR < self.companion_until < 1:
+            raise ValueError(
+                f"fit.companion_until must be 0 to {_LOOKED_FOR:g}, or 1 for all of the fit, not {self.companion_until}"
+            )
         if not (self.fixed_bits == 0 or 2 <= self.fixed_bits <= 12):
             raise ValueError(f"fit.fixed_bits must be 0 or 2 to 12, not {self.fixed_bits}")
 
@@ -218,5 +257,6 @@ class Settings:
     loss: LossConfig = LossConfig()
     gop: GopConfig = GopConfig()
     keys: KeyFrameConfig = KeyFrameConfig()
+    layer: LayerConfig = LayerConfig()
     model: Mapping[str, object] = field(default_factory=dict)
     """Fields of the model's configuration to set instead of the rule's."""

@@ -46,6 +46,8 @@ class LayerKeywords(TypedDict, total=False):
     epochs: float | None
     max_time_s: float | str | None
     max_time: float | str | None
+    settings: Mapping[str, object] | None
+    set: Mapping[str, object] | None
     device: str
     threads: int
     seed: int
@@ -64,8 +66,6 @@ class EncodeKeywords(LayerKeywords, total=False):
     bitrate: float | str | None
     target_size: float | str | None
     tune: TuneName | None
-    settings: Mapping[str, object] | None
-    set: Mapping[str, object] | None
     segment: int | None
 
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from nvcodec.config.keywords import ModelName, RecipeName
-from nvcodec.config.settings import flatten
+from nvcodec.config.settings import OF_FILES, flatten, suiting
 from nvcodec.errors import UsageError
 
 if sys.version_info >= (3, 11):
@@ -57,7 +57,12 @@ class Recipe:
         options = {name: value for name, value in self.options.items() if given[name] == usual[name]}
         if given["max_time_s"] is not None:  # which takes the place of the epochs
             options.pop("epochs", None)
-        return {**given, **options, "model": self.model, "settings": {**self.settings, **given["settings"]}}
+        return {
+            **given,
+            **options,
+            "model": self.model,
+            "settings": {**suiting(self.settings, OF_FILES), **given["settings"]},
+        }
 
 
 @lru_cache

@@ -139,7 +139,7 @@ def _open_base(job: Job, overwrite: bool) -> _Opened:
         check_appendable(session.container, data)
     check_base(session, job.base)
     videos, plan = read_again(job, session.stream(0).format, len(base)), make_layer_plan(session, job.options)
-    check_room(job.target, least_layer_bytes(session), [(session.stream(0).format, len(base))])
+    check_room(job.target, least_layer_bytes(session, plan.settings.layer), [(session.stream(0).format, len(base))])
     check_kinship(
         VideoReader(session, device=job.options.device, layers=0), videos[0].source, (str(job.inputs[0]), job.base)
     )

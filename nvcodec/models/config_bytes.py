@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
@@ -25,6 +26,11 @@ class ConfigReader:
         """The next numbers of two bytes each, the higher one first."""
         pairs = self.bytes(2 * count)
         return tuple(256 * high + low for high, low in zip(pairs[::2], pairs[1::2], strict=True))
+
+    def rest(self) -> builtins.bytes:
+        """What is left."""
+        taken, self._at = self._data[self._at :], len(self._data)
+        return taken
 
     def end(self) -> None:
         """Make sure that nothing is left."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nvcodec.config.fit import FitConfig, GopConfig, LossConfig, Rounding
+from nvcodec.encoder.fit.branches import Branches
 from nvcodec.encoder.fit.companion import Companion, Guide
 from nvcodec.encoder.fit.draw import Painter, said
 from nvcodec.encoder.fit.events import EventHandler, Notice, Step
@@ -79,13 +80,14 @@ class Fit:
         self.flat_planes = FlatPlanes(flat, clip.levels, self.peak)
         self.quantiser = Quantiser(flat, config.first_step_log2)
         self.distortion = Distortion(loss, flat.field).to(device)
-        self.guide = Guide(companion, flat, clip, config.companion_until)
-        heads, guides = self.distortion.parameters(), self.guide.parameters()
+        self.guide = Guide(companion, flat, clip, config.companion_until, config.companion_weight)
+        self.branches = Branches(flat, config.branches)
+        heads, guides = [*self.distortion.parameters(), *self.branches.parameters()], self.guide.parameters()
         self.optimiser = FieldOptimiser(flat, self.quantiser.log2_steps, heads, config, guides)
         self.grouping = Grouping(flat, self.optimiser, gop)
         self.stepper = Stepper(
-            painter, clip, self.quantiser, self.distortion, self.guide, self.grouping, self.flat_planes, self.optimiser,
-            clip_norm=config.clip_norm, noting=rate.sees_quality,
+            painter, clip, self.quantiser, self.distortion, self.guide, self.branches, self.grouping, self.flat_planes,
+            self.optimiser, clip_norm=config.clip_norm, noting=rate.sees_quality,
         )  # fmt: skip
         self.recorder = Recorder(painter.way.recorded, self._not_recorded)
         self.order = FrameOrder(len(clip), config.batch, device)
@@ -134,7 +136,9 @@ class Fit:
         if self.flat_planes.are_all:
             on_event(Notice("the picture is of one colour and never changes: it is exact without a fit"))
             self.frame_errors.copy_(self.painter.errors(self.flat.vector, self.clip, range(len(self.clip))))
+            self.guide.active = False
         self.grouping.update(1.0)  # a schedule of a step or two never came to it
+        self.guide.update(1.0)  # which may be when it is to let go
         self._fix(1.0)
         self._judge()
         self.clerk.collect()
@@ -332,6 +336,7 @@ class Fit:
     def _judge(self) -> None:
         """Keep the best: compare the hard-rounded state with the best one so far, at today's price of a bit."""
         self.judged += 1
+        self.guide.refresh()
         frames, state, price = self.clip.typical(), self._state(), self.rate.value / self.clip.pixels
         with torch.no_grad():
             vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nvcodec.encoder.plan.paper_qsnerv import hnerv_network, qsnerv_network
 from nvcodec.encoder.plan.presets import PRESETS, TENERV_PRESETS
 from nvcodec.encoder.plan.size_dnerv import PRESETS as DNERV_PRESETS
-from nvcodec.encoder.plan.size_qsnerv import PRESETS as QSNERV_PRESETS
 from nvcodec.models.config import FieldConfig
 from nvcodec.models.geometry import FieldGeometry
 
@@ -43,8 +43,8 @@ SHAPES: Mapping[str, PaperShape] = {
         PaperShape("recipe msnerv", _as_preset(PRESETS["medium"])),
         PaperShape("recipe hinerv", _as_preset(PRESETS["medium"])),
         PaperShape("recipe tenerv", _as_preset(TENERV_PRESETS["medium"])),
-        PaperShape("recipe qsnerv", _as_preset(QSNERV_PRESETS["medium"])),
-        PaperShape("recipe hnerv", _as_preset(QSNERV_PRESETS["medium"])),
+        PaperShape("recipe qsnerv", qsnerv_network),
+        PaperShape("recipe hnerv", hnerv_network),
         PaperShape("recipe dnerv", _as_preset(DNERV_PRESETS["medium"])),
     )
 }

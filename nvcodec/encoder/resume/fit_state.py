@@ -35,6 +35,8 @@ def save(fit: Fit) -> State:
         tensors[f"head.{index}"] = parameter
     for index, guide in enumerate(fit.guide.parameters()):
         tensors[f"guide.{index}"] = guide
+    for index, branch in enumerate(fit.branches.parts):
+        tensors[f"branch.{index}"] = branch
     tensors.update({f"{_OPTIMISER}{name}": value for name, value in fit.optimiser.state().items()})
     numbers = {
         "done_steps": fit.budget.done_steps,
@@ -106,6 +108,7 @@ def _load(fit: Fit, arrays: State) -> None:
             parameter.copy_(tensors[f"head.{index}"])
         for index, guide in enumerate(fit.guide.parameters()):
             guide.copy_(tensors[f"guide.{index}"])
+    fit.branches.load([tensors[f"branch.{index}"].to(device) for index in range(len(fit.branches.parts))])
     fit.guide.active = bool(number("guided"))
     fit.optimiser.load(
         {name.removeprefix(_OPTIMISER): value for name, value in tensors.items() if name.startswith(_OPTIMISER)}
