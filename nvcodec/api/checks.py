@@ -10,6 +10,7 @@ from pathlib import Path
 from nvcodec.config.job import Job
 from nvcodec.config.keywords import LayerKeywords
 from nvcodec.config.options import MANY, EncodeOptions
+from nvcodec.config.recipe import RECIPES, recipe
 from nvcodec.config.settings import OF_FILES, OF_LAYERS, suiting
 from nvcodec.config.target import RateTarget
 from nvcodec.decoder.opening import pick_device
@@ -91,8 +92,11 @@ def _check_groups(options: EncodeOptions, layer: bool) -> None:
 
 
 def _check_layer(options: EncodeOptions) -> None:
+    if options.recipe is not None and not suiting(recipe(options.recipe).settings, ["layer"]):
+        known = [name for name in RECIPES if suiting(recipe(name).settings, ["layer"])]
+        raise UsageError(f"--recipe {options.recipe} says nothing of layers", f"Recipes that do: {', '.join(known)}")
     for each in fields(options):
-        given = getattr(options, each.name) != getattr(EncodeOptions(), each.name)
+        given = getattr(options, each.name) != getattr(EncodeOptions(recipe=options.recipe), each.name)
         if given and each.name not in LayerKeywords.__annotations__:
             flag = each.metadata["option"].flags[-1]
             raise UsageError(f"{flag} is not for layers", "A layer takes that from the file it goes on: leave it out")

@@ -36,6 +36,7 @@ _HELP = {
         "nvc add-layer clip.nvc --source clip.y4m --bpp 0.02",
         "nvc add-layer clip.nvc --source clip.y4m --target-psnr 38 -o clip-hq.nvc",
         "nvc add-layer clip.nvc --source clip.y4m --set layer.shape=hnerv --set layer.grid=off",
+        "nvc add-layer clip.nvc --source clip.y4m --recipe qsnerv --params 1.5M",
         "nvc add-layer --resume clip.nvc.layer.work",
     ),
 )
@@ -48,7 +49,7 @@ _HELP = {
 @options.raw_options()
 @fields_of(EncodeOptions, "seek", "video_stream", "allow_truncated", help=_HELP)
 @fields_of(EncodeOptions, "bpp", "target_psnr", "parameters", group=_RATE, help=_HELP)
-@fields_of(EncodeOptions, "preset", "epochs", "max_time_s", "settings", help=_HELP)
+@fields_of(EncodeOptions, "recipe", "preset", "epochs", "max_time_s", "settings", help=_HELP)
 @config_option(group="Speed")
 @fields_of(EncodeOptions, "device", "threads", "seed", help=_HELP)
 @options.output_options()

@@ -29,7 +29,7 @@ def command(ctx: click.Context, name: str | None) -> None:
     elif name is not None:
         say(found[0].text.rstrip())
     else:
-        rows = [(each.name, each.about, each.model, f"{each.options['epochs']}") for each in found]
+        rows = [(each.name, each.about, each.model, f"{each.epochs:g}") for each in found]
         say("\n".join(table(("recipe", "paper", "model", "epochs"), rows, left={0, 1, 2})))
         say("\nnvc encode clip.y4m -o clip.nvc --recipe msnerv --params 3M")
 
@@ -39,6 +39,7 @@ def _plain(each: Recipe) -> dict[str, object]:
         "name": each.name,
         "about": each.about,
         "model": each.model,
+        "epochs": each.epochs,
         "options": dict(each.options),
         "settings": dict(each.settings),
         "text": each.text,

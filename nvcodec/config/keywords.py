@@ -42,6 +42,7 @@ class LayerKeywords(TypedDict, total=False):
     params: float | str | None
     bpp: float | None
     target_psnr: float | None
+    recipe: RecipeName | None
     preset: PresetName | None
     epochs: float | None
     max_time_s: float | str | None
@@ -60,7 +61,6 @@ class EncodeKeywords(LayerKeywords, total=False):
     mask: str | Path | None
     model: ModelName
     domain: DomainName | None
-    recipe: RecipeName | None
     preview: bool
     crf: float | None
     bitrate: float | str | None

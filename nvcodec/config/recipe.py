@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 from nvcodec.config.keywords import ModelName, RecipeName
-from nvcodec.config.settings import OF_FILES, flatten, suiting
+from nvcodec.config.settings import flatten, suiting
 from nvcodec.errors import UsageError
 
 if sys.version_info >= (3, 11):
@@ -29,10 +29,12 @@ class Recipe:
     about: str
     """The paper, in a line."""
     model: ModelName
+    epochs: float
+    """Passes over the clip."""
     options: Mapping[str, object]
     """Fields of :class:`nvcodec.EncodeOptions` where nothing else is asked for."""
     settings: Mapping[str, object]
-    """As in ``--set``; those that are asked for win."""
+    """As in ``--set``, those of files and of layers; those that are asked for win."""
     text: str
     """The file, whose comments say where each line comes from."""
 
@@ -55,14 +57,21 @@ class Recipe:
                 f"--preset {given['preset']} and --recipe {self.name} both say how long a fit is", "Choose one of them"
             )
         options = {name: value for name, value in self.options.items() if given[name] == usual[name]}
-        if given["max_time_s"] is not None:  # which takes the place of the epochs
-            options.pop("epochs", None)
-        return {
-            **given,
-            **options,
-            "model": self.model,
-            "settings": {**suiting(self.settings, OF_FILES), **given["settings"]},
-        }
+        return {**given, **options, "model": self.model}
+
+
+def settings_by_recipe(
+    name: RecipeName | None, settings: Mapping[str, object], groups: Iterable[str]
+) -> dict[str, object]:
+    """Settings that are asked for, and behind them those of a recipe.
+
+    Args:
+        name: The recipe; None = there is none.
+        settings: What is asked for, by dotted keys.
+        groups: Of the recipe's, which.
+    """
+    of_recipe = {} if name is None else suiting(recipe(name).settings, groups)
+    return {**of_recipe, **settings}
 
 
 @lru_cache
@@ -72,4 +81,4 @@ def recipe(name: RecipeName) -> Recipe:
     content = tomllib.loads(text)
     options = dict(content.pop("encode"))
     about, model = content.pop("about"), options.pop("model")
-    return Recipe(name, about, model, options, flatten(content), text)
+    return Recipe(name, about, model, options.pop("epochs"), options, flatten(content), text)

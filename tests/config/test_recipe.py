@@ -8,9 +8,12 @@ from typing import get_args
 import pytest
 
 from nvcodec.api.checks import check
+from nvcodec.config.fit import LayerConfig
 from nvcodec.config.keywords import RecipeName
 from nvcodec.config.options import EncodeOptions, changed, plain
 from nvcodec.config.recipe import RECIPES, recipe
+from nvcodec.config.settings import OF_FILES, suiting
+from nvcodec.encoder.plan.layer import layer_settings
 from nvcodec.encoder.plan.models import settings_for, shape_for
 from nvcodec.errors import UsageError
 from nvcodec.tongues import speaking_command_line
@@ -27,12 +30,12 @@ def test_every_setting_exists_and_every_line_is_used(name: RecipeName) -> None:
     options = EncodeOptions(recipe=name)
     check(options)
     settings, found = settings_for(options), recipe(name)
-    assert options.model == found.model and options.epochs == found.options["epochs"]
-    for key in found.settings:
+    assert options.model == found.model and shape_for(options, found.model).epochs == found.epochs
+    for key in suiting(found.settings, OF_FILES):
         group, _, field = key.partition(".")
         values = getattr(settings, group)
         assert field in values if group == "model" else hasattr(values, field)
-    assert shape_for(options).name == f"recipe {name}"
+    assert shape_for(options, found.model).name == f"recipe {name}"
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -46,13 +49,19 @@ def test_what_is_asked_for_wins() -> None:
         recipe="msnerv", epochs=3, domain="yuv420", settings={"fit.learning_rate": 1e-3, "model.window": "3"}
     )
     settings = settings_for(options)
-    assert (options.epochs, options.domain) == (3, "yuv420")
+    assert options.domain == "yuv420"
     assert settings.fit.learning_rate == 1e-3 and settings.model["window"] == 3
     assert settings.fit.fixed_bits == recipe("msnerv").settings["fit.fixed_bits"]
 
 
-def test_a_time_takes_the_place_of_the_epochs() -> None:
-    assert EncodeOptions(recipe="msnerv", max_time="1h").epochs is None
+def test_layers_have_lines_of_their_own() -> None:
+    options = EncodeOptions(recipe="qsnerv")
+    check(options, layer=True)
+    settings, of_files = layer_settings(options), settings_for(options)
+    assert settings.layer.epochs == recipe("qsnerv").settings["layer.epochs"] and not settings.layer.grid
+    assert settings.fit == of_files.fit and of_files.layer == LayerConfig()
+    with speaking_command_line(), pytest.raises(UsageError, match="--recipe msnerv says nothing of layers"):
+        check(EncodeOptions(recipe="msnerv"), layer=True)
 
 
 def test_it_comes_back_from_a_resume_file() -> None:

@@ -7,10 +7,11 @@ from math import ceil
 
 from nvcodec.config.fit import LayerConfig, LayerShape, Settings
 from nvcodec.config.options import EncodeOptions
+from nvcodec.config.recipe import settings_by_recipe
 from nvcodec.config.settings import OF_LAYERS, suiting
 from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.decoder.session import Session
-from nvcodec.encoder.plan.models import ROWS, settings_for
+from nvcodec.encoder.plan.models import settings_for, shape_for
 from nvcodec.encoder.plan.plan import Plan, Span
 from nvcodec.encoder.plan.sizing import Shape, schedule_steps
 from nvcodec.errors import UsageError
@@ -49,8 +50,8 @@ def layer_settings(options: EncodeOptions) -> Settings:
     Raises:
         UsageError: A key does not exist, or a value does not fit it.
     """
-    values = {"fit.batch": _BATCH, **suiting(options.settings, OF_LAYERS)}
-    return settings_for(replace(options, settings=values))
+    asked = settings_by_recipe(options.recipe, suiting(options.settings, OF_LAYERS), OF_LAYERS)
+    return settings_for(replace(options, recipe=None, settings={"fit.batch": _BATCH, **asked}))
 
 
 def layer_steps(preset: Shape, frames: int, layer: int, settings: Settings, epochs: float | None) -> int:
@@ -140,8 +141,7 @@ def make_layer_plan(session: Session, options: EncodeOptions) -> Plan:
     """
     settings = layer_settings(options)
     container, frames = session.container, session.frame_count()
-    assert options.preset is not None
-    preset, target = ROWS[session.model.name].presets[options.preset], RateTarget.of(options)
+    preset, target = shape_for(options, session.model.name), RateTarget.of(options)
     base_bytes = int(USUAL_SHARE * sum(len(segment.payload) for segment in container.segments))
     limit: int | None = base_bytes
     if target.kind is not TargetKind.CRF:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nvcodec.config.keywords import RecipeName
+from nvcodec.config.recipe import recipe
 from nvcodec.encoder.plan.paper_qsnerv import hnerv_network, qsnerv_network
 from nvcodec.encoder.plan.presets import PRESETS, TENERV_PRESETS
 from nvcodec.encoder.plan.size_dnerv import PRESETS as DNERV_PRESETS
@@ -18,13 +20,21 @@ _Rule = Callable[[FieldGeometry, int, Mapping[str, object]], FieldConfig]
 class PaperShape:
     """A paper's network at any size; see :class:`nvcodec.encoder.plan.sizing.Shape`."""
 
-    name: str
+    recipe: RecipeName
     rule: _Rule
-    epochs: float = 300
-    """Where nobody says how many, as in ``--set`` without a recipe's own."""
     min_steps: int = 1
     bits_per_parameter: float = 8.0
     layer_effort: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """What stands where others have a preset."""
+        return f"recipe {self.recipe}"
+
+    @property
+    def epochs(self) -> float:
+        """Those of the recipe."""
+        return recipe(self.recipe).epochs
 
     def network(
         self, geometry: FieldGeometry, parameters: int, switches: dict[str, object] | None = None, pinned: bool = False
@@ -37,14 +47,14 @@ def _as_preset(shape: object) -> _Rule:
     return lambda geometry, parameters, switches: shape.network(geometry, parameters, dict(switches), pinned=True)  # type: ignore[attr-defined]
 
 
-SHAPES: Mapping[str, PaperShape] = {
-    shape.name.removeprefix("recipe "): shape
+SHAPES: Mapping[RecipeName, PaperShape] = {
+    shape.recipe: shape
     for shape in (
-        PaperShape("recipe msnerv", _as_preset(PRESETS["medium"])),
-        PaperShape("recipe hinerv", _as_preset(PRESETS["medium"])),
-        PaperShape("recipe tenerv", _as_preset(TENERV_PRESETS["medium"])),
-        PaperShape("recipe qsnerv", qsnerv_network),
-        PaperShape("recipe hnerv", hnerv_network),
-        PaperShape("recipe dnerv", _as_preset(DNERV_PRESETS["medium"])),
+        PaperShape("msnerv", _as_preset(PRESETS["medium"])),
+        PaperShape("hinerv", _as_preset(PRESETS["medium"])),
+        PaperShape("tenerv", _as_preset(TENERV_PRESETS["medium"])),
+        PaperShape("qsnerv", qsnerv_network),
+        PaperShape("hnerv", hnerv_network),
+        PaperShape("dnerv", _as_preset(DNERV_PRESETS["medium"])),
     )
 }
