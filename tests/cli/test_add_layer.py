@@ -59,6 +59,31 @@ def test_from_one_end_to_the_other(nvc, clip, file, tmp_path):
     assert nvc("strip", file, "--layers", 0).code == 0 and file.read_bytes() == old
 
 
+def test_settings_of_the_command_and_of_a_file(nvc, clip, file, tmp_path):
+    """The paper's layer; what is given wins over the file, and settings of what is not made are refused."""
+    config = tmp_path / "layer.toml"
+    config.write_text(
+        'epochs = 2\nparams = "900"\ndevice = "cpu"\nbpp = 0.4\n[layer]\nshape = "hnerv"\ngrid = true\n'
+        "[fit]\nbatch = 1\nbranches = true\n"
+    )
+    words = ("--config", config, "--set", "layer.grid=off", "--set", "layer.multi_scale=on", "--bpp", "0.5")
+    outcome = nvc("add-layer", file, "--source", clip, *words, "--json")
+    assert outcome.code == 0, outcome.err
+    network = outcome.json["network"]
+    wide, narrow = network["channels"][0], network["channels"][-1]
+    assert network["kernels"] == [1, 3, 5, 5, 5][: len(network["kernels"])] and wide >= narrow
+    assert network["grid_channels"] == 0 and network["multi_scale"] is True
+    assert outcome.json["fit_steps"] == 16 and 0.4 < outcome.json["added_bpp"] <= 0.5
+    assert nvc("decode", file, "-o", tmp_path / "out.yuv", "--check").code == 0
+    for setting, said in (("model.shuffle=2", "model.shuffle is not for layers"), ("layer.grit=1", "'layer.grit'")):
+        outcome = nvc("add-layer", file, "--source", clip, "--set", setting)
+        assert outcome.code == 2 and said in outcome.err
+    outcome = nvc("encode", clip, "-o", tmp_path / "new.nvc", "--set", "layer.grid=off")
+    assert (
+        outcome.code == 2 and "the setting layer.grid is for layers" in outcome.err and "nvc add-layer" in outcome.err
+    )
+
+
 def test_another_video_is_refused(nvc, clip, file, tmp_path):
     old = file.read_bytes()
     with open_source(clip) as source, open_sink(tmp_path / "other.y4m", source.format) as sink:

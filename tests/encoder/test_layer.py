@@ -53,7 +53,7 @@ def finished(tiny_job: JobMaker) -> Finished:
     return make
 
 
-def _add(job: Job, *, epochs: float = 2, parameters: int | None = 900, **options: object) -> LayerResult:
+def _add(job: Job, *, epochs: float | None = 2, parameters: int | None = 900, **options: object) -> LayerResult:
     """A layer that takes a moment."""
     bitstream, source = options.pop("bitstream", job.output), options.pop("source", job.inputs[0])
     return add_layer(bitstream, source, epochs=epochs, parameters=parameters, device="cpu", **options)  # type: ignore[arg-type]
@@ -170,6 +170,29 @@ def test_second_layer_starts_from_the_trunk_of_the_first(finished: Finished, mon
     check_segment(VideoReader(two, device="cpu"), 0)
     strip(job.output, 1)
     assert _bytes(job) == one
+
+
+def test_layers_as_published_take_their_epochs_and_bits(finished: Finished, moving: Moving, tmp_path: Path) -> None:
+    """Half as many epochs for the second; stopped and gone on with, the same bytes."""
+    settings = {
+        "layer.shape": "hnerv", "layer.grid": False, "layer.multi_scale": True, "layer.epochs": 5, "fit.batch": 1,
+        "fit.fixed_bits": 6, "fit.fixed_from": 1, "fit.branches": True, "fit.optimiser": "adam",
+        "fit.learning_rate": 5e-3,
+    }  # fmt: skip
+    job = finished()
+    base = _bytes(job)
+    results = [_add(job, epochs=None, settings=settings) for _ in range(2)]
+    assert [result.fit_steps for result in results] == [5 * FRAMES, round(2.5 * FRAMES)]
+    straight = _bytes(job)
+    assert read_container(straight).layers == 2
+    Path(job.output).write_bytes(base)
+    folder = tmp_path / "work"
+    asked = iter(range(8))
+    with pytest.raises(InterruptedEncodeError):
+        _add(job, epochs=None, settings=settings, work_dir=folder, should_stop=lambda: next(asked, 8) >= 7)
+    _add(job, epochs=None, settings=settings, work_dir=folder)
+    _add(job, epochs=None, settings=settings)
+    assert _bytes(job) == straight
 
 
 def test_second_layer_of_another_shape(finished: Finished) -> None:
