@@ -41,6 +41,7 @@ from nvcodec.models.config import FieldConfig
 from nvcodec.models.een import EEN
 from nvcodec.models.een_config import EENConfig
 from nvcodec.quant.tensors import IntegerTensor, TensorSpec, digest
+from nvcodec.types import VideoFormat
 
 _ROOM_FOR_IDS = 1 << 20
 
@@ -138,7 +139,7 @@ def encode_jointly(
     except StopRequested:
         raise InterruptedEncodeError("stopped; a joint fit begins anew", "Give the same command again") from None
     tensors = goal.land(fit)
-    return _written(job, plan, videos, field, tensors, fit.budget.done_steps, started)
+    return _written(job, plan, videos, clip.format, field, tensors, fit.budget.done_steps, started)
 
 
 def _network(plan: Plan, video: SourceVideo, layers: Sequence[tuple[int, Any]]) -> Jointly:
@@ -156,19 +157,18 @@ def _written(
     job: Job,
     plan: Plan,
     videos: Sequence[SourceVideo],
+    drawn: VideoFormat,
     field: Jointly,
     tensors: list[IntegerTensor],
     steps: int,
     started: float,
 ) -> dict[str, Any]:
     """The file of what was fitted, and its numbers."""
-    (span,), (video,) = plan.spans, videos
+    (span,) = plan.spans
     own, base, network = field.tensors_of("base", tensors), field.base, plan.network
     assert isinstance(network, FieldConfig)
     load_integers(base, own)
-    samples = sample(
-        lambda frame: next(render(base, [frame], video.source.format, 1)), video.source.format, span.frames
-    )
+    samples = sample(lambda frame: next(render(base, [frame], drawn, 1)), drawn, span.frames)
     payload = encode_tensors(own)
     segment = BaseSegment(span.stream, span.first, span.frames, payload, field.geometry.gops)
     chunks = Chunks((segment,), digests=(SegmentDigest(span.ordinal, digest(own), samples),))

@@ -13,6 +13,7 @@ import torch
 from benchmarks import ablate
 from benchmarks.ablation import runs, study
 from benchmarks.ablation.joint import Jointly, Live
+from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.layers import FinishedLayers
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.io.source import open_source
@@ -47,7 +48,7 @@ joint = true
 @pytest.fixture
 def path(make_study: MakeStudy) -> Path:
     """A study of a base and two layers."""
-    written = make_study("epochs = 1\n", "epochs = 2\nparams = 3000\n", "target_size = 1200\n", "")
+    written = make_study("epochs = 1\n", 'epochs = 2\nparams = 3000\ndomain = "rgb"\n', "target_size = 1200\n", "")
     text = written.read_text().replace("[set.model]", f"{_SET}[set.model]")
     written.write_text(text[: text.index('[[configurations]]\nname = "single"')] + _ROWS)
     return written
@@ -58,7 +59,7 @@ def test_both_ways_lead_to_a_file_with_layers(path: Path, clips: Path, tmp_path:
     only = ["--only", "apart", "--only", "joint"]
     assert ablate.main([str(path), "--clips", str(clips), "-o", str(out), "--device", "cpu", *only]) == 0
     with open_source(clips / "waves.y4m") as source:
-        truth = list(source)
+        truth, kind = list(source), source.format
     for name, steps in (("apart", 16 + 16 + 8), ("joint", 16)):
         record = json.loads((out / "tiny" / f"{name}--waves--s0.json").read_text())
         file = out / "tiny" / f"{name}--waves--s0.nvc"
@@ -68,9 +69,10 @@ def test_both_ways_lead_to_a_file_with_layers(path: Path, clips: Path, tmp_path:
         assert record["run"]["layers"] == [0.5, 0.5] and record["run"]["joint"] == (name == "joint")
         assert record["run"]["layer set layer.shape"] == "hnerv"
         video = reader.format
-        quality = measure(truth, video, list(reader.frames()), video).psnr
+        quality = measure(truth, kind, list(reader.frames()), video).psnr
+        check_segment(reader, 0)
         assert record["psnr"]["yuv_611"] == pytest.approx(quality["yuv_611"], abs=1e-3)
-        below = measure(truth, video, list(VideoReader(file, device="cpu", layers=0).frames()), video).psnr
+        below = measure(truth, kind, list(VideoReader(file, device="cpu", layers=0).frames()), video).psnr
         assert quality["yuv_611"] != pytest.approx(below["yuv_611"], abs=1e-4)  # the base is a part of the file
 
 
