@@ -22,6 +22,8 @@ from nvcodec.models.qsnerv_config import Latent, QSNeRVConfig, Skip
 
 _SLOPE = 0.2
 """Of the leaky ReLU in dense blocks, as in IRN."""
+_LEAST_SCALE = 1 / 16
+"""Of a coupling that is not bounded: dividing by less would show in pictures how a machine rounds."""
 _NEAREST = 2.0**-14
 """To black and white, which the head comes near to but never reaches; a quarter of a code value at 12 bit."""
 
@@ -179,7 +181,8 @@ class Coupling(nn.Module):
 
     Source: QS-NeRV section 3.2, the equations before "During the decoding". The paper multiplies by what its networks K
     and H say, which cannot be undone where they say 0; where ``config.bounded``, scales are IRN's,
-    exp(2 sigmoid(u) - 1), between 1/e and e. Tensors are [B, C, h, w].
+    exp(2 sigmoid(u) - 1), between 1/e and e; else they are the paper's, but 1/16 at least, of either sign. Tensors are
+    [B, C, h, w].
     """
 
     def __init__(self, config: QSNeRVConfig) -> None:
@@ -256,8 +259,9 @@ def _bounded(u: Tensor) -> Tensor:
 
 
 def _as_said(u: Tensor) -> Tensor:
-    """A scale of any size, 0 too."""
-    return u
+    """A scale of either sign and any size that can be divided by."""
+    least = torch.where(u < 0, -_LEAST_SCALE, _LEAST_SCALE)
+    return torch.where(u.abs() < _LEAST_SCALE, least, u)
 
 
 def _same_for_all(frames: int, shape: tuple[int, ...]) -> Tensor:

@@ -73,7 +73,7 @@ class QSNeRVConfig(FieldConfig):
     """Of the latent, 0..2^32-1."""
     bounded: bool = True
     """Whether the coupling's scales are bounded as in IRN; off multiplies and divides by what its networks say, as
-    QS-NeRV's equations do (section 3.2)."""
+    QS-NeRV's equations do (section 3.2), where that is not below 1/16, of which there is no inverse."""
     direct: bool = False
     """Whether a map is the encoder's features themselves, ``skip_channels`` of them, added without a dense block
     (QS-NeRV, Table 8, "direct"); only with ``skip=conv``."""
