@@ -1,4 +1,7 @@
-"""A base and its enhancement layers fitted at once (QS-NeRV, Table 9): a file like any other, made in another way."""
+"""A base and its enhancement layers fitted at once (QS-NeRV, Table 9): a file like any other, made in another way.
+
+Embeddings are trained as they are: no encoder of the frames makes them, whatever ``fit.companion_until`` says.
+"""
 
 from __future__ import annotations
 
