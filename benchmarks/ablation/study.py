@@ -12,7 +12,7 @@ from typing import Any
 
 from nvcodec.api.checks import check
 from nvcodec.config.options import TARGETS, EncodeOptions, changed
-from nvcodec.config.recipe import RECIPES, recipe, settings_by_recipe
+from nvcodec.config.recipe import RECIPES, recipe
 from nvcodec.config.settings import OF_FILES, OF_LAYERS, flatten, suiting
 from nvcodec.encoder.plan.models import settings_for
 from nvcodec.errors import InputError, UsageError
@@ -263,8 +263,7 @@ def _study(path: Path, content: dict[str, Any]) -> Study:
 
 def _check_layers(study: Study, row: Configuration) -> None:
     """Refuse layers that could not be fitted as the row says."""
-    fixed_bits = settings_by_recipe(row.recipe, row.settings, OF_FILES).get("fit.fixed_bits")
-    if row.joint and not (row.layers and fixed_bits):
+    if row.joint and not (row.layers and settings_for(row.options(study.clips[0], epochs=1)).fit.fixed_bits):
         raise UsageError(f"configuration {row.name} is joint, which needs layers and fit.fixed_bits")
     if row.layers and (study.equal_time or any(clip.is_held_out for clip in study.clips)):
         raise UsageError(f"configuration {row.name} has layers, which do not go with equal_time or held_out")
