@@ -12,6 +12,7 @@ from nvcodec.cli._options import KindType
 from nvcodec.cli.encode import command
 from nvcodec.config import kinds
 from nvcodec.config.options import PIXEL_FORMAT
+from nvcodec.io.saying import about, duration
 
 
 @pytest.mark.parametrize(

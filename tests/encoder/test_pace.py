@@ -117,6 +117,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> _Machine:
     monkeypatch.setattr(SegmentPart, "probe", lambda part, *_asked: pretended.step_s * part.parameters)
     monkeypatch.setattr(SegmentPart, "time_for_fit", lambda _part, _deadline: 0.5)
     monkeypatch.setattr(SegmentPart, "crowding", 1.0)
+    monkeypatch.setattr(Deadline, "is_late", lambda _deadline, _behind_s: False)
     return pretended  # type: ignore[return-value]
 
 
@@ -167,10 +168,11 @@ def test_too_short_a_time_is_said_before_the_first_step_with_one_that_would_do(
 def test_a_time_that_shows_nothing_is_refused_with_one_that_would_do(
     tiny_job: JobMaker, machine: _Pretended, tmp_path: Path
 ) -> None:
-    machine.step_s = 1e-3
+    machine.step_s, told = 1e-3, list[Event]()
     with pytest.raises(UsageError, match="2s is too short for 8 frames of 64x48") as caught:
-        encode(_job(tiny_job, value=20_000), on_event=lambda event: pytest.fail(f"{event}"))
+        encode(_job(tiny_job, value=20_000), on_event=told.append)
     assert "max_time=" in caught.value.hint
+    assert told == [Notice("measuring what this machine can do in the time")], "at once, and nothing else"
     assert not list(tmp_path.glob("*.nvc*"))
 
 

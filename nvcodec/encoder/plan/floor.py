@@ -14,8 +14,11 @@ from nvcodec.models.config import FieldConfig
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import VideoFormat
 
-_LEAST_BITS = 1
-"""Of each parameter of the smallest network: with less, hardly any is left that is not 0, and nothing is drawn."""
+_LEAST_BITS = 1.3
+"""Of each parameter of the smallest network. With 1.2, akiyo, foreman and carphone are one colour (MS-SSIM of 0.29,
+0.23 and 0.15), with 1.8 to 2.0 there are shapes (0.56, 0.47, 0.39)."""
+_SHOWS = 3.0
+"""In units of the least: with 3.8 bits of each parameter akiyo is a person (0.75)."""
 _KEY_FRAME_BYTES = 32
 """Headers of a key frame, and little else."""
 _USUAL_BPP = (0.004, 8.0)
@@ -49,7 +52,7 @@ def least_bytes(plan: Plan, videos: Sequence[tuple[VideoFormat, int]], flat: Seq
     sizes = {
         span.frames: sum(s.size for s in smallest.tensor_specs(plan.geometry(span, format))) for span in plan.spans
     }
-    return sum(_LEAST_BITS * sizes[span.frames] // 8 for span in plan.spans if not flat[span.stream])
+    return sum(int(_LEAST_BITS * sizes[span.frames]) // 8 for span in plan.spans if not flat[span.stream])
 
 
 def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoFormat, int]]) -> str | None:
@@ -61,7 +64,8 @@ def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoForma
         videos: Format and frames of each.
 
     Returns:
-        What there is to say of a size that has room, but for hardly more, where another unit makes a usual one.
+        What there is to say of a size that has room, but for hardly more than shapes, or where another unit makes a
+        usual one.
 
     Raises:
         UsageError: It is smaller.
@@ -71,13 +75,17 @@ def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoForma
         return None
     flag, pixels = _FLAGS[target.kind], _pixels(videos)
     meant = " or ".join(f"{flag} {_written(value, target.kind)}" for value in _meant(target, least, videos))
-    if limit >= least:
-        bpp = 8 * limit / pixels
-        hardly = f"{flag} {target.value:g} is {bpp:.2g} bits per pixel, which is hardly a picture"
-        return f"{hardly}; did you mean {meant}?" if meant and bpp < _ODD_BPP else None
     per_unit = (RateTarget(target.kind, 1e9).files_bytes(videos) or 1) / 1e9
+    enough = f"{flag} {_written(_rounded_up(_SHOWS * least / per_unit), target.kind)}"
+    if limit >= least:
+        bpp, shows = 8 * limit / pixels, limit >= _SHOWS * least
+        if shows and not (meant and bpp < _ODD_BPP):
+            return None
+        question = f"did you mean {meant}? " if meant else ""
+        question += "" if shows else f"Enough to see something: {enough}"
+        return f"{flag} {target.value:g} is {bpp:.2g} bits per pixel, which is hardly a picture; {question.rstrip()}"
     hints = [f"Did you mean {meant}?"] if meant else []
-    hints.append(f"The least that a file takes:  {flag} {_written(_rounded_up(least / per_unit), target.kind)}")
+    hints.append(f"Enough to see something:  {enough}")
     raise UsageError(
         f"{flag} {target.value:g} leaves {plural(limit, 'byte')}; no picture fits into less than {least:,}",
         "\n".join(hints),
