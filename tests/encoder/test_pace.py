@@ -169,7 +169,7 @@ def test_a_time_that_shows_nothing_is_refused_with_one_that_would_do(
     tiny_job: JobMaker, machine: _Pretended, tmp_path: Path
 ) -> None:
     machine.step_s, told = 1e-3, list[Event]()
-    with pytest.raises(UsageError, match="2s is too short for 8 frames of 64x48") as caught:
+    with pytest.raises(UsageError, match="2 s is too short for 8 frames of 64x48") as caught:
         encode(_job(tiny_job, value=20_000), on_event=told.append)
     assert "max_time=" in caught.value.hint
     assert told == [Notice("measuring what this machine can do in the time")], "at once, and nothing else"

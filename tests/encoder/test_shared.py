@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -239,11 +240,16 @@ def test_segments_have_networks_of_their_own(job: Job, tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(reader.planes(3), near, strict=True))
 
 
-def test_a_target_too_small_is_said_to_be(job: Job, tmp_path: Path) -> None:
-    small = _asking(job, tmp_path, job.inputs[2], target_size=99)
-    result = encode(small)
-    assert result.shortfall is not None and "99" in result.shortfall and result.bytes > 99
-    assert len(VideoReader(small.output, device="cpu")) == 1
+@pytest.mark.parametrize("size", [9, 99, 300])
+def test_a_target_too_small_for_the_coarsest_key_frames_is_refused(job: Job, tmp_path: Path, size: int) -> None:
+    small = _asking(job, tmp_path, job.inputs[2], target_size=size)
+    with pytest.raises(UsageError, match=f"leaves {size} bytes; no picture fits into less than") as refused:
+        encode(small, on_event=lambda event: pytest.fail(f"{event}"))
+    enough = re.fullmatch(r"(?s).*Enough to see something:  target_size=(\d+|'[\d.]+kB')", refused.value.hint)
+    assert enough, refused.value.hint
+    assert not Path(small.output).exists()
+    result = encode(_asking(job, tmp_path, job.inputs[2], target_size=1800))
+    assert result.shortfall is None and result.bytes <= 1800
 
 
 def test_no_layer_goes_on_an_archive(job: Job, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from nvcodec.encoder.fit.events import Notice
 from nvcodec.encoder.fit.schedule import Deadline
 from nvcodec.encoder.plan.pace import LEAST_SHARE, time_for
 from nvcodec.errors import UsageError
+from nvcodec.io.saying import duration
 
 if TYPE_CHECKING:
     from nvcodec.encoder.parts.part import Part
@@ -48,7 +49,7 @@ def said_of_time(part: Part, deadline: Deadline, step_s: float, fit_s: float) ->
     if steps >= least and not is_late:
         return None
     fits_s = least * step_s * part.pixels_left / part.pixels
-    asked, enough = (time_for(seconds) for seconds in (deadline.seconds, deadline.enough_for(fits_s, closing_s)))
+    asked, enough = duration(deadline.seconds), time_for(deadline.enough_for(fits_s, closing_s))
     if is_late or steps < LEAST_SHARE * least:
         why = (
             "all but the fit takes longer" if is_late else f"about {steps:,.0f} of the {least:,} steps that a fit needs"
