@@ -173,6 +173,8 @@ class SharedPart(Part):
 
     def _best_pair(self, should_stop: Callable[[], bool]) -> tuple[CodedKeys, DNeRVConfig]:
         keys, network = usual = self._pair(_USUAL_SHARE)
+        if self.context.deadline is not None and self.context.deadline.is_late(0.0):
+            return usual
         trial = self._fit(keys, network, _TRIAL)
         seconds = trial.budget.seconds
         steps = trial.budget.steps if seconds is None else seconds / trial.probe(_PROBE_STEPS)

@@ -7,11 +7,9 @@ from math import ceil, floor, log10
 
 from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.encoder.plan.plan import Plan, network_of
-from nvcodec.encoder.plan.size_dnerv import key_frames
 from nvcodec.errors import UsageError
 from nvcodec.io.saying import plural
 from nvcodec.models.config import FieldConfig
-from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import VideoFormat
 
 _LEAST_BITS = 1.3
@@ -19,8 +17,6 @@ _LEAST_BITS = 1.3
 0.23 and 0.15), with 1.8 to 2.0 there are shapes (0.56, 0.47, 0.39)."""
 _SHOWS = 3.0
 """In units of the least: with 3.8 bits of each parameter akiyo is a person (0.75)."""
-_KEY_FRAME_BYTES = 32
-"""Headers of a key frame, and little else."""
 _USUAL_BPP = (0.004, 8.0)
 """Bits per pixel that somebody may have meant."""
 _ODD_BPP = 5e-4
@@ -34,18 +30,18 @@ _FLAGS = {TargetKind.SIZE: "--target-size", TargetKind.BITRATE: "--bitrate", Tar
 
 
 def least_bytes(plan: Plan, videos: Sequence[tuple[VideoFormat, int]], flat: Sequence[bool]) -> int:
-    """Bytes without which a new file shows nothing: those of the smallest networks there are, and of key frames.
+    """Bytes without which a new file shows nothing: those of the smallest networks there are.
+
+    Of a model with key frames, which show something without a network, nobody knows before they are coded: 0.
 
     Args:
         plan: What is fitted.
         videos: Format and frames of each.
         flat: Which of them have one colour, which takes no network.
     """
-    format, frames = videos[0]
     if plan.model.settings.keyed:
-        whole = FieldGeometry(frames, format.height, format.width, format.chroma)
-        network = network_of(plan.preset, whole, 1, plan.settings, pinned=False)
-        return _KEY_FRAME_BYTES * sum(key_frames(network, span.frames) for span in plan.spans)
+        return 0
+    format, _ = videos[0]
     longest = max(plan.spans, key=lambda span: span.frames)
     smallest = network_of(plan.preset, plan.geometry(longest, format), 1, plan.settings, pinned=False)
     assert isinstance(smallest, FieldConfig)
@@ -76,11 +72,11 @@ def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoForma
     flag, pixels = _FLAGS[target.kind], _pixels(videos)
     meant = " or ".join(f"{flag} {_written(value, target.kind)}" for value in _meant(target, least, videos))
     per_unit = (RateTarget(target.kind, 1e9).files_bytes(videos) or 1) / 1e9
-    enough = f"{flag} {_written(_rounded_up(_SHOWS * least / per_unit), target.kind)}"
+    bpp, shows = 8 * limit / pixels, limit >= _SHOWS * least
+    if shows and not (meant and bpp < _ODD_BPP):
+        return None
+    enough = "" if shows else f"{flag} {_written(_rounded_up(_SHOWS * least / per_unit), target.kind)}"
     if limit >= least:
-        bpp, shows = 8 * limit / pixels, limit >= _SHOWS * least
-        if shows and not (meant and bpp < _ODD_BPP):
-            return None
         question = f"did you mean {meant}? " if meant else ""
         question += "" if shows else f"Enough to see something: {enough}"
         return f"{flag} {target.value:g} is {bpp:.2g} bits per pixel, which is hardly a picture; {question.rstrip()}"
