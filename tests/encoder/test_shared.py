@@ -21,8 +21,11 @@ from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.key_frames import decode_key_frames
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.encode import encode
+from nvcodec.encoder.fit.events import Event, Forecast, Notice
+from nvcodec.encoder.fit.schedule import Deadline
+from nvcodec.encoder.parts.shared import SharedPart
 from nvcodec.encoder.result import EncodeResult
-from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
+from nvcodec.errors import InputError, InterruptedEncodeError, NvcError, UsageError
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
 from nvcodec.models.dnerv_config import key_times
@@ -291,3 +294,28 @@ def test_what_is_fixed_in_a_file_counts(tmp_path: Path, moving: Pictures, frames
         assert result.bytes <= max(target, smallest)
         assert (result.shortfall is None) == (result.bytes <= target)
         assert result.bytes > 0.85 * min(target, 1000) or result.bytes == smallest  # and what is left is used
+
+
+@pytest.mark.parametrize(("step_s", "late", "why"), [
+    (1e-3, False, None), (0.1, False, "is short for"), (0.1, True, "all but the fit takes longer"),
+    (1.0, False, "about 1 of the 40 steps"),
+])  # fmt: skip
+def test_a_short_time_is_told_before_the_fit(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_s: float, late: bool, why: str | None
+) -> None:
+    monkeypatch.setattr(SharedPart, "probe", lambda _part, *_asked: step_s)
+    monkeypatch.setattr(SharedPart, "time_for_fit", lambda _part, _deadline: 1.0)
+    monkeypatch.setattr(SharedPart, "_best_pair", lambda part, _should_stop: part._pair(0.7))
+    monkeypatch.setattr(Deadline, "is_late", lambda _deadline, _behind_s: late)
+    told: list[Event] = []
+    with pytest.raises(NvcError) as error:
+        encode(_asking(job, tmp_path, job.inputs[2], max_time_s=2.0, epochs=None), on_event=told.append,
+               should_stop=lambda: any(isinstance(event, Forecast) for event in told))  # fmt: skip
+    said = [event.message for event in told if isinstance(event, Notice)]
+    assert said[0] == "measuring what this machine can do in the time"
+    if isinstance(error.value, UsageError):
+        assert why and why in error.value.message and "max_time=" in error.value.hint
+    else:
+        assert isinstance(error.value, InterruptedEncodeError)
+        assert why is None or why in " ".join(said)
+    assert isinstance(error.value, UsageError) == (late or step_s == 1.0)
