@@ -359,7 +359,7 @@ def test_a_short_time_is_told_before_the_fit(
             _add(job, epochs=None, max_time_s=2, on_event=told.append,
                  should_stop=lambda: any(isinstance(event, Forecast) for event in told))  # fmt: skip
     said = [event.message for event in told if isinstance(event, Notice)]
-    assert said[0] == "measuring what this machine can do in the time"
+    assert "measuring what this machine can do in the time" in said
     assert len([line for line in said if "is short for" in line]) == (step_s == 2e-2)
 
 
