@@ -45,7 +45,7 @@ def rate(per_s: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """``0:12``, ``1:58:04``; ``?`` while unknown."""
+    """``0:12``, ``1:58:04``, for what counts down; ``?`` while unknown. What is over is told by :func:`duration`."""
     if not math.isfinite(seconds):
         return "?"
     minutes, rest = divmod(round(seconds), 60)
@@ -59,17 +59,6 @@ def long_clock(seconds: float) -> str:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest:02}"
-
-
-def about(seconds: float) -> str:
-    """A forecast, no more exact than it can be: ``8 s``, ``2 min``, ``2 h 10 min``."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, minutes = divmod(round(minutes / 10) * 10, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def psnr_line(psnr: Mapping[str, float], names: Iterable[str] = ("y", "u", "v", "yuv_611", "rgb")) -> str:

@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
-from nvcodec.cli._format import about, clock, count, long_clock, rate, size
+from nvcodec.cli._format import clock, count, long_clock, rate, size
 from nvcodec.cli._terminal import Terminal, printable, tell
 from nvcodec.encoder.fit.events import Event, Forecast, Notice, Step
-from nvcodec.io.saying import plural
+from nvcodec.io.saying import about, plural
 
 _LINE_EVERY_S = 30.0
 _LINE_EVERY_SHARE = 0.1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvcodec.cli._format import bit_rate, clock, count, masked_line, psnr_line, rate, size, table
+from nvcodec.cli._format import bit_rate, count, masked_line, psnr_line, rate, size, table
 from nvcodec.io.geometry import describe
-from nvcodec.io.saying import plural
+from nvcodec.io.saying import duration, plural
 
 if TYPE_CHECKING:
     from nvcodec.api.plan import EncodePlan
@@ -44,7 +44,7 @@ def layer_summary(result: LayerResult) -> list[str]:
         f"{size(result.bytes)} in all ({result.bpp:.4f} bpp)",
         f"{psnr_line(now, ('y', 'yuv_611', 'rgb'))}   "
         f"{now['yuv_611'] - before['yuv_611']:+.2f} dB 6:1:1   {count(result.parameters)} parameters   "
-        f"added in {clock(result.encode_s)}",
+        f"added in {duration(result.encode_s)}",
     ]
 
 
@@ -60,7 +60,7 @@ def _one(result: EncodeResult) -> list[str]:
         *([] if result.masked is None else [masked_line(result.masked)]),
         *([f"previews  {size(result.preview_bytes)} of the file"] if result.preview_bytes else []),
         f"{result.model} {count(result.parameters)} parameters, {result.bits_per_parameter:.1f} bits each   "
-        f"decode {rate(result.decode_fps)} fps ({result.device})   encoded in {clock(result.encode_s)}",
+        f"decode {rate(result.decode_fps)} fps ({result.device})   encoded in {duration(result.encode_s)}",
     ]
 
 
@@ -86,7 +86,7 @@ def _keyed(result: EncodeResult) -> list[str]:
         f"PSNR  6:1:1 {result.psnr['yuv_611']:.2f} dB on average",
         f"{result.model} {count(result.parameters)} parameters, {size(result.network_bytes)}   "
         f"key frames {size(result.key_frame_bytes)} at crf {result.key_frame_crf}   "
-        f"decode {rate(result.decode_fps)} fps ({result.device})   encoded in {clock(result.encode_s)}",
+        f"decode {rate(result.decode_fps)} fps ({result.device})   encoded in {duration(result.encode_s)}",
     ]
 
 

@@ -10,14 +10,14 @@ from click.core import ParameterSource
 
 from nvcodec.api.decode import CheckFailedError, DecodeResult, StreamOutcome
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import clock, rate
+from nvcodec.cli._format import rate
 from nvcodec.cli._options import Command, choice, fields_of, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_error, print_json
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.errors import BitstreamError, UsageError
 from nvcodec.io.output import place_of
-from nvcodec.io.saying import plural
+from nvcodec.io.saying import duration, plural
 from nvcodec.io.sink import SUFFIXES
 from nvcodec.io.standard import check_standard_output, is_terminal
 
@@ -113,7 +113,7 @@ def command(
     if output is not None:
         terminal.note(_result_line("standard output" if output == "-" else output, result))
     if result.check is not None:
-        took = f"{clock(result.decode_s)} on {result.device}"
+        took = f"{duration(result.decode_s)} on {result.device}"
         terminal.note(f"{bitstream}   {_CHECKED}: {result.check.summary}   {took}")
     if result.streams > 1 and ctx.get_parameter_source("stream") is not ParameterSource.COMMANDLINE:
         named = f" '{result.stream_name}'" if result.stream_name else ""

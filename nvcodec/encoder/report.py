@@ -26,6 +26,12 @@ from nvcodec.metrics.measure import Measurement, domain_key, means, measure
 from nvcodec.types import Planes
 from nvcodec.version import __version__
 
+_POOR = (0.5, "next to nothing"), (0.75, "little more than shapes")
+"""MS-SSIM of luma below which pictures are poor, and how. Flat ones have 0.2 to 0.3, whatever is on them; akiyo in 700
+bytes (0.56) is an outline, Bunny of a minute a heap of colours (0.67); from 0.75 on there are faces."""
+_FULL = 0.9
+"""Share of a size from which on it is what pictures lack."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -221,6 +227,16 @@ def _shortfall(job: Job, plan: Plan, size: int, found: Measured) -> str | None:
             )
         return f"the file has {reached:.2f} dB; {target.value:g} dB were asked for, {remedy}"
     return None
+
+
+def said_of_pictures(found: Measured, size: int, limit: int | None) -> str | None:
+    """What there is to say of pictures that show little, of a file of so many bytes; None where there is nothing."""
+    likeness = min((each.ms_ssim_y for each in found.qualities if each.masked is None), default=1.0)
+    shown = next((words for most, words in _POOR if likeness < most), None)
+    if shown is None:
+        return None
+    lacking = "more bits" if limit is not None and size > _FULL * limit else "more time"
+    return f"the pictures show {shown} (MS-SSIM {likeness:.2f}); {lacking} may mend that"
 
 
 def _layer_shortfall(job: Job, plan: Plan, added: int, found: Measured) -> str | None:

@@ -7,11 +7,12 @@ from fractions import Fraction
 import click
 import pytest
 
-from nvcodec.cli._format import about, bit_rate, clock, count, rate, size
+from nvcodec.cli._format import bit_rate, clock, count, rate, size
 from nvcodec.cli._options import KindType
 from nvcodec.cli.encode import command
 from nvcodec.config import kinds
 from nvcodec.config.options import PIXEL_FORMAT
+from nvcodec.io.saying import about, duration
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,16 @@ def test_numbers_for_people():
     assert [count(n) for n in (845, 3_020_000, 137_000)] == ["845", "3.02 M", "137 k"]
     assert [rate(n) for n in (3.118, 61, 1271)] == ["3.12", "61.0", "1,271"]
     assert [clock(s) for s in (12, 7084, float("inf"))] == ["0:12", "1:58:04", "?"]
-    assert [about(s) for s in (0.2, 8, 120, 7800, 7200)] == ["1 s", "8 s", "2 min", "2 h 10 min", "2 h"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "exact", "roughly"),
+    [(0.2, "1 s", "1 s"), (8, "8 s", "8 s"), (59.7, "1 min", "1 min"), (77, "1 min 17 s", "1 min 15 s"),
+     (120, "2 min", "2 min"), (788, "13 min 8 s", "13 min"), (3599.8, "1 h", "1 h"), (4141, "1 h 9 min", "1 h 9 min"),
+     (7821, "2 h 10 min", "2 h 10 min"), (7200, "2 h", "2 h"), (360_000, "100 h", "100 h")],
+)  # fmt: skip
+def test_a_time_is_written_in_one_way(seconds, exact, roughly):
+    assert (duration(seconds), about(seconds)) == (exact, roughly)
 
 
 def _parsed(*words):

@@ -18,7 +18,8 @@ from nvcodec.container import read_container, write_container
 from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.encode import encode
-from nvcodec.encoder.fit.events import Event, Forecast, Step
+from nvcodec.encoder.fit.events import Event, Forecast, Notice, Step
+from nvcodec.encoder.fit.schedule import Deadline
 from nvcodec.encoder.parts.layer import LayerPart
 from nvcodec.encoder.result import LayerResult
 from nvcodec.errors import BitstreamError, InputError, InterruptedEncodeError, NvcError, UsageError
@@ -349,13 +350,40 @@ def test_a_file_that_changes_meanwhile_is_left_alone(finished: Finished, tmp_pat
     assert _bytes(job) == other and not (tmp_path / "new.nvc").exists()
 
 
-def test_planned_in_time(finished: Finished) -> None:
+def test_planned_in_time(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LayerPart, "least_steps", 1)  # however busy the machine is
+    monkeypatch.setattr(Deadline, "is_late", lambda _deadline, _behind_s: False)
     job = finished()
     forecasts: list[Event] = []
     result = _add(job, epochs=None, max_time_s=1.5, on_event=forecasts.append)
     (forecast,) = (event for event in forecasts if isinstance(event, Forecast))
     assert forecast.steps is None and forecast.seconds <= 1.5
     assert result.fit_steps >= 1 and read_container(_bytes(job)).layers == 1
+
+
+@pytest.mark.parametrize(("step_s", "refused"), [(1e-3, False), (2e-2, False), (1.0, True)])
+def test_a_short_time_is_told_before_the_fit(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch, step_s: float, refused: bool
+) -> None:
+    monkeypatch.setattr(LayerPart, "probe", lambda _part, *_asked: step_s)
+    monkeypatch.setattr(LayerPart, "time_for_fit", lambda _part, _deadline: 1.0)
+    monkeypatch.setattr(LayerPart, "crowding", 1.0)
+    monkeypatch.setattr(Deadline, "is_late", lambda _deadline, _behind_s: False)
+    job, told = finished(), list[Event]()
+    before = _bytes(job)
+    if refused:
+        with pytest.raises(
+            UsageError, match="2 s is too short for 4 frames of 64x48: about 1 of the 300 steps"
+        ) as error:
+            _add(job, epochs=None, max_time_s=2, on_event=told.append)
+        assert "max_time=" in error.value.hint and _bytes(job) == before
+    else:
+        with pytest.raises(InterruptedEncodeError):
+            _add(job, epochs=None, max_time_s=2, on_event=told.append,
+                 should_stop=lambda: any(isinstance(event, Forecast) for event in told))  # fmt: skip
+    said = [event.message for event in told if isinstance(event, Notice)]
+    assert "measuring what this machine can do in the time" in said
+    assert len([line for line in said if "is short for" in line]) == (step_s == 2e-2)
 
 
 def test_a_file_of_several_videos(finished: Finished, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from nvcodec.config.job import Job
 from nvcodec.config.options import EncodeOptions
+from nvcodec.config.target import TargetKind
+from nvcodec.encoder import encode as encode_module
 from nvcodec.encoder.encode import encode
 from nvcodec.encoder.fit.events import Event, Forecast, Notice, Step
 from nvcodec.encoder.fit.schedule import Deadline
@@ -22,9 +25,11 @@ from nvcodec.encoder.parts.segment import SegmentPart
 from nvcodec.encoder.plan import models, pace
 from nvcodec.encoder.plan.pace import least_steps, smallest_size, suited, time_for, time_to_gain, useful_parameters
 from nvcodec.encoder.plan.plan import make_plan
+from nvcodec.encoder.report import Measured, said_of_pictures
 from nvcodec.errors import InterruptedEncodeError, UsageError
+from nvcodec.metrics.measure import Measurement
 from nvcodec.models import registry
-from nvcodec.types import VideoFormat
+from nvcodec.types import ChromaFormat, VideoFormat
 
 JobMaker = Callable[..., Job]
 _RUNG = 1.25
@@ -78,6 +83,13 @@ def test_what_comes_behind_a_fit_is_over_in_time(seconds: float, behind_s: float
     assert fit_s / share + behind_s <= max(seconds, behind_s + 1.0 + 1e-6)
 
 
+@given(st.floats(1, 1e5), st.floats(0, 1e5))
+def test_what_ends_a_little_late_is_not_too_late(seconds: float, behind_s: float) -> None:
+    late = Deadline(seconds, time.monotonic()).is_late(behind_s)
+    assert late or behind_s <= 1.1 * seconds + 6
+    assert not late or behind_s >= 1.1 * seconds - 1
+
+
 @given(st.floats(0.5, 1e6))
 def test_a_time_is_told_as_it_is_asked_for(seconds: float) -> None:
     told = time_for(seconds)
@@ -117,6 +129,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> _Machine:
     monkeypatch.setattr(SegmentPart, "probe", lambda part, *_asked: pretended.step_s * part.parameters)
     monkeypatch.setattr(SegmentPart, "time_for_fit", lambda _part, _deadline: 0.5)
     monkeypatch.setattr(SegmentPart, "crowding", 1.0)
+    monkeypatch.setattr(Deadline, "is_late", lambda _deadline, _behind_s: False)
     return pretended  # type: ignore[return-value]
 
 
@@ -167,10 +180,11 @@ def test_too_short_a_time_is_said_before_the_first_step_with_one_that_would_do(
 def test_a_time_that_shows_nothing_is_refused_with_one_that_would_do(
     tiny_job: JobMaker, machine: _Pretended, tmp_path: Path
 ) -> None:
-    machine.step_s = 1e-3
-    with pytest.raises(UsageError, match="2s is too short for 8 frames of 64x48") as caught:
-        encode(_job(tiny_job, value=20_000), on_event=lambda event: pytest.fail(f"{event}"))
+    machine.step_s, told = 1e-3, list[Event]()
+    with pytest.raises(UsageError, match="2 s is too short for 8 frames of 64x48") as caught:
+        encode(_job(tiny_job, value=20_000), on_event=told.append)
     assert "max_time=" in caught.value.hint
+    assert told == [Notice("measuring what this machine can do in the time")], "at once, and nothing else"
     assert not list(tmp_path.glob("*.nvc*"))
 
 
@@ -220,3 +234,41 @@ def test_every_preset_s_plans_begin_with_the_quickest() -> None:
 def test_what_is_watchable_takes_passes_and_steps() -> None:
     assert least_steps(8) < least_steps(1000) and least_steps(1000, batch=2) < least_steps(1000)
     assert smallest_size(48, 64) < smallest_size(720, 1280)
+
+
+@pytest.mark.parametrize(
+    ("likeness", "said"), [(0.2, "next to nothing"), (0.6, "little more than shapes"), (0.8, None)]
+)
+@pytest.mark.parametrize(("size", "lacking"), [(95, "more bits"), (50, "more time")])
+def test_pictures_that_show_little_are_said_to(likeness: float, said: str | None, size: int, lacking: str) -> None:
+    quality = Measurement([{"yuv_611": 20.0, "ms_ssim_y": likeness}])
+    found = said_of_pictures(Measured(cast("Any", None), (quality,), 1.0), size, 100)
+    assert (found is None) if said is None else (found is not None and said in found and lacking in found)
+
+
+def test_a_fit_of_a_moment_is_said_to_show_nothing(tiny_job: JobMaker) -> None:
+    told: list[Event] = []
+    encode(tiny_job(value=3000, epochs=0.25), on_event=told.append)
+    assert "the pictures show next to nothing" in str(told[-1])
+
+
+@pytest.mark.parametrize(("long_s", "keyed"), [(0.0, True), (1e9, True), (0.0, False)])
+def test_a_long_forecast_names_what_is_quicker(
+    tiny_job: JobMaker, monkeypatch: pytest.MonkeyPatch, long_s: float, keyed: bool
+) -> None:
+    monkeypatch.setattr(encode_module, "LONG_S", long_s)
+    video = VideoFormat(64, 48, Fraction(25), chroma=ChromaFormat.YUV420 if keyed else ChromaFormat.YUV444)
+    _, said = _forecast(_job(tiny_job, preset="medium", max_time_s=None, video=video))
+    (line,) = [line for line in said if line.startswith("Quicker: ")] or [""]
+    assert ('preset="draft" takes about ' in line and 'max_time="30m"' in line) == (long_s == 0)
+    assert ('model="dnerv"' in line) == (long_s == 0 and keyed)
+
+
+def test_a_quality_out_of_reach_costs_no_quality(tiny_job: JobMaker) -> None:
+    """At the same steps of the same network it is as if bits had no price."""
+    given = {"epochs": 12.0, "parameters": 5000}
+    free, reached = (
+        encode(tiny_job(kind, value, output=f"{value}.nvc", **given)).psnr["yuv_611"]
+        for kind, value in ((TargetKind.SIZE, 100_000), (TargetKind.PSNR, 60))
+    )
+    assert reached > free - 0.3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -20,8 +21,11 @@ from nvcodec.decoder.check import check_segment
 from nvcodec.decoder.key_frames import decode_key_frames
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.encode import encode
+from nvcodec.encoder.fit.events import Event, Forecast, Notice
+from nvcodec.encoder.fit.schedule import Deadline
+from nvcodec.encoder.parts.shared import SharedPart
 from nvcodec.encoder.result import EncodeResult
-from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
+from nvcodec.errors import InputError, InterruptedEncodeError, NvcError, UsageError
 from nvcodec.io.sink import open_sink
 from nvcodec.io.source import open_source
 from nvcodec.models.dnerv_config import key_times
@@ -239,11 +243,15 @@ def test_segments_have_networks_of_their_own(job: Job, tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(reader.planes(3), near, strict=True))
 
 
-def test_a_target_too_small_is_said_to_be(job: Job, tmp_path: Path) -> None:
-    small = _asking(job, tmp_path, job.inputs[2], target_size=99)
-    result = encode(small)
-    assert result.shortfall is not None and "99" in result.shortfall and result.bytes > 99
-    assert len(VideoReader(small.output, device="cpu")) == 1
+@pytest.mark.parametrize("size", [9, 99, 300])
+def test_a_target_too_small_for_the_coarsest_key_frames_is_refused(job: Job, tmp_path: Path, size: int) -> None:
+    small = _asking(job, tmp_path, job.inputs[2], target_size=size)
+    with pytest.raises(UsageError, match=f"leaves {size} bytes; no picture fits into less than") as refused:
+        encode(small, on_event=lambda event: pytest.fail(f"{event}"))
+    enough = re.search(r'Enough to see something:  target_size="([\d.]+)kB"', refused.value.hint)
+    assert enough and not Path(small.output).exists()
+    result = encode(_asking(job, tmp_path, job.inputs[2], target_size=1000 * float(enough[1])))
+    assert result.shortfall is None, "what the hint names will do"
 
 
 def test_no_layer_goes_on_an_archive(job: Job, tmp_path: Path) -> None:
@@ -286,3 +294,28 @@ def test_what_is_fixed_in_a_file_counts(tmp_path: Path, moving: Pictures, frames
         assert result.bytes <= max(target, smallest)
         assert (result.shortfall is None) == (result.bytes <= target)
         assert result.bytes > 0.85 * min(target, 1000) or result.bytes == smallest  # and what is left is used
+
+
+@pytest.mark.parametrize(("step_s", "late", "why"), [
+    (1e-3, False, None), (0.1, False, "is short for"), (0.1, True, "all but the fit takes longer"),
+    (1.0, False, "about 1 of the 40 steps"),
+])  # fmt: skip
+def test_a_short_time_is_told_before_the_fit(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_s: float, late: bool, why: str | None
+) -> None:
+    monkeypatch.setattr(SharedPart, "probe", lambda _part, *_asked: step_s)
+    monkeypatch.setattr(SharedPart, "time_for_fit", lambda _part, _deadline: 1.0)
+    monkeypatch.setattr(SharedPart, "_best_pair", lambda part, _should_stop: part._pair(0.7))
+    monkeypatch.setattr(Deadline, "is_late", lambda _deadline, _behind_s: late)
+    told: list[Event] = []
+    with pytest.raises(NvcError) as error:
+        encode(_asking(job, tmp_path, job.inputs[2], max_time_s=2.0, epochs=None), on_event=told.append,
+               should_stop=lambda: any(isinstance(event, Forecast) for event in told))  # fmt: skip
+    said = [event.message for event in told if isinstance(event, Notice)]
+    assert "measuring what this machine can do in the time" in said
+    if isinstance(error.value, UsageError):
+        assert why and why in error.value.message and "max_time=" in error.value.hint
+    else:
+        assert isinstance(error.value, InterruptedEncodeError)
+        assert why is None or why in " ".join(said)
+    assert isinstance(error.value, UsageError) == (late or step_s == 1.0)

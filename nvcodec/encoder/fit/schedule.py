@@ -64,6 +64,8 @@ class Budget:
 
 
 _KEPT_BACK = 0.02
+_LATE_SHARE, _LATE_S = 0.1, 5.0
+"""Nobody minds an end that is later by a tenth, or by a few seconds."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,18 @@ class Deadline:
             behind_s: What comes behind all fits takes so long; a fiftieth of everything is kept back besides.
             share: Of all that is still to be fitted, what this fit is.
         """
-        left = self.seconds - (time.monotonic() - self.started) - behind_s - _KEPT_BACK * self.seconds
-        return max(left, 1.0) * share
+        return max(self._left(behind_s) - _KEPT_BACK * self.seconds, 1.0) * share
+
+    def is_late(self, behind_s: float) -> bool:
+        """Whether even without a fit all would be over much too late, where so many seconds come behind it."""
+        return -self._left(behind_s) > max(_LATE_SHARE * self.seconds, _LATE_S)
 
     def enough_for(self, fit_s: float, behind_s: float) -> float:
         """Seconds that would do for a fit that takes so long, and what comes behind it."""
         return (time.monotonic() - self.started + fit_s + behind_s) / (1 - _KEPT_BACK)
+
+    def _left(self, behind_s: float) -> float:
+        return self.seconds - (time.monotonic() - self.started) - behind_s
 
 
 def learning_rate(progress: float, config: FitConfig) -> float:

@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING
 
 from nvcodec.encoder.fit.fit import StopRequested
 from nvcodec.encoder.fit.schedule import Deadline
+from nvcodec.encoder.parts.in_time import said_of_time
 from nvcodec.encoder.plan.memory import activation_bytes
 from nvcodec.encoder.plan.models import ROWS
-from nvcodec.encoder.plan.pace import (
-    LEAST_SHARE,
-    least_steps,
-    quickest_first,
-    smallest_size,
-    suited,
-    time_for,
-    useful_parameters,
-)
+from nvcodec.encoder.plan.pace import quickest_first, smallest_size, suited, useful_parameters
 from nvcodec.encoder.plan.plan import Plan
 from nvcodec.encoder.plan.sizing import Shape
-from nvcodec.errors import UsageError
 from nvcodec.models.config import FieldConfig
 
 if TYPE_CHECKING:
@@ -75,10 +67,10 @@ class Attempts:
         for slower in presets[1:]:
             alike = self.asked.resized(self.video, slower, found.parameters)
             # not even a step of what is far too slow
-            if found.steps * self._effort(found.plan) / self._effort(alike) < self.least_steps:
+            if found.steps * self._effort(found.plan) / self._effort(alike) < self.part.least_steps:
                 break
             tried = self._sized(slower)
-            if tried.steps < self.least_steps:
+            if tried.steps < self.part.least_steps:
                 break
             found = tried
         return found
@@ -96,18 +88,9 @@ class Attempts:
                 f"--preset {self.asked.preset.name} has no time to learn here: the network is one of "
                 f"--preset {tried.plan.preset.name}"
             )
-        if tried.steps < self.least_steps:
-            asked, enough = (time_for(seconds) for seconds in (self.deadline.seconds, self._enough_s(tried)))
-            pictures = f"{len(self.part.clip):,} frames of {self.video.width}x{self.video.height}"
-            if tried.steps < LEAST_SHARE * self.least_steps:
-                raise UsageError(
-                    f"{asked} is too short for {pictures}: about {tried.steps:,.0f} steps, which show nothing",
-                    f"This machine needs, at present:  --max-time {enough}",
-                )
-            said.append(
-                f"{asked} is short for {pictures}: about {tried.steps:,.0f} steps. Pictures that are worth watching "
-                f"take:  --max-time {enough}"
-            )
+        short = said_of_time(self.part, self.deadline, tried.step_s, tried.fit_s)
+        if short is not None:
+            said.append(short)
         elif options.parameters is not None:
             if tried.parameters > 2 * useful_parameters(tried.steps):
                 said.append(
@@ -120,16 +103,6 @@ class Attempts:
                 "and will not all be used"
             )
         return said
-
-    @property
-    def least_steps(self) -> int:
-        """Steps that watchable pictures take."""
-        return least_steps(len(self.part.clip), self.asked.settings.fit.batch)
-
-    def _enough_s(self, tried: Attempt) -> float:
-        """Seconds of an encode that watchable pictures take."""
-        fits_s = self.least_steps * tried.step_s * self.part.pixels_left / self.part.pixels
-        return self.deadline.enough_for(fits_s, self.part.closing_s())
 
     def _sized(self, preset: Shape) -> Attempt:
         """The largest network of a preset that can be fitted."""

@@ -9,7 +9,7 @@ from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.parts.key_frames import encode_key_frames
 from nvcodec.models.dnerv_config import key_times
 
-_BEST_CRF, _WORST_CRF = 1, 63
+_BEST_CRF, WORST_CRF = 1, 63
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class KeyFrameCoder:
 
     def finest(self, fits: Callable[[CodedKeys], bool], interval: int) -> CodedKeys:
         """Key frames at the smallest rate factor that fits, the same for all videos; at the largest where none does."""
-        low, best = _BEST_CRF, self.at(_WORST_CRF, interval)
+        low, best = _BEST_CRF, self.at(WORST_CRF, interval)
         while low < best.crf:
             tried = self.at((low + best.crf) // 2, interval)
             low, best = (low, tried) if fits(tried) else (tried.crf + 1, best)
@@ -52,7 +52,7 @@ class KeyFrameCoder:
 
     def coarsest(self, good_enough: Callable[[CodedKeys], bool], interval: int) -> CodedKeys:
         """Key frames at the largest rate factor that is good enough; at the smallest where none is."""
-        best, high = self.at(_BEST_CRF, interval), _WORST_CRF
+        best, high = self.at(_BEST_CRF, interval), WORST_CRF
         while best.crf < high:
             tried = self.at((best.crf + high + 1) // 2, interval)
             best, high = (tried, high) if good_enough(tried) else (best, tried.crf - 1)

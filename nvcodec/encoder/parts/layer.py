@@ -18,6 +18,7 @@ from nvcodec.encoder.fit.fit import Fit
 from nvcodec.encoder.fit.goal import Goal
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.schedule import Budget
+from nvcodec.encoder.parts.in_time import begin_measuring
 from nvcodec.encoder.parts.part import Chunks, Context, Part, Room
 from nvcodec.encoder.plan.memory import available_bytes
 from nvcodec.encoder.resume import fit_state
@@ -81,6 +82,9 @@ class LayerPart(Part):
         config = replace(settings.fit, batch=min(settings.fit.batch, self.span.frames))
         painter, budget = Painter(flat, [], self.context.on_event), Budget(plan.steps[self.index])
         self.fit = Fit(painter, self.clip, config, settings.loss, self.goal.weight(), budget)
+        if state is None:
+            begin_measuring(self)
+            self._look_at_time()
 
     @property
     def memory_bytes(self) -> int:

@@ -23,10 +23,13 @@ from nvcodec.encoder.fit.goal import Goal
 from nvcodec.encoder.fit.pack import MOST_LOOKS, Search
 from nvcodec.encoder.fit.schedule import Budget, Deadline
 from nvcodec.encoder.footage.clip import Clip
+from nvcodec.encoder.parts.in_time import tried_in_time
+from nvcodec.encoder.plan.pace import least_steps
 from nvcodec.encoder.plan.plan import Plan, Span
 from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
 from nvcodec.entropy.payload import decode_tensors, encode_tensors
+from nvcodec.io.saying import plural
 from nvcodec.metrics.measure import measure
 from nvcodec.models.config import FieldConfig
 from nvcodec.models.een_config import EENConfig
@@ -130,6 +133,7 @@ class Part(ABC):
         # short spans of time are measured without what other programs take of them, which differs from one to the next
         self.clock = time.thread_time if context.device.type == "cpu" else time.monotonic
         self._began = time.monotonic(), self.clock()
+        self.warnings: list[str] = []
 
     @property
     def title(self) -> str:
@@ -139,11 +143,23 @@ class Part(ABC):
     @property
     def notes(self) -> list[str]:
         """What is worth knowing before it begins."""
-        return []
+        return self.warnings
 
     def quick_s(self, _step_s: float) -> float | None:
         """Seconds of a fit by the quickest preset where a step of this one takes ``step_s``; None: nobody knows."""
         return None
+
+    @property
+    def pictures(self) -> str:
+        """What it draws, in words."""
+        frames, sizes = sum(map(len, self.clips)), {(clip.format.width, clip.format.height) for clip in self.clips}
+        of_size = [f" of {width}x{height}" for width, height in sizes if len(sizes) == 1]
+        return "".join([plural(frames, "frame"), *of_size])
+
+    @property
+    def least_steps(self) -> int:
+        """Steps without which there is little to see."""
+        return least_steps(sum(map(len, self.clips)), self.fit.config.batch)
 
     @property
     @abstractmethod
@@ -249,6 +265,16 @@ class Part(ABC):
             InputError: The state belongs to another network, as planned by another version.
         """
         fit_state.load(self.fit, state)
+
+    def _look_at_time(self) -> None:
+        """Hear what there is to say of a short time, of the first part, which stands for all.
+
+        Raises:
+            UsageError: There is too little.
+        """
+        deadline = self.context.deadline
+        if deadline is not None and self.index == 0 and (short := tried_in_time(self, deadline)):
+            self.warnings.append(short)
 
     def end_on_time(self) -> None:
         """Plan the fit in seconds, where the encode must end on time."""

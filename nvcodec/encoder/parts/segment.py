@@ -24,6 +24,7 @@ from nvcodec.encoder.fit.pack import MOST_LOOKS_AT_PICTURES, load_integers
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.schedule import Budget, Deadline
 from nvcodec.encoder.parts.attempts import Attempts
+from nvcodec.encoder.parts.in_time import begin_measuring
 from nvcodec.encoder.parts.part import USUAL_CLOSING_S, Chunks, Context, Part, Room
 from nvcodec.encoder.plan.memory import activation_bytes, available_bytes, fit_bytes, tile_cells
 from nvcodec.encoder.plan.models import ROWS
@@ -64,7 +65,6 @@ class SegmentPart(Part):
         super().__init__(context, index, room)
         (self.span,), (clip,) = self.spans, self.clips
         self.clip = clip.to(context.device)
-        self.warnings: list[str] = []
 
     def choose(self, state: State | None, should_stop: Callable[[], bool]) -> None:
         """The network, which is in the plan unless time leads to a smaller one."""
@@ -102,6 +102,7 @@ class SegmentPart(Part):
 
     def _begin_in_time(self, deadline: Deadline, should_stop: Callable[[], bool]) -> None:
         """Build the fit of a network that can be fitted by then: tried on this machine, a few steps of each."""
+        begin_measuring(self)
         attempts = Attempts(self, deadline, should_stop)
         # a GPU would compile each of them, which takes longer than it gains
         options, on_cuda = self.job.options, self.context.device.type == "cuda"
@@ -116,11 +117,6 @@ class SegmentPart(Part):
         if room is None or self.context.deadline is None or options.parameters is not None:
             return room
         return min(room, self.reserved_bytes + parameters * _MOST_BITS // 8)
-
-    @property
-    def notes(self) -> list[str]:
-        """See :class:`Part`."""
-        return self.warnings
 
     @property
     def memory_bytes(self) -> int:

@@ -28,8 +28,10 @@ from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.schedule import Budget
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.footage.units import UnitField, Units, geometry_of, still_error
-from nvcodec.encoder.parts.key_coder import CodedKeys, KeyFrameCoder
+from nvcodec.encoder.parts.in_time import begin_measuring
+from nvcodec.encoder.parts.key_coder import WORST_CRF, CodedKeys, KeyFrameCoder
 from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room
+from nvcodec.encoder.plan.floor import check_room
 from nvcodec.encoder.plan.memory import fit_bytes
 from nvcodec.encoder.plan.plan import Span, network_of
 from nvcodec.encoder.plan.sizing import schedule_steps
@@ -56,6 +58,8 @@ _WAY = 0.4
 _TRIES = 3
 """Whole fits for a quality, each with better key frames than the one before that missed it."""
 _PROBE_STEPS = 2
+_STRUCTURE_BYTES = 400
+"""Of a file, beside key frames and network."""
 
 
 @final
@@ -67,6 +71,8 @@ class SharedPart(Part):
 
     def __init__(self, context: Context, index: int, room: Room) -> None:
         super().__init__(context, index, room)
+        self.clock = time.monotonic  # key frames are coded by threads that do not count as this one
+        self._began = time.monotonic(), self.clock()
         self.coder = KeyFrameCoder(self.clips, self.plan.settings.keys.group)
         self.geometry = geometry_of(self.clips[0])
         self.tries = 1
@@ -78,10 +84,14 @@ class SharedPart(Part):
         if state is not None:
             self._take(state)
         else:
+            begin_measuring(self)
+            self._check_room()
             wanted_db = self._psnr_db()
             pair = self._best_pair(should_stop) if wanted_db is None else self._good_pair(wanted_db, should_stop)
             self.keys, self.network = pair
         self._begin()
+        if state is None:
+            self._look_at_time()
 
     def _begin(self) -> None:
         self.goal = self._goal(self.keys, self.network)
@@ -97,7 +107,12 @@ class SharedPart(Part):
     def notes(self) -> list[str]:
         """See :class:`Part`."""
         counted = f"{plural(len(self.clips), 'video')}, {plural(sum(map(len, self.clips)), 'frame')}"
-        return [f"{counted}; {plural(len(self._units), 'clip')} to fit"]
+        return [f"{counted}; {plural(len(self._units), 'clip')} to fit", *self.warnings]
+
+    @property
+    def least_steps(self) -> int:
+        """See :class:`Part`: between key frames there is something to see from the first step on."""
+        return _LEAST_TRIAL_STEPS
 
     def state(self) -> State:
         """What was chosen too."""
@@ -142,8 +157,24 @@ class SharedPart(Part):
             crf, self.tries = int(state["crf"]), int(state["tries"])
         self.keys = self.coder.at(crf, self.network.clip)
 
+    def _check_room(self) -> None:
+        """Refuse a size that the coarsest key frames there are leave no room in.
+
+        Raises:
+            UsageError: It is one.
+        """
+        network = self._network(1)
+        keys = self.coder.at(WORST_CRF, network.clip)
+        room, zeros = self.room(network, self._key_frames(keys)), zeros_bytes(network.tensor_specs(self.geometry))
+        if room is not None and room < zeros and self.index == 0:
+            taken = (keys.nbytes + zeros) * self.pixels_left / self.pixels
+            videos = [(clip.format, len(clip)) for clip in self.context.clips]
+            check_room(self.job.target, _STRUCTURE_BYTES + round(taken), videos)
+
     def _best_pair(self, should_stop: Callable[[], bool]) -> tuple[CodedKeys, DNeRVConfig]:
         keys, network = usual = self._pair(_USUAL_SHARE)
+        if self.context.deadline is not None and self.context.deadline.is_late(0.0):
+            return usual
         trial = self._fit(keys, network, _TRIAL)
         seconds = trial.budget.seconds
         steps = trial.budget.steps if seconds is None else seconds / trial.probe(_PROBE_STEPS)

@@ -7,17 +7,16 @@ from math import ceil, floor, log10
 
 from nvcodec.config.target import RateTarget, TargetKind
 from nvcodec.encoder.plan.plan import Plan, network_of
-from nvcodec.encoder.plan.size_dnerv import key_frames
 from nvcodec.errors import UsageError
 from nvcodec.io.saying import plural
 from nvcodec.models.config import FieldConfig
-from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import VideoFormat
 
-_LEAST_BITS = 1
-"""Of each parameter of the smallest network: with less, hardly any is left that is not 0, and nothing is drawn."""
-_KEY_FRAME_BYTES = 32
-"""Headers of a key frame, and little else."""
+_LEAST_BITS = 1.3
+"""Of each parameter of the smallest network. With 1.2, akiyo, foreman and carphone are one colour (MS-SSIM of 0.29,
+0.23 and 0.15), with 1.8 to 2.0 there are shapes (0.56, 0.47, 0.39)."""
+_SHOWS = 3.0
+"""In units of the least: with 3.8 bits of each parameter akiyo is a person (0.75)."""
 _USUAL_BPP = (0.004, 8.0)
 """Bits per pixel that somebody may have meant."""
 _ODD_BPP = 5e-4
@@ -31,25 +30,25 @@ _FLAGS = {TargetKind.SIZE: "--target-size", TargetKind.BITRATE: "--bitrate", Tar
 
 
 def least_bytes(plan: Plan, videos: Sequence[tuple[VideoFormat, int]], flat: Sequence[bool]) -> int:
-    """Bytes without which a new file shows nothing: those of the smallest networks there are, and of key frames.
+    """Bytes without which a new file shows nothing: those of the smallest networks there are.
+
+    Of a model with key frames, which show something without a network, nobody knows before they are coded: 0.
 
     Args:
         plan: What is fitted.
         videos: Format and frames of each.
         flat: Which of them have one colour, which takes no network.
     """
-    format, frames = videos[0]
     if plan.model.settings.keyed:
-        whole = FieldGeometry(frames, format.height, format.width, format.chroma)
-        network = network_of(plan.preset, whole, 1, plan.settings, pinned=False)
-        return _KEY_FRAME_BYTES * sum(key_frames(network, span.frames) for span in plan.spans)
+        return 0
+    format, _ = videos[0]
     longest = max(plan.spans, key=lambda span: span.frames)
     smallest = network_of(plan.preset, plan.geometry(longest, format), 1, plan.settings, pinned=False)
     assert isinstance(smallest, FieldConfig)
     sizes = {
         span.frames: sum(s.size for s in smallest.tensor_specs(plan.geometry(span, format))) for span in plan.spans
     }
-    return sum(_LEAST_BITS * sizes[span.frames] // 8 for span in plan.spans if not flat[span.stream])
+    return sum(int(_LEAST_BITS * sizes[span.frames]) // 8 for span in plan.spans if not flat[span.stream])
 
 
 def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoFormat, int]]) -> str | None:
@@ -61,7 +60,8 @@ def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoForma
         videos: Format and frames of each.
 
     Returns:
-        What there is to say of a size that has room, but for hardly more, where another unit makes a usual one.
+        What there is to say of a size that has room, but for hardly more than shapes, or where another unit makes a
+        usual one.
 
     Raises:
         UsageError: It is smaller.
@@ -71,13 +71,17 @@ def check_room(target: RateTarget, least: int, videos: Sequence[tuple[VideoForma
         return None
     flag, pixels = _FLAGS[target.kind], _pixels(videos)
     meant = " or ".join(f"{flag} {_written(value, target.kind)}" for value in _meant(target, least, videos))
-    if limit >= least:
-        bpp = 8 * limit / pixels
-        hardly = f"{flag} {target.value:g} is {bpp:.2g} bits per pixel, which is hardly a picture"
-        return f"{hardly}; did you mean {meant}?" if meant and bpp < _ODD_BPP else None
     per_unit = (RateTarget(target.kind, 1e9).files_bytes(videos) or 1) / 1e9
+    bpp, shows = 8 * limit / pixels, limit >= _SHOWS * least
+    if shows and not (meant and bpp < _ODD_BPP):
+        return None
+    enough = "" if shows else f"{flag} {_written(_rounded_up(_SHOWS * least / per_unit), target.kind)}"
+    if limit >= least:
+        question = f"did you mean {meant}? " if meant else ""
+        question += "" if shows else f"Enough to see something: {enough}"
+        return f"{flag} {target.value:g} is {bpp:.2g} bits per pixel, which is hardly a picture; {question.rstrip()}"
     hints = [f"Did you mean {meant}?"] if meant else []
-    hints.append(f"The least that a file takes:  {flag} {_written(_rounded_up(least / per_unit), target.kind)}")
+    hints.append(f"Enough to see something:  {enough}")
     raise UsageError(
         f"{flag} {target.value:g} leaves {plural(limit, 'byte')}; no picture fits into less than {least:,}",
         "\n".join(hints),

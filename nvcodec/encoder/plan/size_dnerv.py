@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nvcodec.models.config import FieldConfig
 from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.geometry import FieldGeometry
 
@@ -56,12 +55,6 @@ class DNeRVPreset:
             low, high = (middle, high) if _size(config(middle), geometry) <= parameters else (low, middle - 1)
         nearest = (config(stem) for stem in (low, low + 1))
         return min(nearest, key=lambda found: abs(_size(found, geometry) - parameters))
-
-
-def key_frames(network: FieldConfig, frames: int) -> int:
-    """How many key frames a video has."""
-    assert isinstance(network, DNeRVConfig)
-    return len(network.key_times(frames))
 
 
 def _size(config: DNeRVConfig, geometry: FieldGeometry) -> int:
