@@ -18,6 +18,7 @@ from nvcodec.encoder.fit.way import Way, usual_way
 from nvcodec.encoder.footage.clip import Footage
 from nvcodec.encoder.footage.hiding import exempt
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, region
+from nvcodec.models.planes import within
 
 _BACKENDS = {"cuda": "inductor"}
 """Of torch.compile; where there need not be a compiler, all of the way but the last step."""
@@ -83,7 +84,7 @@ class Painter:
     def train(
         self, vector: Tensor, clip: Footage, frames: Tensor, *, compiled: bool = True
     ) -> tuple[Drawing, PlaneTensors]:
-        """Draw frames int64 [B] for a training step, with their targets; a tile comes without its features.
+        """Draw frames int64 [B] for a training step, with their targets; of a tile, the features without its margin.
 
         Args:
             vector: Parameters.
@@ -107,7 +108,9 @@ class Painter:
         with self._autocast():
             drawing = self._call(vector, frames, tile)
         inside = region(self.flat.field.geometry, self.flat.field.scale, tile)
-        drawing = _as_float(Drawing(drawing.planes, []))
+        cells = drawing.features[0].shape[1] if drawing.features else 1
+        features = [within(feature, tile, feature.shape[1] // cells) for feature in drawing.features]
+        drawing = _as_float(Drawing(drawing.planes, features))
         return drawing, exempt(_cut(targets, inside), drawing.planes, hidden and _cut(hidden, inside), self.fill)
 
     @torch.no_grad()
@@ -155,7 +158,8 @@ def said(error: Exception) -> str:
 
 
 def _as_float(drawing: Drawing) -> Drawing:
-    return Drawing(tuple(plane.float() for plane in drawing.planes), [feature.float() for feature in drawing.features])
+    """The planes; who needs the features knows which."""
+    return Drawing(tuple(plane.float() for plane in drawing.planes), drawing.features)
 
 
 def _cut(planes: PlaneTensors, inside: list[tuple[slice, slice]]) -> PlaneTensors:

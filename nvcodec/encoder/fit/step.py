@@ -36,6 +36,8 @@ class Kind(NamedTuple):
     """Whether a companion decides the per-frame values."""
     apart: bool
     """Whether groups of pictures have parameters of their own."""
+    structured: bool = True
+    """Whether SSIM or MS-SSIM is part of the loss, if it ever is."""
 
 
 class Dials(NamedTuple):
@@ -102,7 +104,7 @@ class Stepper:
         rounded = self.quantiser.apply(floats, kind.rounding)
         (planes, features), targets = self.painter.train(rounded, self.clip, frames, compiled=kind.apart)
         fade = self.dials.fade if kind.fading else None
-        loss = self.distortion(planes, targets, features, fade)
+        loss = self.distortion(planes, targets, features, fade, kind.structured)
         if penalty is not None:
             loss = loss + self.dials.guidance * penalty
         if kind.rated:
