@@ -143,7 +143,7 @@ class MSNeRVConfig(FieldConfig):
         return ceil(geometry.height / self.scale), ceil(geometry.width / self.scale)
 
     def times(self, geometry: FieldGeometry) -> int:
-        """Times that the base grids cover, T + l - 1 in equation 2: the frames, and how far windows see ahead of them."""
+        """Times that the base grids cover, T + l - 1 in equation 2: the frames, and how far windows look ahead."""
         return geometry.frames + self.window_ahead * (self.window - 1 + self.second_window - 1)
 
     def grid_shape(self, level: GridLevel, geometry: FieldGeometry) -> tuple[int, int, int, int]:

@@ -18,7 +18,6 @@ from nvcodec.encoder.fit.way import Way, usual_way
 from nvcodec.encoder.footage.clip import Footage
 from nvcodec.encoder.footage.hiding import exempt
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, region
-from nvcodec.models.planes import within
 
 _BACKENDS = {"cuda": "inductor"}
 """Of torch.compile; where there need not be a compiler, all of the way but the last step."""
@@ -83,8 +82,10 @@ class Painter:
 
     def train(
         self, vector: Tensor, clip: Footage, frames: Tensor, *, compiled: bool = True
-    ) -> tuple[Drawing, PlaneTensors]:
-        """Draw frames int64 [B] for a training step, with their targets; of a tile, the features without its margin.
+    ) -> tuple[Drawing, PlaneTensors, CellWindow | None]:
+        """Draw frames int64 [B] for a training step, with their targets, or a tile of them: then it is said which.
+
+        The features of a tile have its margin, as :func:`cut` leaves it; planes and targets have not.
 
         Args:
             vector: Parameters.
@@ -103,15 +104,13 @@ class Painter:
         if not self.tiles:
             with self._autocast():
                 drawing = _as_float((self._call if compiled else self._eager)(vector, frames, None))
-            return drawing, exempt(targets, drawing.planes, hidden, self.fill)
+            return drawing, exempt(targets, drawing.planes, hidden, self.fill), None
         tile = self.tiles[int(torch.randint(len(self.tiles), ()))]
         with self._autocast():
-            drawing = self._call(vector, frames, tile)
+            drawing = _as_float(self._call(vector, frames, tile))
         inside = region(self.flat.field.geometry, self.flat.field.scale, tile)
-        cells = drawing.features[0].shape[1] if drawing.features else 1
-        features = [within(feature, tile, feature.shape[1] // cells) for feature in drawing.features]
-        drawing = _as_float(Drawing(drawing.planes, features))
-        return drawing, exempt(_cut(targets, inside), drawing.planes, hidden and _cut(hidden, inside), self.fill)
+        targets, hidden = _cut(targets, inside), hidden and _cut(hidden, inside)
+        return drawing, exempt(targets, drawing.planes, hidden, self.fill), tile
 
     @torch.no_grad()
     def errors(self, vector: Tensor, clip: Footage, frames: Iterable[int]) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from nvcodec.config.fit import LossConfig
 from nvcodec.errors import UsageError
 from nvcodec.metrics.msssim import multi_scale_ssim, single_scale_ssim
-from nvcodec.models.base import PlaneTensors, PyramidField, VideoField
-from nvcodec.models.planes import repeated, unshuffle
+from nvcodec.models.base import CellWindow, PlaneTensors, PyramidField, VideoField
+from nvcodec.models.planes import repeated, unshuffle, within
 from nvcodec.types import ChromaFormat
 
 PLANE_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
@@ -87,6 +87,8 @@ class Distortion(nn.Module):
         targets: PlaneTensors,
         features: list[Tensor],
         fade: Tensor | None,
+        tile: CellWindow | None = None,
+        *,
         structured: bool = True,
     ) -> Tensor:
         """Distortion of a batch, a scalar.
@@ -94,8 +96,9 @@ class Distortion(nn.Module):
         Args:
             planes: Drawn planes, float [B, rows, columns], units of the largest code value.
             targets: The source's planes, same shapes.
-            features: The field's pyramid, [B, h, w, C], coarse to fine: of what ``planes`` show, without a margin.
+            features: The field's pyramid, [B, h, w, C], coarse to fine.
             fade: Weight of auxiliary terms, a scalar; None: they are over.
+            tile: What ``planes`` show, if not whole pictures; ``features`` have its margin besides.
             structured: See :meth:`is_structured`.
         """
         reference = targets
@@ -105,7 +108,7 @@ class Distortion(nn.Module):
         if self.config.dots and self.interleaved > 1:
             loss = loss + self.config.dots * self._dots(planes, targets)
         if self.heads and fade is not None:
-            loss = loss + fade * self._coarse(features, targets)
+            loss = loss + fade * self._coarse(features, targets, tile)
         return loss
 
     def _main(self, planes: PlaneTensors, targets: PlaneTensors, structured: bool) -> Tensor:
@@ -129,15 +132,18 @@ class Distortion(nn.Module):
         share = repeating(error, self.interleaved) / (error.detach().square().mean() + _MSE_FLOOR)
         return picture_error(planes, targets, self.geometry.chroma).mean().detach() * share
 
-    def _coarse(self, features: list[Tensor], targets: PlaneTensors) -> Tensor:
+    def _coarse(self, features: list[Tensor], targets: PlaneTensors, tile: CellWindow | None) -> Tensor:
         """Multi-resolution supervision (MSNeRV section 3.2.1): MSE and, where the loss is MSNeRV's, L1, by level."""
         total = torch.zeros((), device=targets[0].device)
-        samples = self.scale * features[0].shape[1]
+        cells = features[0].shape[1]
         for level, (head, block) in enumerate(zip(self.heads, features[1:-1], strict=True)):
-            drawn = head(block.float().permute(0, 3, 1, 2))
-            _, rows, columns, _ = block.shape
-            small = shrunken(targets, self.geometry.chroma, samples // rows, (rows, columns), self.config.downsampling)
-            difference = drawn - small
+            finer = block.shape[1] // cells
+            drawn = head(block.float().permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            if tile is not None:
+                drawn = within(drawn, tile, finer)
+            factor, size = self.scale // finer, (drawn.shape[1], drawn.shape[2])
+            small = shrunken(targets, self.geometry.chroma, factor, size, self.config.downsampling)
+            difference = drawn.permute(0, 3, 1, 2) - small
             alpha = _COARSE_MSE[min(level, 2)] if self.config.kind == "adaptive" else 1.0
             total = total + alpha * difference.square().mean() + (1 - alpha) * difference.abs().mean()
         return total
