@@ -116,10 +116,6 @@ class MSNeRVConfig(FieldConfig):
         check_range("second_window", (self.second_window,), 1, 15)
         if self.second_window % 2 == 0:
             raise ValueError(f"second_window must be odd, not {self.second_window}")
-        if self.second_window > self.window == 1:
-            raise ValueError("a second_window needs a window below it")
-        if self.window_ahead and self.window == 1:
-            raise ValueError("window_ahead needs a window")
         if self.head_size not in (1, 3):
             raise ValueError(f"head_size must be 1 or 3, not {self.head_size}")
 

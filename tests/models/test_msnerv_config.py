@@ -41,7 +41,6 @@ def configs(draw: st.DrawFn) -> MSNeRVConfig:
     blocks = draw(st.integers(1, 3))
     per_block = lambda low, high: tuple(draw(st.lists(st.integers(low, high), min_size=blocks, max_size=blocks)))
     level = st.builds(GridLevel, st.integers(1, 5), st.integers(1, 3), st.integers(1, 3))
-    window = draw(st.sampled_from([1, 3, 5]))
     return MSNeRVConfig(
         strides=per_block(1, 3),
         channels=tuple(sorted(per_block(1, 6), reverse=True)),
@@ -49,7 +48,7 @@ def configs(draw: st.DrawFn) -> MSNeRVConfig:
         expansions=per_block(1, 2),
         grids=tuple(draw(st.lists(level, min_size=1, max_size=3))),
         shuffle=draw(st.integers(1, 4)),
-        window=window,
+        window=draw(st.sampled_from([1, 3, 5])),
         gop_grid=draw(st.booleans()),
         local_channels=draw(st.integers(1, 4)),
         local_levels=draw(st.integers(0, 3)),
@@ -57,8 +56,8 @@ def configs(draw: st.DrawFn) -> MSNeRVConfig:
         fusion=draw(st.booleans()),
         cross_depth=draw(st.booleans()),
         gop_kernels=draw(st.booleans()),
-        window_ahead=window > 1 and draw(st.booleans()),
-        second_window=draw(st.sampled_from([1, 3, 5])) if window > 1 else 1,
+        window_ahead=draw(st.booleans()),
+        second_window=draw(st.sampled_from([1, 3, 5])),
         head_size=draw(st.sampled_from([1, 3])),
         sigmoid=draw(st.booleans()),
     )
