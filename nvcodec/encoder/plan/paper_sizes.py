@@ -22,7 +22,9 @@ _LARGE = 720
 """Rows above which HiNeRV enlarges by 5, 3, 2, 2 instead of 5, 2, 2, 2."""
 _HINERV_GRID_SHARE = 0.25
 """Of HiNeRV's parameters in grids, local ones too: in its published sizes they are a sixth or so."""
-_MSNERV_GRID_SHARE = 0.4
+_MSNERV_GRID_SHARE = 0.22
+"""Of MSNeRV's and TeNeRV's, local ones too: C0 = 1 at 3.03 M parameters (600 frames of 1080p) and 2 at 5.92 M."""
+_MOST_GRID_CHANNELS = 32
 _FRAMES_PER_NODE = 4
 """600 frames in 150 nodes, as HiNeRV has them for UVG."""
 _NARROWEST = 4
@@ -37,8 +39,9 @@ def msnerv(geometry: FieldGeometry, parameters: int, switches: Switches) -> MSNe
     with grids of their own, four blocks of strides 3, 2, 2, 2 with three fusion layers each, hybrid upsampling and
     cross-depth fusion. Left open by the paper and as in HiNeRV: MLPs four times as wide as what they give, local
     grids, norms, a sigmoid. The grids' T x H/24 x W/24 x C0 would exceed 3 M parameters at 600 frames; they are
-    said to be of "different spatial and temporal resolutions": here one level of a node to four frames, C0 = 1 for
-    each 3 M parameters, and where those and the local ones take more than 40 %, of half as many nodes or places.
+    said to be of "different spatial and temporal resolutions": here one level of a node to four frames, as rich in
+    channels as leaves all grids no more than 22 % of the parameters, and with fewer nodes or places where one
+    channel is more than that.
 
     Args:
         geometry: What is drawn, in its groups of pictures.
@@ -111,8 +114,8 @@ def _msnerv(geometry: FieldGeometry, parameters: int, switches: Switches) -> MSN
             switches,
         )
 
-    channels = max(1, round(parameters / 3e6))
-    poorer = [GridLevel(_FRAMES_PER_NODE * times, shrink, channels) for shrink in (1, 2, 4) for times in (1, 2, 4, 8)]
+    poorer = [GridLevel(_FRAMES_PER_NODE, 1, channels) for channels in range(_MOST_GRID_CHANNELS, 0, -1)]
+    poorer += [GridLevel(_FRAMES_PER_NODE * times, shrink, 1) for shrink in (1, 2, 4) for times in (2, 4, 8)]
     level = _richest(poorer, network, _MSNERV_GRID_SHARE, geometry, parameters)
     return _closest(lambda width: network(width, level), geometry, parameters)
 
