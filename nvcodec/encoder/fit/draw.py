@@ -99,7 +99,9 @@ class Painter:
         finally:
             self.flat.field.draw_anew(False)
 
-    def _train(self, vector: Tensor, clip: Footage, frames: Tensor, compiled: bool) -> tuple[Drawing, PlaneTensors]:
+    def _train(
+        self, vector: Tensor, clip: Footage, frames: Tensor, compiled: bool
+    ) -> tuple[Drawing, PlaneTensors, CellWindow | None]:
         targets, hidden = clip.targets(frames), clip.hidden_in(frames)
         if not self.tiles:
             with self._autocast():
