@@ -173,10 +173,14 @@ class Block(nn.Module):
         self.upsample = Upsample(config.upsampling, stride, incoming)
         shapes = config.local_shapes(index, geometry)
         self.local = LocalEncoding(shapes, incoming, geometry.frames) if shapes else None
-        layer = FusionLayer if config.fusion else ConvNeXtLayer
         inputs = [incoming] + [outgoing] * (config.depths[index] - 1)
         gops = len(geometry.gops) if config.gop_kernels else 0
-        self.layers = nn.ModuleList(layer(width, outgoing, expansion, gops) for width in inputs)
+        self.layers = nn.ModuleList(
+            FusionLayer(width, outgoing, expansion, gops, sliced_input=config.sliced_input)
+            if config.fusion
+            else ConvNeXtLayer(width, outgoing, expansion, gops)
+            for width in inputs
+        )
         self.cross_depth: nn.Parameter | None = None
         if config.cross_depth:
             self.cross_depth = nn.Parameter(torch.zeros(config.depths[index], outgoing, 1, 3, 3))
@@ -273,23 +277,28 @@ class FusionLayer(nn.Module):
     """Depthwise convolution of two sizes, MLP, and a skip by channel slicing.
 
     Source: MSNeRV equation 10, Figure 5. The paper's parallel 3x3 and 5x5 depthwise branches are summed, which is
-    exactly one 5x5 kernel; that is what is stored, with nine parameters per channel fewer. It starts as the identity.
+    exactly one 5x5 kernel; that is what is stored, with nine parameters per channel fewer. What is sliced is their sum,
+    as the text has it, and the layer starts as the identity; or it is the layer's input, HiNeRV's skip made to suit
+    every width, and branches start as in PyTorch: that learns faster (docs/switches.md).
     """
 
-    def __init__(self, incoming: int, outgoing: int, expansion: int, gops: int) -> None:
+    def __init__(self, incoming: int, outgoing: int, expansion: int, gops: int, *, sliced_input: bool = False) -> None:
         super().__init__()
-        self.outgoing = outgoing
+        self.outgoing, self.sliced_input = outgoing, sliced_input
         self.kernel = DepthwiseKernel(incoming, 5, gops)
         with torch.no_grad():
-            self.kernel.shared.mul_(0.25)
-            self.kernel.shared[:, :, 2, 2] += 1
+            if sliced_input:
+                self.kernel.shared[:, :, 1:4, 1:4] += _uniform((incoming, 1, 3, 3), fan_in=9)
+            else:
+                self.kernel.shared.mul_(0.25)
+                self.kernel.shared[:, :, 2, 2] += 1
         self.expand = _matrix(outgoing * expansion, incoming)
         self.project = _matrix(outgoing, outgoing * expansion)
 
     def forward(self, x: Tensor, gops: Tensor | None) -> Tensor:
         """[B, h, w, incoming] -> [B, h, w, outgoing]."""
         z: Tensor = self.kernel(x, gops)
-        return _mlp(z, self.expand, self.project) + z[..., : self.outgoing]
+        return _mlp(z, self.expand, self.project) + (x if self.sliced_input else z)[..., : self.outgoing]
 
 
 class ConvNeXtLayer(nn.Module):

@@ -74,6 +74,9 @@ class MSNeRVConfig(FieldConfig):
     """Add every layer's output to the block's (equation 11)."""
     gop_kernels: bool = False
     """Depthwise kernels of the layers differ between groups of pictures (TeNeRV section III-B)."""
+    sliced_input: bool = False
+    """Fusion layers add to the MLP's result a slice of their input. Off: of what their convolutions make of it, as
+    the text of equation 10 has it."""
     window_ahead: bool = False
     """Equation 2 as it stands: frame t sees the times t to t + window - 1 of base grids that are as much longer than
     the clip. Off: it sees as many on either side, and beyond the ends the outermost frame's again."""
@@ -86,6 +89,7 @@ class MSNeRVConfig(FieldConfig):
     rendered."""
 
     choices: ClassVar[tuple[Choice, ...]] = (
+        Choice(1, "sliced_input", bool),
         Choice(2, "window_ahead", bool),
         Choice(3, "second_window"),
         Choice(4, "head_size"),

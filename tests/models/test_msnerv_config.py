@@ -56,6 +56,7 @@ def configs(draw: st.DrawFn) -> MSNeRVConfig:
         fusion=draw(st.booleans()),
         cross_depth=draw(st.booleans()),
         gop_kernels=draw(st.booleans()),
+        sliced_input=draw(st.booleans()),
         window_ahead=draw(st.booleans()),
         second_window=draw(st.sampled_from([1, 3, 5])),
         head_size=draw(st.sampled_from([1, 3])),

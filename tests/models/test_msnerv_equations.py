@@ -31,6 +31,7 @@ MSNERV = MSNeRVConfig(
 """As published: every switch is on."""
 VARIANTS: dict[str, dict[str, Any]] = {
     "msnerv": {},
+    "sliced input": {"sliced_input": True},
     "centred window": {"window_ahead": False, "sigmoid": False},
     "two windows": {"window": 3, "second_window": 5},
     "two centred windows": {"window": 3, "second_window": 5, "window_ahead": False},
@@ -179,7 +180,7 @@ class _Equations:
         z = _depthwise(x, kernel)
         y = _mlp(_normal(z), self.p[f"{name}.expand"], self.p[f"{name}.project"])
         if c.fusion:
-            return y + z[..., : y.shape[-1]]
+            return y + (x if c.sliced_input else z)[..., : y.shape[-1]]
         return y + x if x.shape == y.shape else y
 
     def block(self, x: Array, block: int, frame: int) -> Array:
@@ -269,6 +270,6 @@ def test_choices_that_make_no_sense(change: dict[str, Any], word: str) -> None:
 
 
 def test_golden_bytes_of_choices() -> None:
-    config = replace(MSNERV, second_window=3, head_size=1)
-    assert config.choices_to_bytes().hex(" ") == "02 01 03 03 04 01 05 01"
+    config = replace(MSNERV, second_window=3, head_size=1, sliced_input=True)
+    assert config.choices_to_bytes().hex(" ") == "01 01 02 01 03 03 04 01 05 01"
     assert MSNeRVConfig.from_bytes(config.to_bytes(), config.choices_to_bytes()) == config
