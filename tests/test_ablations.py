@@ -13,6 +13,7 @@ from nvcodec.config.settings import flatten
 from nvcodec.encoder.plan.models import settings_for
 from nvcodec.encoder.plan.plan import make_plan
 from nvcodec.models.msnerv_config import HINERV_SWITCHES
+from nvcodec.models.registry import MODELS
 from nvcodec.types import VideoFormat
 
 FOLDER = Path(__file__).parent.parent / "benchmarks" / "studies" / "configurations"
@@ -20,7 +21,9 @@ FILES = sorted(FOLDER.glob("*.toml"))
 
 
 def _options(path: Path) -> EncodeOptions:
-    return EncodeOptions(preset="draft", parameters=150_000, settings=flatten(tomllib.loads(path.read_text())))
+    model = next((known.name for known in MODELS if path.stem.startswith(known.name)), "msnerv")
+    settings = flatten(tomllib.loads(path.read_text()))
+    return EncodeOptions(model=model, preset="draft", parameters=150_000, settings=settings)
 
 
 def _settings(path: Path) -> Settings:

@@ -52,6 +52,7 @@ MSNERV = {
     "fusion": "on", "cross_depth": "on",
 }  # fmt: skip
 HINERV = {**MSNERV, "window": 1, "gop_grid": "off", "upsampling": "bilinear", "fusion": "off", "cross_depth": "off"}
+CHOICES = {**MSNERV, "sliced_input": "on", "window_ahead": "on", "second_window": 3, "head_size": 1, "sigmoid": "on"}
 TENERV = {**MSNERV, "channels": "8,6,6", "depths": "1,2,1", "grids": "1:1:2,4:2:2", "gop_kernels": "on"}
 DRAFT = {**SMALL, "strides": "1,2", "depths": "2,2", "window": 3, "gop_grid": "on"}
 QSNERV = {
@@ -100,6 +101,8 @@ STREAMS = (
     Stream("hinerv", "all switches of MSNeRV off", model=HINERV, target_bytes=2000),
     Stream("msnerv", "all switches of MSNeRV on", model=MSNERV, target_bytes=2500,
            gop={"count": 3, "min_length": 2}),
+    Stream("msnerv_choices", "all choices of MSNeRV: two windows ahead, sliced inputs, a pointwise head with a sigmoid",
+           model=CHOICES, target_bytes=2500, gop={"count": 3, "min_length": 2}),
     Stream("tenerv", "GoP kernels, uneven groups of pictures", model=TENERV, target_bytes=4000, representation="tenerv",
            gop={"partition": "exact", "count": 3, "min_length": 2}, cuts=(2, 4)),
     Stream("pixel_shuffle", "only the learned upsampling, full-size chroma of an odd shuffle",

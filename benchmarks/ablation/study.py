@@ -47,7 +47,7 @@ _NEEDED = {
 _NUMBER = (int, float)
 _OPTIONS = {
     "preset": str, "domain": str, "params": int, "segment": int, "seek": int, "steps": int, "mask": str,
-    "held_out": bool, "crop": str,
+    "held_out": bool, "crop": str, "scale": str,
     **dict.fromkeys((*TARGETS, "epochs", "max_time_s"), _NUMBER),
 }  # fmt: skip
 _OF_STUDIES = ("params", "steps", "epochs", "held_out")

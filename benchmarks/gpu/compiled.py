@@ -66,7 +66,7 @@ def _first(made: NoiseFit) -> Record:
     fit = made.fit
     frames = torch.zeros(fit.config.batch, dtype=torch.int64, device=fit.painter.frames_device)
     vector = fit.flat.vector.detach().clone().requires_grad_()
-    (planes, _), targets = fit.painter.train(vector, fit.clip, frames)
+    (planes, _), targets, _ = fit.painter.train(vector, fit.clip, frames)
     loss = picture_error(planes, targets, fit.flat.field.geometry.chroma).mean()
     loss.backward()  # type: ignore[no-untyped-call]
     assert vector.grad is not None

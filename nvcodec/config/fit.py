@@ -41,6 +41,18 @@ _GOP_RANGES: _Ranges = {
     "length": (1, MOST_FRAMES),
     "together_until": (0, _LOOKED_FOR),
 }
+_LOSS_RANGES: _Ranges = {
+    "alpha": (0, 1000),
+    "structure_from": (0, 1),
+    "auxiliary_until": (0, 1),
+    "fill": (0, 1),
+    "dots": (0, 1000),
+}
+_LOSS_WORDS: Mapping[str, tuple[str, ...]] = {
+    "kind": ("psnr", "adaptive", "hinerv", "ssim", "l1", "l1_ssim", "l1_ms_ssim"),
+    "downsampling": ("max", "average", "direct", "bicubic"),
+}
+"""What fields may be, by name."""
 
 
 def _check_ranges(group: str, config: object, ranges: _Ranges) -> None:
@@ -159,13 +171,27 @@ class LossConfig:
 
     kind: str = "psnr"
     """``psnr``: the metric itself; ``adaptive``: MSNeRV's scale-adaptive MSE + L1 + MS-SSIM (section 3.2.3);
-    ``hinerv``: 0.7 L1 + 0.3 (1 - MS-SSIM); ``ssim``: MSE and MS-SSIM in equal parts of the gradient."""
+    ``hinerv``: 0.7 L1 + 0.3 (1 - MS-SSIM); ``ssim``: MSE and MS-SSIM in equal parts of the gradient; ``l1``: the mean
+    absolute error; ``l1_ssim``: L1 + ``alpha`` (1 - SSIM) (D-NeRV equation 9); ``l1_ms_ssim``: the same with MS-SSIM
+    (TeNeRV section IV-A)."""
+    alpha: float = 3 / 7
+    """What 1 - SSIM counts for beside an L1 of weight 1. D-NeRV and TeNeRV give no number: this is the 0.7 and 0.3 of
+    NeRV and of HiNeRV."""
+    structure_from: float = 0.0
+    """Progress from which SSIM or MS-SSIM is part of the loss; the rest of it is all there is before. TeNeRV: 0.1, 30
+    of 300 epochs."""
     multi_resolution: bool = False
-    """Supervise every block's output with max-pooled targets through heads that are never stored (section 3.2.1)."""
+    """Supervise every block's output with smaller targets through heads that are never stored (section 3.2.1)."""
+    downsampling: str = "max"
+    """How those targets are made smaller (MSNeRV section C.1, Table 5): ``max`` and ``average`` over cells, ``direct``:
+    the first sample of each, or ``bicubic``."""
     high_frequency: bool = False
     """Add the high-passed error to the target (section 3.2.2, equation 5)."""
     auxiliary_until: float = 0.5
-    """Progress at which the two terms above have faded to nothing, so that the end optimises the metric alone."""
+    """Progress at which the two terms above are over, so that the end optimises the metric alone. The paper knows no
+    such end: 1."""
+    auxiliary_fades: bool = True
+    """Whether their weight falls linearly until then; off: it is 1, as in the paper (equation 8)."""
     fill: float = 0.0
     """What masked samples are pulled with, 0 to 1, towards what stands in for them: their place in the nearest frame
     that shows it, or a continuation of what is around. 0: nothing is asked of them."""
@@ -175,9 +201,11 @@ class LossConfig:
     place: it is small, and looks like a grid of dots. 0: no more than any other."""
 
     def __post_init__(self) -> None:
-        _check_ranges("loss", self, {"fill": (0, 1), "auxiliary_until": (0, 1), "dots": (0, 1000)})
-        if self.kind not in ("psnr", "adaptive", "hinerv", "ssim"):
-            raise ValueError(f"loss.kind must be psnr, adaptive, hinerv or ssim, not {shown(self.kind)}")
+        _check_ranges("loss", self, _LOSS_RANGES)
+        for name, words in _LOSS_WORDS.items():
+            if getattr(self, name) not in words:
+                known = f"{', '.join(words[:-1])} or {words[-1]}"
+                raise ValueError(f"loss.{name} must be {known}, not {shown(getattr(self, name))}")
 
 
 @dataclass(frozen=True)

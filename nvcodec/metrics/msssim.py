@@ -1,4 +1,4 @@
-"""Multi-scale structural similarity (Wang et al., 2003), with fewer scales where a picture is too small for five.
+"""Structural similarity, multi-scale (Wang et al., 2003), with fewer scales where a picture is too small for five.
 
 All constants are made on the pictures' device: what the library does instead, to copy them there at each call, waits
 for a GPU, and a CUDA graph cannot record it.
@@ -37,7 +37,7 @@ def multi_scale_ssim(first: Tensor, second: Tensor, window: int = WINDOW) -> Ten
     side = min(first.shape[-2:])
     if side == 1:  # which pytorch_msssim would take for an axis that is not there
         return multi_scale_ssim(F.interpolate(first, scale_factor=2), F.interpolate(second, scale_factor=2), window)
-    window = min(window, side if side % 2 else side - 1)
+    window = _fitting(window, side)
     levels = next((n for n in range(5, 1, -1) if side > (window - 1) * 2 ** (n - 1)), 1)
     taps = _gaussian(window, first)
     if levels == 5:
@@ -48,6 +48,20 @@ def multi_scale_ssim(first: Tensor, second: Tensor, window: int = WINDOW) -> Ten
         values.append(ssim(first, second, data_range=1.0, win=taps, nonnegative_ssim=True))
         first, second = (F.avg_pool2d(x, 2, ceil_mode=True) for x in (first, second))
     return _product(torch.stack(values) ** (weights / weights.sum()))
+
+
+def single_scale_ssim(first: Tensor, second: Tensor, window: int = WINDOW) -> Tensor:
+    """SSIM of two batches of pictures (Wang et al., 2004); see :func:`multi_scale_ssim`."""
+    side = min(first.shape[-2:])
+    if side == 1:
+        return single_scale_ssim(F.interpolate(first, scale_factor=2), F.interpolate(second, scale_factor=2), window)
+    similarity: Tensor = ssim(first, second, data_range=1.0, win=_gaussian(_fitting(window, side), first))
+    return similarity
+
+
+def _fitting(window: int, side: int) -> int:
+    """The window for pictures with such a shorter side: odd, and no larger."""
+    return min(window, side if side % 2 else side - 1)
 
 
 def _five_scales(first: Tensor, second: Tensor, taps: Tensor) -> Tensor:

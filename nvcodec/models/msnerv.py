@@ -8,6 +8,7 @@ view is what convolution wants in its channels-last format, so no copy is ever m
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -23,14 +24,16 @@ from nvcodec.models.precision import in_float32, widened
 from nvcodec.models.pyramid import head_channels
 
 _NORM_EPS = 1e-6
+_NEAREST = 2.0**-14
+"""To black and white, which a sigmoid comes near to but never reaches; a quarter of a code value at 12 bit."""
 
 
 class MSNeRV(GroupedField):
     """The whole representation of one segment.
 
     Source: MSNeRV sections 3.1 and 3.3, Figure 2, and TeNeRV section III, Figure 2; what the papers leave open is
-    settled as in HiNeRV. Differences: the head is linear, not a sigmoid (planes are clamped when rendered), and may end
-    in a pixel shuffle.
+    settled as in HiNeRV. Differences by default: the head is linear, not a sigmoid (planes are clamped when rendered),
+    and may end in a pixel shuffle.
     """
 
     capturable = True
@@ -48,9 +51,12 @@ class MSNeRV(GroupedField):
         for index, outgoing in enumerate(config.channels):
             self.blocks.append(Block(config, index, incoming, outgoing, geometry))
             incoming = outgoing
-        self.head = Conv3x3(incoming, head_channels(config.shuffle, geometry.chroma))
-        begin_smooth(self.head.weight, config.shuffle, geometry.chroma)
-        nn.init.constant_(self.head.bias, 0.5)  # mid-grey: the fit starts from a picture, not from black
+        head = Conv3x3 if config.head_size == 3 else Conv1x1
+        self.head = head(incoming, head_channels(config.shuffle, geometry.chroma))
+        if config.head_size == 3:
+            begin_smooth(self.head.weight, config.shuffle, geometry.chroma)
+        if not config.sigmoid:
+            nn.init.constant_(self.head.bias, 0.5)  # mid-grey: the fit starts from a picture, not from black
 
     def features(self, frames: Tensor, window: CellWindow | None = None, levels: int | None = None) -> list[Tensor]:
         """See :meth:`PyramidField.features`. With a window, borders within its margin differ from the whole picture."""
@@ -69,11 +75,15 @@ class MSNeRV(GroupedField):
 
     def draw(self, finest: Tensor) -> PlaneTensors:
         """See :meth:`PyramidField.draw`."""
-        return unpack(self.head(finest), self.config.shuffle, self.geometry.chroma)
+        packed = self.head(finest)
+        return unpack(packed.sigmoid() if self.config.sigmoid else packed, self.config.shuffle, self.geometry.chroma)
 
     def flat_plane(self, plane: int, level: float) -> FlatPlane:
         """See :meth:`VideoField.flat_plane`."""
         channels = channels_of(plane, self.config.shuffle, self.geometry.chroma)
+        if self.config.sigmoid:
+            within = min(max(level, _NEAREST), 1 - _NEAREST)
+            level = math.log(within / (1 - within))
         return FlatPlane("head.weight", "head.bias", channels, level)
 
     def temporal_features(self, frames: Tensor) -> Tensor:
@@ -97,19 +107,18 @@ class TemporalEncoder(nn.Module):
 
     Source: MSNeRV section 3.1, equations 1 to 4, which TeNeRV (equations 1 to 5) calls inter-frame feature fusion. Both
     the interpolation in time and the window are linear, so the two are one kernel over grid nodes per frame, and
-    equation 2 is one small matrix product per level. The window is centred, not ahead as in TeNeRV's equation 2.
+    equation 2 is one small matrix product per level. The window looks ahead, as in equation 2, where the configuration
+    says so; else it is centred.
     """
 
     def __init__(self, config: MSNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
         self.frames, self.size = geometry.frames, config.base_size(geometry)
+        self.times, self.ahead = config.times(geometry), config.window_ahead
         shapes = [config.grid_shape(level, geometry) for level in config.grids]
         self.grids = nn.ParameterList(_small(shape) for shape in shapes)
-        self.window: nn.Parameter | None = None
-        if config.window > 1:
-            weights = torch.zeros(geometry.frames, config.window)
-            weights[:, config.window // 2] = 1  # start as plain HiNeRV
-            self.window = nn.Parameter(weights)
+        self.window = _window(self.frames + self.ahead * (config.second_window - 1), config.window)
+        self.second_window = _window(self.frames, config.second_window)
         self.gop_grid: nn.Parameter | None = None
         if config.gop_grid:
             shape = (len(geometry.gops), *self.size, config.grid_channels)
@@ -135,14 +144,20 @@ class TemporalEncoder(nn.Module):
                 levels.append(level)
         return torch.cat(levels, dim=-1)
 
-    def _kernel(self, frames: Tensor, nodes: int) -> Tensor:
-        """Weights of the grid nodes for each frame, float32 [B, nodes]."""
-        if self.window is None:
-            return lerp_rows(frames, self.frames, nodes)
-        reach = self.window.shape[1] // 2
-        times = frames[:, None] + torch.arange(-reach, reach + 1, device=frames.device)  # [B, window]
-        rows = lerp_rows(times.clamp(0, self.frames - 1), self.frames, nodes)  # [B, window, nodes]
-        return (at_times(self.window, frames).unsqueeze(1) @ rows).squeeze(1)
+    def _kernel(self, times: Tensor, nodes: int, windows: int = 2) -> Tensor:
+        """Weights of the grid nodes at times [B], float32 [B, nodes], with so many windows between them."""
+        if not windows:
+            return lerp_rows(times, self.times, nodes)
+        window = self.second_window if windows == 2 else self.window
+        if window is None:
+            return self._kernel(times, nodes, windows - 1)
+        size = window.shape[1]
+        steps = torch.arange(size, device=times.device) - (0 if self.ahead else size // 2)
+        seen = times[:, None] + steps  # [B, window]
+        if not self.ahead:
+            seen = seen.clamp(0, self.frames - 1)
+        rows = self._kernel(seen.flatten(), nodes, windows - 1).view(*seen.shape, nodes)
+        return (at_times(window, times).unsqueeze(1) @ rows).squeeze(1)
 
 
 class Block(nn.Module):
@@ -158,10 +173,14 @@ class Block(nn.Module):
         self.upsample = Upsample(config.upsampling, stride, incoming)
         shapes = config.local_shapes(index, geometry)
         self.local = LocalEncoding(shapes, incoming, geometry.frames) if shapes else None
-        layer = FusionLayer if config.fusion else ConvNeXtLayer
         inputs = [incoming] + [outgoing] * (config.depths[index] - 1)
         gops = len(geometry.gops) if config.gop_kernels else 0
-        self.layers = nn.ModuleList(layer(width, outgoing, expansion, gops) for width in inputs)
+        self.layers = nn.ModuleList(
+            FusionLayer(width, outgoing, expansion, gops, sliced_input=config.sliced_input)
+            if config.fusion
+            else ConvNeXtLayer(width, outgoing, expansion, gops)
+            for width in inputs
+        )
         self.cross_depth: nn.Parameter | None = None
         if config.cross_depth:
             self.cross_depth = nn.Parameter(torch.zeros(config.depths[index], outgoing, 1, 3, 3))
@@ -258,23 +277,28 @@ class FusionLayer(nn.Module):
     """Depthwise convolution of two sizes, MLP, and a skip by channel slicing.
 
     Source: MSNeRV equation 10, Figure 5. The paper's parallel 3x3 and 5x5 depthwise branches are summed, which is
-    exactly one 5x5 kernel; that is what is stored, with nine parameters per channel fewer. It starts as the identity.
+    exactly one 5x5 kernel; that is what is stored, with nine parameters per channel fewer. What is sliced is their sum,
+    as the text has it, and the layer starts as the identity; or it is the layer's input, HiNeRV's skip made to suit
+    every width, and branches start as in PyTorch: that learns faster (docs/switches.md).
     """
 
-    def __init__(self, incoming: int, outgoing: int, expansion: int, gops: int) -> None:
+    def __init__(self, incoming: int, outgoing: int, expansion: int, gops: int, *, sliced_input: bool = False) -> None:
         super().__init__()
-        self.outgoing = outgoing
+        self.outgoing, self.sliced_input = outgoing, sliced_input
         self.kernel = DepthwiseKernel(incoming, 5, gops)
         with torch.no_grad():
-            self.kernel.shared.mul_(0.25)
-            self.kernel.shared[:, :, 2, 2] += 1
+            if sliced_input:
+                self.kernel.shared[:, :, 1:4, 1:4] += _uniform((incoming, 1, 3, 3), fan_in=9)
+            else:
+                self.kernel.shared.mul_(0.25)
+                self.kernel.shared[:, :, 2, 2] += 1
         self.expand = _matrix(outgoing * expansion, incoming)
         self.project = _matrix(outgoing, outgoing * expansion)
 
     def forward(self, x: Tensor, gops: Tensor | None) -> Tensor:
         """[B, h, w, incoming] -> [B, h, w, outgoing]."""
         z: Tensor = self.kernel(x, gops)
-        return _mlp(z, self.expand, self.project) + z[..., : self.outgoing]
+        return _mlp(z, self.expand, self.project) + (x if self.sliced_input else z)[..., : self.outgoing]
 
 
 class ConvNeXtLayer(nn.Module):
@@ -306,6 +330,19 @@ class Conv3x3(nn.Module):
         return F.conv2d(x.permute(0, 3, 1, 2), self.weight, self.bias, padding=1).permute(0, 2, 3, 1)
 
 
+class Conv1x1(nn.Module):
+    """A linear layer with bias at every place, as a convolution's parameters."""
+
+    def __init__(self, incoming: int, outgoing: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_uniform((outgoing, incoming, 1, 1), fan_in=incoming))
+        self.bias = nn.Parameter(torch.zeros(outgoing))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, h, w, incoming] -> [B, h, w, outgoing]."""
+        return F.linear(x, self.weight.flatten(1), self.bias)
+
+
 def _convolve(x: Tensor, kernel: Tensor, groups: int) -> Tensor:
     """Depthwise convolution of channels-last features, zero padded to the same size."""
     return F.conv2d(x.permute(0, 3, 1, 2), kernel, padding=kernel.shape[-1] // 2, groups=groups).permute(0, 2, 3, 1)
@@ -325,6 +362,15 @@ def _normalise(x: Tensor) -> Tensor:
     centred = centred - centred.mean(-1, keepdim=True)
     normal: Tensor = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + _NORM_EPS)
     return normal
+
+
+def _window(frames: int, size: int) -> nn.Parameter | None:
+    """Weights [frames, size] that begin as if there were no window; None: there is none."""
+    if size == 1:
+        return None
+    weights = torch.zeros(frames, size)
+    weights[:, size // 2] = 1
+    return nn.Parameter(weights)
 
 
 def _small(shape: tuple[int, ...]) -> nn.Parameter:

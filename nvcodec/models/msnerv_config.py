@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from math import ceil, prod
+from typing import ClassVar
 
 from nvcodec.models.config import FieldConfig
-from nvcodec.models.config_bytes import ConfigReader, check_range, choices_from_bytes
+from nvcodec.models.config_bytes import Choice, ConfigReader, check_range, choices_from_bytes
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -73,6 +74,27 @@ class MSNeRVConfig(FieldConfig):
     """Add every layer's output to the block's (equation 11)."""
     gop_kernels: bool = False
     """Depthwise kernels of the layers differ between groups of pictures (TeNeRV section III-B)."""
+    sliced_input: bool = False
+    """Fusion layers add to the MLP's result a slice of their input. Off: of what their convolutions make of it, as
+    the text of equation 10 has it."""
+    window_ahead: bool = False
+    """Equation 2 as it stands: frame t sees the times t to t + window - 1 of base grids that are as much longer than
+    the clip. Off: it sees as many on either side, and beyond the ends the outermost frame's again."""
+    second_window: int = 1
+    """Frames that a window on top of the first one sees (section C.2, Table 6: "3+5"); 1 = off."""
+    head_size: int = 3
+    """Side of the head's kernels: 1 as in HiNeRV, or 3."""
+    sigmoid: bool = False
+    """The head ends in a sigmoid, as in HiNeRV's code. Off: it is linear, and planes are clamped when they are
+    rendered."""
+
+    choices: ClassVar[tuple[Choice, ...]] = (
+        Choice(1, "sliced_input", bool),
+        Choice(2, "window_ahead", bool),
+        Choice(3, "second_window"),
+        Choice(4, "head_size"),
+        Choice(5, "sigmoid", bool),
+    )
 
     def __post_init__(self) -> None:
         blocks = len(self.strides)
@@ -95,6 +117,11 @@ class MSNeRVConfig(FieldConfig):
             check_range("grid channels", (level.channels,), 1, 255)
         if self.window % 2 == 0:
             raise ValueError(f"window must be odd, not {self.window}")
+        check_range("second_window", (self.second_window,), 1, 15)
+        if self.second_window % 2 == 0:
+            raise ValueError(f"second_window must be odd, not {self.second_window}")
+        if self.head_size not in (1, 3):
+            raise ValueError(f"head_size must be 1 or 3, not {self.head_size}")
 
     @property
     def scale(self) -> int:
@@ -115,11 +142,15 @@ class MSNeRVConfig(FieldConfig):
         """Rows and columns of the base resolution, enough cells to cover the picture."""
         return ceil(geometry.height / self.scale), ceil(geometry.width / self.scale)
 
+    def times(self, geometry: FieldGeometry) -> int:
+        """Times that the base grids cover, T + l - 1 in equation 2: the frames, and how far windows look ahead."""
+        return geometry.frames + self.window_ahead * (self.window - 1 + self.second_window - 1)
+
     def grid_shape(self, level: GridLevel, geometry: FieldGeometry) -> tuple[int, int, int, int]:
         """[nodes in time, rows, columns, channels] of one level of the base grid."""
         rows, columns = self.base_size(geometry)
         return (
-            ceil(geometry.frames / level.interval),
+            ceil(self.times(geometry) / level.interval),
             ceil(rows / level.shrink),
             ceil(columns / level.shrink),
             level.channels,
@@ -168,22 +199,27 @@ class MSNeRVConfig(FieldConfig):
     def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
         """Every coded tensor in ascending order of id; names are those of the torch module's parameters.
 
-        Ids: 0 window, 1 GoP grid, 2..3 stem, 4..5 head, 8.. base grids by level; block ``n`` owns
+        Ids: 0 window, 1 GoP grid, 2..3 stem, 4..5 head, 6 second window, 8.. base grids by level; block ``n`` owns
         ``128 * (n + 1)`` and the 127 ids above it.
         """
         rows, columns = self.base_size(geometry)
         base = self.channels[0]
         specs = []
         if self.window > 1:
-            specs.append(TensorSpec(0, "encoder.window", (geometry.frames, self.window), Role.VECTOR, None))
+            seen = geometry.frames + self.window_ahead * (self.second_window - 1)
+            specs.append(TensorSpec(0, "encoder.window", (seen, self.window), Role.VECTOR, None))
         if self.gop_grid:
             shape = (len(geometry.gops), rows, columns, self.grid_channels)
             specs.append(TensorSpec(1, "encoder.gop_grid", shape, Role.GRID, 3))
         specs.append(TensorSpec(2, "stem.weight", (base, self.grid_channels, 3, 3), Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(3, "stem.bias", (base,), Role.VECTOR, None))
         head = head_channels(self.shuffle, geometry.chroma)
-        specs.append(TensorSpec(4, "head.weight", (head, self.channels[-1], 3, 3), Role.WEIGHT, 0, 1))
+        kernels = (head, self.channels[-1], self.head_size, self.head_size)
+        specs.append(TensorSpec(4, "head.weight", kernels, Role.WEIGHT, 0, 1))
         specs.append(TensorSpec(5, "head.bias", (head,), Role.VECTOR, None))
+        if self.second_window > 1:
+            shape2 = geometry.frames, self.second_window
+            specs.append(TensorSpec(6, "encoder.second_window", shape2, Role.VECTOR, None))
         for index, level in enumerate(self.grids):
             shape = self.grid_shape(level, geometry)
             specs.append(TensorSpec(8 + index, f"encoder.grids.{index}", shape, Role.GRID, 3, 0))

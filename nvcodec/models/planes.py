@@ -123,3 +123,9 @@ def cut(x: Tensor, window: CellWindow, scale: int = 1) -> Tensor:
     top, left = max(window.top - window.margin, 0), max(window.left - window.margin, 0)
     bottom, right = window.top + window.rows + window.margin, window.left + window.columns + window.margin
     return x[:, scale * top : scale * bottom, scale * left : scale * right]
+
+
+def within(x: Tensor, window: CellWindow, scale: int = 1) -> Tensor:
+    """What :func:`cut` leaves, without the margin: [B, h, w, C], ``scale`` places to a base cell."""
+    top, left = scale * min(window.top, window.margin), scale * min(window.left, window.margin)
+    return x[:, top : top + scale * window.rows, left : left + scale * window.columns]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 import triton.language as tl
@@ -22,6 +24,7 @@ LAYERS = [
     (ConvNeXtLayer, 12, 5, 4, 0, "bf16x3", Blocks(64, 16, 4, 1, tile_width=32)),
     (FusionLayer, 34, 34, 2, 2, "bf16x3", Blocks(128, 32, 4, 2)),
     (FusionLayer, 90, 34, 2, 0, "ieee", Blocks(128, 128, 4, 1)),
+    (partial(FusionLayer, sliced_input=True), 44, 18, 2, 0, "bf16x3", Blocks(64, 32, 4, 2)),
 ]
 ENTRIES = [(34, 2, 2), (12, 1, 1), (140, 3, 0)]
 """Channels, stride, and levels of the local encoding."""

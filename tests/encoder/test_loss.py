@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nvcodec.config.fit import LossConfig
-from nvcodec.encoder.fit.loss import Distortion, boost, picture_error, pooled, repeating
+from nvcodec.encoder.fit.loss import Distortion, boost, picture_error, repeating, shrunken
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.metrics.measure import measure
 from nvcodec.models.geometry import FieldGeometry
@@ -44,14 +44,14 @@ def test_boost_raises_targets_only_where_the_error_is_rough() -> None:
 
 def test_pooled_targets_are_maxima_over_cells() -> None:
     luma, chroma = torch.rand(1, 37, 53), torch.rand(1, 19, 27)
-    small = pooled((luma, chroma, chroma), 5, 7)  # cells of 8 samples
+    small = shrunken((luma, chroma, chroma), ChromaFormat.YUV420, 8, (5, 7))
     assert small.shape == (1, 3, 5, 7)
     assert small[0, 0, 1, 2] == luma[0, 8:16, 16:24].max()
     assert small[0, 1, 1, 2] == chroma[0, 4:8, 8:12].max()
     assert small[0, 0, 4, 6] == luma[0, 32:, 48:].max()
 
 
-@pytest.mark.parametrize("kind", ["psnr", "adaptive", "hinerv", "ssim"])
+@pytest.mark.parametrize("kind", ["psnr", "adaptive", "hinerv", "ssim", "l1", "l1_ssim", "l1_ms_ssim"])
 @pytest.mark.parametrize("chroma", ChromaFormat)
 def test_every_loss_falls_towards_the_source(moving: Moving, kind: str, chroma: ChromaFormat) -> None:
     torch.manual_seed(0)

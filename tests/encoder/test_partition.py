@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from random import Random
 
 import numpy as np
 import pytest
@@ -50,6 +51,34 @@ def test_greedy_keeps_to_the_shortest_length_or_gives_up(problem: tuple[np.ndarr
     if shortest == 1:  # nothing to mend: the largest divergences
         assert starts is not None
         assert sorted(values[list(starts[1:])]) == sorted(np.sort(values[1:])[len(values) - count :])
+
+
+def _algorithm_1(divergences: list[float], groups: int, shortest: int) -> list[int] | None:
+    """The lines of TeNeRV's Algorithm 1; None where line 11 has no candidate left to take."""
+    frames = len(divergences)
+    candidates = sorted(range(1, frames), key=lambda frame: -divergences[frame])  # 1
+    boundaries = set(candidates[: groups - 1])  # 2
+    pointer = groups - 1  # 3, counted from 0
+    while True:  # 4
+        edges = sorted(boundaries | {0, frames})  # 5
+        pairs = [(u, v) for u, v in zip(edges[:-1], edges[1:], strict=True) if v - u < shortest]  # 6
+        if not pairs:  # 7
+            return sorted(boundaries)  # 8
+        inside = [frame for frame in pairs[0] if frame in boundaries]
+        if not inside or pointer == len(candidates):
+            return None
+        weakest = min(inside, key=lambda frame: divergences[frame])  # 10
+        boundaries = (boundaries - {weakest}) | {candidates[pointer]}  # 11
+        pointer += 1  # 12
+
+
+@given(problems(), st.randoms(use_true_random=False))
+def test_greedy_is_algorithm_1(problem: tuple[np.ndarray, int, int], random: Random) -> None:
+    values, count, shortest = problem
+    values = np.array(random.sample(range(1, 1000), len(values))) / 1000  # the paper says nothing of equal ones
+    expected = _algorithm_1(values.tolist(), count, shortest)
+    found = greedy(values, count, shortest)
+    assert found == (None if expected is None else (0, *expected))
 
 
 def test_greedy_replaces_the_weaker_of_two_that_are_too_close() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nvcodec.api.info import probe
 from nvcodec.config.job import Job
@@ -15,6 +16,7 @@ from nvcodec.config.options import EncodeOptions
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.encode import encode
 from nvcodec.encoder.fit.events import Event, Step
+from nvcodec.encoder.fit.step import Stepper
 from nvcodec.encoder.plan.plan import make_plan
 from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
 from nvcodec.io.sink import open_sink
@@ -83,6 +85,29 @@ def test_groups_begin_where_shots_do(shots_job: ShotsJob, way: str) -> None:
     assert info.segments[0].gops == JOINS
     assert info.to_json()["segments"][0]["gops"] == list(JOINS)
     assert any(cost.spec.name.endswith("kernel.deltas") for cost in info.tensors())
+
+
+def test_groups_of_equal_length_need_no_time_together(shots_job: ShotsJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MSNeRV's, equations 3 and 4: there from the first step, without TeNeRV's holistic stage."""
+    apart, take = [], Stepper.take
+    monkeypatch.setattr(Stepper, "take", lambda self, kind, *rest: (apart.append(kind.apart), take(self, kind, *rest)))
+    job = shots_job(epochs=2, gop__partition="uniform", gop__together_until=0, model__gop_kernels="off")
+    job = replace(job, options=replace(job.options, model="msnerv"))
+    encode(job)
+    assert len(apart) == 2 * FRAMES and all(apart)
+    (segment,) = probe(job.output).segments
+    grids = next(cost.spec for cost in probe(job.output).tensors() if cost.spec.name == "encoder.gop_grid")
+    assert segment.gops == (0, 7, 14) and grids.shape[0] == 3
+    field = VideoReader(job.output).session.field(0, "cpu")
+    assert not torch.equal(field.encoder.gop_grid[0], field.encoder.gop_grid[1])
+
+
+def test_settings_may_suit_one_preset_alone(shots_job: ShotsJob) -> None:
+    """Four blocks, of which the quickest preset, which a forecast looks at, has two."""
+    job = shots_job(epochs=0.2)
+    settings = {"model.strides": "3,2,2,2", "gop.count": "1"}
+    encode(replace(job, options=replace(job.options, preset="medium", parameters=20_000, settings=settings)))
+    assert VideoReader(job.output).session.field(0, "cpu").config.strides == (3, 2, 2, 2)
 
 
 def test_every_way_of_drawing_gives_the_same_pictures(shots_job: ShotsJob) -> None:

@@ -12,11 +12,10 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from nvcodec.models.base import CellWindow, lerp_rows, region
 from nvcodec.models.geometry import FieldGeometry
-from nvcodec.models.msnerv import FusionLayer, MSNeRV, TemporalEncoder, Upsample
+from nvcodec.models.msnerv import FusionLayer, MSNeRV, Upsample
 from nvcodec.models.msnerv_config import HINERV_SWITCHES, GridLevel, MSNeRVConfig, Upsampling
 from nvcodec.models.planes import mean_cells, shuffle
 from nvcodec.types import ChromaFormat, VideoFormat
@@ -30,7 +29,6 @@ SMALL = MSNeRVConfig(
     shuffle=2,
 )
 GOPS = (0, 2, 7)
-GOP_OF_FRAME = [0, 0, 1, 1, 1, 1, 1, 2, 2]
 CLIP = FieldGeometry(9, 37, 53, ChromaFormat.YUV420, GOPS)
 
 
@@ -89,42 +87,6 @@ def _bilinear(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return out
 
 
-def test_temporal_encoder_frame_by_frame() -> None:
-    config, geometry = SMALL, CLIP
-    torch.manual_seed(0)
-    encoder = TemporalEncoder(config, geometry).requires_grad_(False)
-    for parameter in encoder.parameters():
-        parameter.normal_()
-    grids = [grid.numpy().astype(np.float64) for grid in encoder.grids]
-    window, gop_grid = encoder.window, encoder.gop_grid
-    assert window is not None and gop_grid is not None and len(gop_grid) == 3
-    together = encoder(torch.arange(9), torch.tensor(GOP_OF_FRAME)).numpy()
-    for frame in range(geometry.frames):
-        levels = []
-        for grid in grids:
-            nodes, total = len(grid), 0
-            for tap in range(5):
-                time = min(max(frame + tap - 2, 0), geometry.frames - 1)
-                position = min(max((time + 0.5) * nodes / geometry.frames - 0.5, 0), nodes - 1)
-                below = min(int(position), max(nodes - 2, 0))
-                above = min(below + 1, nodes - 1)
-                node = grid[below] * (1 - (position - below)) + grid[above] * (position - below)
-                total = total + float(window[frame, tap]) * node
-            levels.append(_bilinear(total, *config.base_size(geometry)))
-        expected = np.concatenate(levels, axis=-1) + gop_grid[GOP_OF_FRAME[frame]].numpy()
-        np.testing.assert_allclose(together[frame], expected, rtol=1e-3, atol=1e-4)
-
-
-def test_fit_starts_without_window_and_gops() -> None:
-    torch.manual_seed(3)
-    full = MSNeRV(SMALL, CLIP).encoder
-    plain = TemporalEncoder(replace(SMALL, window=1, gop_grid=False), CLIP)
-    plain.load_state_dict({name: value for name, value in full.state_dict().items() if name.startswith("grids")})
-    frames = torch.arange(9)
-    gops = torch.tensor(GOP_OF_FRAME)
-    torch.testing.assert_close(full(frames, gops), plain(frames, gops), rtol=1e-5, atol=1e-9)
-
-
 def test_hybrid_upsampling_starts_as_bilinear_and_shuffle_as_nearest() -> None:
     x = torch.randn(2, 5, 7, 3)
     bilinear = Upsample(Upsampling.BILINEAR, 3, 3)(x)
@@ -168,21 +130,6 @@ def test_local_encoding_repeats_in_every_cell() -> None:
     added = local(torch.zeros(1, 6, 8, 6), torch.tensor([5]))
     torch.testing.assert_close(added, added[:, :2, :2].repeat(1, 3, 4, 1))
     assert not torch.equal(added[0, 0, 0], added[0, 1, 1])
-
-
-def test_cross_depth_adds_a_filtered_copy_of_every_layer() -> None:
-    config = replace(SMALL, depths=(2, 2), local_levels=0)
-    block = _field(config, CLIP).blocks[1]
-    mixing = block.cross_depth
-    assert mixing is not None
-    x, frames = torch.randn(1, 4, 4, 6), torch.tensor([0])
-    drawn = block(x, frames, None)
-    y = block.upsample(F.layer_norm(x, (6,), eps=1e-6))
-    expected: Tensor = torch.zeros(())
-    for depth, layer in enumerate(block.layers):
-        y = layer(y, None)
-        expected = expected + F.conv2d(y.permute(0, 3, 1, 2), mixing[depth], padding=1, groups=4)
-    torch.testing.assert_close(drawn, y + expected.permute(0, 2, 3, 1), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])

@@ -56,6 +56,11 @@ def configs(draw: st.DrawFn) -> MSNeRVConfig:
         fusion=draw(st.booleans()),
         cross_depth=draw(st.booleans()),
         gop_kernels=draw(st.booleans()),
+        sliced_input=draw(st.booleans()),
+        window_ahead=draw(st.booleans()),
+        second_window=draw(st.sampled_from([1, 3, 5])),
+        head_size=draw(st.sampled_from([1, 3])),
+        sigmoid=draw(st.booleans()),
     )
 
 
@@ -105,7 +110,7 @@ def test_what_groups_of_pictures_have_for_themselves() -> None:
 @given(configs())
 def test_bytes_and_back(config: MSNeRVConfig) -> None:
     for model in (1, 2):
-        assert registry.by_id(model).config(config.to_bytes()) == config
+        assert registry.by_id(model).config(config.to_bytes(), config.choices_to_bytes()) == config
 
 
 @given(st.binary(max_size=60) | st.builds(lambda n, tail: bytes([n]) + tail, st.integers(0, 9), st.binary(max_size=60)))

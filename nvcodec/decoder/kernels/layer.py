@@ -161,9 +161,11 @@ class LayerKernel:
         hidden, channels = layer.expand.shape
         outgoing = layer.project.shape[0]
         self.blocks = blocks or likely_blocks(channels, outgoing)[0]
-        skip: Skip = "convolved"
+        skip: Skip
         if isinstance(layer, ConvNeXtLayer):
             skip = "input" if layer.skip else "none"
+        else:
+            skip = "input" if layer.sliced_input else "convolved"
         self.plan = plan = Plan(
             channels, outgoing, hidden, shared.shape[-1], skip, layer.kernel.deltas is not None, precision,
             self.blocks.pixels, self.blocks.units, self.blocks.tile_width,

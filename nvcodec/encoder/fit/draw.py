@@ -82,8 +82,10 @@ class Painter:
 
     def train(
         self, vector: Tensor, clip: Footage, frames: Tensor, *, compiled: bool = True
-    ) -> tuple[Drawing, PlaneTensors]:
-        """Draw frames int64 [B] for a training step, with their targets; a tile comes without its features.
+    ) -> tuple[Drawing, PlaneTensors, CellWindow | None]:
+        """Draw frames int64 [B] for a training step, with their targets, or a tile of them: then it is said which.
+
+        The features of a tile have its margin, as :func:`cut` leaves it; planes and targets have not.
 
         Args:
             vector: Parameters.
@@ -97,18 +99,20 @@ class Painter:
         finally:
             self.flat.field.draw_anew(False)
 
-    def _train(self, vector: Tensor, clip: Footage, frames: Tensor, compiled: bool) -> tuple[Drawing, PlaneTensors]:
+    def _train(
+        self, vector: Tensor, clip: Footage, frames: Tensor, compiled: bool
+    ) -> tuple[Drawing, PlaneTensors, CellWindow | None]:
         targets, hidden = clip.targets(frames), clip.hidden_in(frames)
         if not self.tiles:
             with self._autocast():
                 drawing = _as_float((self._call if compiled else self._eager)(vector, frames, None))
-            return drawing, exempt(targets, drawing.planes, hidden, self.fill)
+            return drawing, exempt(targets, drawing.planes, hidden, self.fill), None
         tile = self.tiles[int(torch.randint(len(self.tiles), ()))]
         with self._autocast():
-            drawing = self._call(vector, frames, tile)
+            drawing = _as_float(self._call(vector, frames, tile))
         inside = region(self.flat.field.geometry, self.flat.field.scale, tile)
-        drawing = _as_float(Drawing(drawing.planes, []))
-        return drawing, exempt(_cut(targets, inside), drawing.planes, hidden and _cut(hidden, inside), self.fill)
+        targets, hidden = _cut(targets, inside), hidden and _cut(hidden, inside)
+        return drawing, exempt(targets, drawing.planes, hidden, self.fill), tile
 
     @torch.no_grad()
     def errors(self, vector: Tensor, clip: Footage, frames: Iterable[int]) -> Tensor:
@@ -155,7 +159,8 @@ def said(error: Exception) -> str:
 
 
 def _as_float(drawing: Drawing) -> Drawing:
-    return Drawing(tuple(plane.float() for plane in drawing.planes), [feature.float() for feature in drawing.features])
+    """The planes; who needs the features knows which."""
+    return Drawing(tuple(plane.float() for plane in drawing.planes), drawing.features)
 
 
 def _cut(planes: PlaneTensors, inside: list[tuple[slice, slice]]) -> PlaneTensors:

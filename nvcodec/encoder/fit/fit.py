@@ -192,7 +192,8 @@ class Fit:
         self.optimiser.set_rate(learning_rate(progress, config) * self.learning_rate_factor)
         stepper.dials.fade.fill_(fade)
         stepper.dials.guidance.fill_(self.guide.weight(progress))
-        kind = Kind(rounding, rated, fade > 0, self.guide.active, self.grouping.is_apart)
+        structured = self.distortion.is_structured(progress)
+        kind = Kind(rounding, rated, fade > 0, self.guide.active, self.grouping.is_apart, structured)
         frames, places = self.order.take()
         self._drawn.copy_(places)
         drawn = self._drawn if self.flat.field.capturable else frames

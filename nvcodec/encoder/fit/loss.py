@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nvcodec.config.fit import LossConfig
 from nvcodec.errors import UsageError
-from nvcodec.metrics.msssim import multi_scale_ssim
-from nvcodec.models.base import PlaneTensors, PyramidField, VideoField
-from nvcodec.models.planes import unshuffle
+from nvcodec.metrics.msssim import multi_scale_ssim, single_scale_ssim
+from nvcodec.models.base import CellWindow, PlaneTensors, PyramidField, VideoField
+from nvcodec.models.planes import repeated, unshuffle, within
 from nvcodec.types import ChromaFormat
 
 PLANE_WEIGHTS = (6 / 8, 1 / 8, 1 / 8)
@@ -21,6 +24,8 @@ _NEARBY = 8
 """Places, along each axis, over which an error is averaged to see whether it comes back from place to place."""
 _MS_SSIM_WINDOW = 5
 """HiNeRV's; the usual 11 would need pictures above 160 samples for five scales."""
+_COARSE_MSE = 0.9, 0.8, 0.7
+"""What MSE counts for in multi-resolution supervision, the coarsest level first; L1 has the rest (MSNeRV Table 4)."""
 
 
 def picture_error(planes: PlaneTensors, targets: PlaneTensors, chroma: ChromaFormat) -> Tensor:
@@ -54,6 +59,7 @@ class Distortion(nn.Module):
     def __init__(self, config: LossConfig, field: VideoField) -> None:
         super().__init__()
         self.config, self.geometry, self.interleaved = config, field.geometry, field.interleaved
+        self.scale, self.weights = field.scale, _weights(config)
         self.heads = nn.ModuleList()
         if config.multi_resolution:
             if not isinstance(field, PyramidField):
@@ -68,10 +74,22 @@ class Distortion(nn.Module):
         """Weight of auxiliary terms where the schedule stands, 0..1; 0 where there are none."""
         if not (self.config.high_frequency or self.heads) or not self.config.auxiliary_until:
             return 0.0
-        return max(0.0, 1 - progress / self.config.auxiliary_until)
+        left = max(0.0, 1 - progress / self.config.auxiliary_until)
+        return left if self.config.auxiliary_fades else math.ceil(left)
+
+    def is_structured(self, progress: float) -> bool:
+        """Whether SSIM or MS-SSIM is part of the loss where the schedule stands, if it ever is."""
+        return progress >= self.config.structure_from
 
     def forward(
-        self, planes: PlaneTensors, targets: PlaneTensors, features: list[Tensor], fade: Tensor | None
+        self,
+        planes: PlaneTensors,
+        targets: PlaneTensors,
+        features: list[Tensor],
+        fade: Tensor | None,
+        tile: CellWindow | None = None,
+        *,
+        structured: bool = True,
     ) -> Tensor:
         """Distortion of a batch, a scalar.
 
@@ -80,30 +98,33 @@ class Distortion(nn.Module):
             targets: The source's planes, same shapes.
             features: The field's pyramid, [B, h, w, C], coarse to fine.
             fade: Weight of auxiliary terms, a scalar; None: they are over.
+            tile: What ``planes`` show, if not whole pictures; ``features`` have its margin besides.
+            structured: See :meth:`is_structured`.
         """
         reference = targets
         if self.config.high_frequency and fade is not None:
             reference = tuple(boost(p, t, fade) for p, t in zip(planes, targets, strict=True))
-        loss = self._main(planes, reference)
+        loss = self._main(planes, reference, structured)
         if self.config.dots and self.interleaved > 1:
             loss = loss + self.config.dots * self._dots(planes, targets)
-        if self.heads and fade is not None and features:  # a tile has none: its margin has no target
-            loss = loss + fade * self._coarse(features[1:-1], targets)
+        if self.heads and fade is not None:
+            loss = loss + fade * self._coarse(features, targets, tile)
         return loss
 
-    def _main(self, planes: PlaneTensors, targets: PlaneTensors) -> Tensor:
-        chroma = self.geometry.chroma
-        error = picture_error(planes, targets, chroma).mean()
-        if self.config.kind == "psnr":
-            return error
-        structure = 1 - _structure(planes, targets, chroma)
-        if self.config.kind == "ssim":
-            # both terms in units of the error: log-sum of the two, so neither swamps the other
-            return error * (1 + structure / structure.detach().clamp_min(1e-4))
-        absolute = _absolute(planes, targets, chroma)
-        if self.config.kind == "hinerv":
-            return 0.7 * absolute + 0.3 * structure
-        return 0.6 * error + 0.3 * absolute + 0.1 * structure
+    def _main(self, planes: PlaneTensors, targets: PlaneTensors, structured: bool) -> Tensor:
+        chroma, (squared, absolute, structural) = self.geometry.chroma, self.weights
+        terms = []
+        if squared:
+            terms.append(squared * picture_error(planes, targets, chroma).mean())
+        if absolute:
+            terms.append(absolute * _absolute(planes, targets, chroma))
+        if structural and structured:
+            structure = 1 - _structure(planes, targets, chroma, multi_scale=self.config.kind != "l1_ssim")
+            if self.config.kind == "ssim":
+                # both terms in units of the error: log-sum of the two, so neither swamps the other
+                return terms[0] * (1 + structure / structure.detach().clamp_min(1e-4))
+            terms.append(structural * structure)
+        return reduce(torch.add, terms)
 
     def _dots(self, planes: PlaneTensors, targets: PlaneTensors) -> Tensor:
         """The part of the error of the first plane that a grid of dots is, in units of the error of all planes."""
@@ -111,15 +132,34 @@ class Distortion(nn.Module):
         share = repeating(error, self.interleaved) / (error.detach().square().mean() + _MSE_FLOOR)
         return picture_error(planes, targets, self.geometry.chroma).mean().detach() * share
 
-    def _coarse(self, blocks: list[Tensor], targets: PlaneTensors) -> Tensor:
-        """Multi-resolution supervision (MSNeRV section 3.2.1): MSE and L1 with .9/.1, .8/.2, .7/.3 by level."""
+    def _coarse(self, features: list[Tensor], targets: PlaneTensors, tile: CellWindow | None) -> Tensor:
+        """Multi-resolution supervision (MSNeRV section 3.2.1): MSE and, where the loss is MSNeRV's, L1, by level."""
         total = torch.zeros((), device=targets[0].device)
-        for level, (head, features) in enumerate(zip(self.heads, blocks, strict=True)):
-            drawn = head(features.permute(0, 3, 1, 2))
-            difference = drawn - pooled(targets, features.shape[1], features.shape[2])
-            alpha = max(0.9 - 0.1 * level, 0.5) if self.config.kind == "adaptive" else 1.0
+        cells = features[0].shape[1]
+        for level, (head, block) in enumerate(zip(self.heads, features[1:-1], strict=True)):
+            finer = block.shape[1] // cells
+            drawn = head(block.float().permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+            if tile is not None:
+                drawn = within(drawn, tile, finer)
+            factor, size = self.scale // finer, (drawn.shape[1], drawn.shape[2])
+            small = shrunken(targets, self.geometry.chroma, factor, size, self.config.downsampling)
+            difference = drawn.permute(0, 3, 1, 2) - small
+            alpha = _COARSE_MSE[min(level, 2)] if self.config.kind == "adaptive" else 1.0
             total = total + alpha * difference.square().mean() + (1 - alpha) * difference.abs().mean()
         return total
+
+
+def _weights(config: LossConfig) -> tuple[float, float, float]:
+    """What the squared error, the absolute one and 1 - (MS-)SSIM count for."""
+    return {
+        "psnr": (1.0, 0.0, 0.0),
+        "ssim": (1.0, 0.0, 1.0),
+        "adaptive": (0.6, 0.3, 0.1),
+        "hinerv": (0.0, 0.7, 0.3),
+        "l1": (0.0, 1.0, 0.0),
+        "l1_ssim": (0.0, 1.0, config.alpha),
+        "l1_ms_ssim": (0.0, 1.0, config.alpha),
+    }[config.kind]
 
 
 def repeating(error: Tensor, factor: int) -> Tensor:
@@ -155,15 +195,38 @@ def boost(plane: Tensor, target: Tensor, strength: Tensor | float) -> Tensor:
     return torch.where(residual.squeeze(1) > 0, boosted, target)  # what is exact, or hidden, stays
 
 
-def pooled(targets: PlaneTensors, rows: int, columns: int) -> Tensor:
-    """Max-pool planes to one size, float [B, planes, rows, columns]; borders that cells overhang are replicated."""
+def shrunken(
+    targets: PlaneTensors, chroma: ChromaFormat, factor: int, size: tuple[int, int], how: str = "max"
+) -> Tensor:
+    """Planes made smaller, to one size (MSNeRV section C.1).
+
+    Args:
+        targets: [B, rows, columns] each.
+        chroma: Their layout.
+        factor: Samples of the first plane in each of the result, along each axis.
+        size: Rows and columns of the result: borders that it overhangs are replicated.
+        how: As :class:`LossConfig` has it. The paper's cascades of halvings are the same at once, but for ``bicubic``,
+            which is the usual one for shrinking: its kernel is as wide as what it shrinks.
+
+    Returns:
+        float [B, planes, *size].
+    """
     planes = []
-    factor, whole = -(-targets[0].shape[1] // rows), targets[0].shape
-    for target in targets:
-        tall, wide = (factor // 2 if target.shape[axis] < whole[axis] else factor for axis in (1, 2))
-        low, right = rows * tall - target.shape[1], columns * wide - target.shape[2]
-        padded = F.pad(target.unsqueeze(1), (0, max(right, 0), 0, max(low, 0)), mode="replicate")
-        planes.append(F.max_pool2d(padded, (tall, wide))[:, :, :rows, :columns])
+    for target, cell in zip(targets, [(1, 1), *[chroma.cell] * (chroma.planes - 1)], strict=True):
+        whole = tuple(axis if factor % axis else 1 for axis in cell)  # no whole number of samples: first enlarged
+        plane = repeated(target, (whole[0], whole[1]))
+        tall, wide = (factor * more // axis for more, axis in zip(whole, cell, strict=True))
+        low, right = size[0] * tall - plane.shape[1], size[1] * wide - plane.shape[2]
+        plane = F.pad(plane.unsqueeze(1), (0, max(right, 0), 0, max(low, 0)), mode="replicate")
+        plane = plane[:, :, : size[0] * tall, : size[1] * wide]
+        if how == "max":
+            planes.append(F.max_pool2d(plane, (tall, wide)))
+        elif how == "average":
+            planes.append(F.avg_pool2d(plane, (tall, wide)))
+        elif how == "direct":
+            planes.append(plane[:, :, ::tall, ::wide])
+        else:
+            planes.append(F.interpolate(plane, size=size, mode="bicubic", antialias=True).clamp(0, 1))
     return torch.cat(planes, dim=1)
 
 
@@ -173,8 +236,8 @@ def _absolute(planes: PlaneTensors, targets: PlaneTensors, chroma: ChromaFormat)
     return torch.stack(terms).sum()
 
 
-def _structure(planes: PlaneTensors, targets: PlaneTensors, chroma: ChromaFormat) -> Tensor:
-    """MS-SSIM of luma, or of RGB."""
+def _structure(planes: PlaneTensors, targets: PlaneTensors, chroma: ChromaFormat, *, multi_scale: bool) -> Tensor:
+    """MS-SSIM or SSIM of luma, or of RGB."""
     used = 3 if chroma is ChromaFormat.RGB else 1
     drawn, target = torch.stack(planes[:used], dim=1), torch.stack(targets[:used], dim=1)
-    return multi_scale_ssim(drawn, target, _MS_SSIM_WINDOW)
+    return multi_scale_ssim(drawn, target, _MS_SSIM_WINDOW) if multi_scale else single_scale_ssim(drawn, target)

@@ -36,6 +36,8 @@ class Kind(NamedTuple):
     """Whether a companion decides the per-frame values."""
     apart: bool
     """Whether groups of pictures have parameters of their own."""
+    structured: bool = True
+    """Whether SSIM or MS-SSIM is part of the loss, if it ever is."""
 
 
 class Dials(NamedTuple):
@@ -100,9 +102,9 @@ class Stepper:
         floats, penalty = self.guide.place(places) if kind.guided else (vector, None)
         floats = self.branches.place(floats)
         rounded = self.quantiser.apply(floats, kind.rounding)
-        (planes, features), targets = self.painter.train(rounded, self.clip, frames, compiled=kind.apart)
+        (planes, features), targets, tile = self.painter.train(rounded, self.clip, frames, compiled=kind.apart)
         fade = self.dials.fade if kind.fading else None
-        loss = self.distortion(planes, targets, features, fade)
+        loss = self.distortion(planes, targets, features, fade, tile, structured=kind.structured)
         if penalty is not None:
             loss = loss + self.dials.guidance * penalty
         if kind.rated:
@@ -129,8 +131,8 @@ class Stepper:
         """Go through the expensive half of a step, and move nothing."""
         floats = self.flat.vector
         vector = self.quantiser.apply(floats, Rounding.HARD)
-        (planes, features), targets = self.painter.train(vector, self.clip, frames)
-        self.distortion(planes, targets, features, None).backward()
+        (planes, features), targets, tile = self.painter.train(vector, self.clip, frames)
+        self.distortion(planes, targets, features, None, tile).backward()
         for moved in (floats, self.quantiser.log2_steps, *self.distortion.parameters()):
             moved.grad = None
 

@@ -41,6 +41,7 @@ from nvcodec.encoder.previews.preview import (
 from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
 from nvcodec.entropy.payload import encode_tensors
+from nvcodec.errors import UsageError
 from nvcodec.models.base import PyramidField
 from nvcodec.models.config import FieldConfig
 from nvcodec.quant.tensors import IntegerTensor, digest
@@ -166,7 +167,10 @@ class SegmentPart(Part):
         """See :class:`Part`; a step takes as long as what it keeps is large, roughly."""
         plan, video = self.plan, self.clip.format
         (quick, *_) = ROWS[plan.model.name].presets.values()
-        other = plan.resized(video, quick, plan.parameters_for_bits(quick))
+        try:
+            other = plan.resized(video, quick, plan.parameters_for_bits(quick))
+        except UsageError:  # settings that only suit the blocks of this preset
+            return None
         assert isinstance(other.network, FieldConfig)
         sizes = [activation_bytes(each, plan.geometry(self.span, video)) for each in (other.network, self.network)]
         steps = sum(schedule_steps(quick, plan.settings.fit.batch, span.frames, None) for span in plan.spans)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from nvcodec.config.keywords import RecipeName
 from nvcodec.config.recipe import recipe
+from nvcodec.encoder.plan import paper_sizes
 from nvcodec.encoder.plan.paper_qsnerv import hnerv_network, qsnerv_network
-from nvcodec.encoder.plan.presets import PRESETS, TENERV_PRESETS
 from nvcodec.encoder.plan.size_dnerv import PRESETS as DNERV_PRESETS
 from nvcodec.models.config import FieldConfig
 from nvcodec.models.geometry import FieldGeometry
@@ -50,9 +50,9 @@ def _as_preset(shape: object) -> _Rule:
 SHAPES: Mapping[RecipeName, PaperShape] = {
     shape.recipe: shape
     for shape in (
-        PaperShape("msnerv", _as_preset(PRESETS["medium"])),
-        PaperShape("hinerv", _as_preset(PRESETS["medium"])),
-        PaperShape("tenerv", _as_preset(TENERV_PRESETS["medium"])),
+        PaperShape("msnerv", paper_sizes.msnerv),
+        PaperShape("hinerv", paper_sizes.hinerv),
+        PaperShape("tenerv", paper_sizes.tenerv),
         PaperShape("qsnerv", qsnerv_network),
         PaperShape("hnerv", hnerv_network),
         PaperShape("dnerv", _as_preset(DNERV_PRESETS["medium"])),
