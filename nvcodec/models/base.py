@@ -68,6 +68,8 @@ class VideoField(nn.Module, ABC):
 
     branched: Sequence[str] = ()
     """Convolutions, by the names of their modules, that a fit may split into several of different sizes."""
+    one_at_a_time: bool = False
+    """Whether it draws one frame, or what takes its place, but no two of them at once."""
 
     @abstractmethod
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
@@ -78,12 +80,6 @@ class VideoField(nn.Module, ABC):
                 frames is interpolated linearly, and a picture between two groups of pictures belongs to the earlier.
                 On the field's device; if it is not capturable, rather on the CPU.
             window: Part of the picture; None = all of it.
-        """
-
-    def draw_anew(self, on: bool) -> None:  # noqa: B027
-        """Draw what is random in a step of a fit anew with each call from now on, or take every decoder's numbers.
-
-        Fields begin with the numbers of decoders; most have nothing that is random.
         """
 
     def flat_plane(self, plane: int, level: float) -> FlatPlane | None:

@@ -21,8 +21,10 @@ def mixing_of(config: DNeRVConfig, channels: int) -> nn.Module | None:
         return None
     if config.mixing is Mixing.ATTENTION:
         return TemporalAttention(channels)
-    return TemporalConvolution(channels, config.taps) if config.mixing is Mixing.CONVOLUTION else TemporalMLP(
-        channels, config.clip
+    return (
+        TemporalConvolution(channels, config.taps)
+        if config.mixing is Mixing.CONVOLUTION
+        else TemporalMLP(channels, config.clip)
     )
 
 

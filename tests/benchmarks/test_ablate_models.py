@@ -134,7 +134,7 @@ def test_options_are_those_of_any_model(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('domain = "yuv420"', 'domain = "rgb"', "base on clip waves: --domain rgb is not for dnerv"),
+        ('domain = "yuv420"', "preview = true", "base on clip waves: --preview is for the models msnerv and tenerv"),
         ("epochs = 3", "steps = 3", "clip waves has steps, of which each is as many frames as dnerv draws at once"),
     ],
 )

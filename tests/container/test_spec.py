@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from nvcodec.container import Limits, header, ids, keyframes, metadata, packs, segments, side_data
+from nvcodec.models.config import FieldConfig
+from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.types import ChromaFormat
 
 SPEC = (Path(__file__).parents[2] / "bitstream_spec.md").read_text(encoding="utf-8")
@@ -51,6 +53,14 @@ def test_chunk_types() -> None:
     assert {row[0]: row[2] for row in rows} == ids.CHUNK_TYPES
     for row in rows:
         assert row[1] == ("critical" if ids.is_critical(row[0]) else "ancillary")
+
+
+@pytest.mark.parametrize(("caption", "kind"), [("choices of model 4", DNeRVConfig)])
+def test_choice_tables(caption: str, kind: type[FieldConfig]) -> None:
+    usual = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    assert {(int(row[0]), row[1], int(row[3])) for row in _table(caption)} == {
+        (choice.id, choice.field.replace("_", " "), int(usual[choice.field])) for choice in kind.choices
+    }
 
 
 def test_signature_and_version() -> None:

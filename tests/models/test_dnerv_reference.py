@@ -13,6 +13,7 @@ import torch
 from scipy.special import erf
 
 from nvcodec.decoder.key_frames import decode_key_frames
+from nvcodec.decoder.key_groups import NO_KEY_FRAMES
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.models.dnerv import DNeRV, DNeRVNetwork
 from nvcodec.models.dnerv_config import DNeRVConfig, FlowAt, Fusing, Mixing
@@ -20,7 +21,7 @@ from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.steps import dequantise
 from nvcodec.types import ChromaFormat
 
-ARCHIVE = Path(__file__).parents[1] / "conformance" / "archive.nvc"
+STREAMS = Path(__file__).parents[1] / "conformance"
 SMALL = DNeRVConfig((2, 3), (6, 5), 4, 3, shuffle=2, clip=3, time_levels=6, time_width=5)
 
 
@@ -304,22 +305,24 @@ def test_a_clip_of_a_video(chroma: ChromaFormat, frames: int, clip: int) -> None
         np.testing.assert_allclose(plane.numpy(), right[shown, :rows, :columns], rtol=1e-3, atol=2e-4)
 
 
-@pytest.mark.parametrize("stream", [0, 1])
-def test_a_file_in_tiles(stream: int) -> None:
-    """The conformance stream: what is stored, decoded again here, is within one code value of what is shown."""
-    reader = VideoReader(ARCHIVE, device="cpu", stream=stream)
-    session, video, frames = reader.session, reader.format, len(reader)
-    config, coded = session.config, session.container.key_frames[stream]
+@pytest.mark.parametrize(
+    ("file", "stream"), [("archive", 0), ("archive", 1), ("dnerv_published", 0), ("dnerv_published", 1), ("nerv", 0)]
+)
+def test_a_file_in_tiles(file: str, stream: int) -> None:
+    """The conformance streams: what is stored, decoded again here, is within one code value of what is shown."""
+    reader = VideoReader(STREAMS / f"{file}.nvc", device="cpu", stream=stream)
+    session, video, frames = reader.session, reader.session.drawn_format(stream), len(reader)
+    config, coded = session.config, session.container.key_frames.get(stream, NO_KEY_FRAMES)
     assert isinstance(config, DNeRVConfig) and 0 < config.tile < video.height
-    reference = Reference(config, ChromaFormat.YUV420, DNeRVNetwork(config, ChromaFormat.YUV420))
+    reference = Reference(config, video.chroma, DNeRVNetwork(config, video.chroma))
     stored = {tensor.spec.name: dequantise(tensor).astype(float) for tensor in session.integers(stream)}
     reference.p = {name.removeprefix("network."): value for name, value in stored.items()}
     pictures, shown = decode_key_frames(coded.packets, video), list(reader.frames())
-    scale, clip = config.scale, config.clip
-    times = sorted({*range(0, frames, clip), frames - 1})
+    scale, clip, halved = config.scale, config.clip, video.chroma is ChromaFormat.YUV420
+    times = sorted({*range(0, frames, clip), frames - 1}) if config.key_frames else []
     for number in range(-(-frames // clip)):
-        pair = number, min(number + 1, len(times) - 1)
-        begin, end = (times[key] for key in pair)
+        pair = (number, min(number + 1, len(times) - 1)) if times else ()
+        begin, end = (times[key] for key in pair) if times else (0, 0)
         inside = [min(clip * number + t, frames - 1) for t in range(clip)]
         share = np.array([(t - begin) / (end - begin) if end > begin else 0 for t in inside])
         levels = range(config.time_levels)
@@ -329,15 +332,17 @@ def test_a_file_in_tiles(stream: int) -> None:
         for vertical, horizontal in itertools.product(tiles(video.height, config), tiles(video.width, config)):
             keys = []
             for plane in range(3):
-                cell = scale // 2 if plane else scale
+                cell = scale // 2 if plane and halved else scale
                 last = np.array(video.plane_shapes[plane]) - 1
                 rows, columns = (
                     np.minimum(np.arange(cell * span[0], cell * span[3]), most)
                     for span, most in zip((vertical, horizontal), last, strict=True)
                 )
-                keys.append(np.stack([pictures[key][plane][np.ix_(rows, columns)] / video.peak for key in pair]))
+                shape = len(pair), len(rows), len(columns)
+                parts = [pictures[key][plane][np.ix_(rows, columns)] / video.peak for key in pair]
+                keys.append(np.array(parts).reshape(shape))
             for plane, part in enumerate(reference.draw(code, share, keys)):
-                cell = scale // 2 if plane else scale
+                cell = scale // 2 if plane and halved else scale
                 place = tuple(slice(cell * span[1], cell * span[2]) for span in (vertical, horizontal))
                 own = tuple(slice(cell * (s[1] - s[0]), cell * (s[2] - s[0])) for s in (vertical, horizontal))
                 room = drawn[plane][:, place[0], place[1]]
