@@ -115,14 +115,13 @@ class DNeRVNetwork(nn.Module):
             self.flows[str(len(config.strides))] = _flow_head(incoming)
         narrow = max(incoming // 4, 4)
         seen = packed if config.key_frames else 0
-        self.head = nn.Sequential(
-            nn.Conv2d(incoming + seen, narrow, 1), nn.GELU(), nn.Conv2d(narrow, packed, 3, padding=1)
-        )
+        last = nn.Conv2d(narrow, packed, 3, padding=1)
+        self.head = nn.Sequential(nn.Conv2d(incoming + seen, narrow, 1), nn.GELU(), last)
         if config.picture:
-            begin_smooth(self.head[2].weight, config.shuffle, chroma)
-            nn.init.constant_(self.head[2].bias, 0.5)
+            begin_smooth(last.weight, config.shuffle, chroma)
+            nn.init.constant_(last.get_parameter("bias"), 0.5)
         else:
-            _zero(self.head[2])
+            _zero(last)
 
     def forward(
         self, code: Tensor, share: Tensor, keys: PlaneTensors, late: float = 0, share_later: Tensor | None = None
@@ -223,8 +222,8 @@ class Block(nn.Module):
         self.stride, self.is_fused, self.per_place = stride, config.fusion, config.fusing is Fusing.PER_PLACE
         fused = config.fuse_outputs(incoming)
         self.fuse = nn.Conv2d(config.key_channels, fused, 1) if fused else None
-        if self.fuse is not None and self.per_place:  # begins as x itself
-            nn.init.constant_(self.fuse.bias[:1], 1.0)
+        if self.fuse is not None and self.per_place:
+            nn.init.constant_(self.fuse.get_parameter("bias")[:1], 1.0)  # begins as x itself
         self.conv = nn.Conv2d(config.convolved(incoming), outgoing * stride**2, 3, padding=1)
         self.temporal = mixing_of(config, outgoing)
 

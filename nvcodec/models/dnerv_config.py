@@ -304,13 +304,12 @@ class DNeRVConfig(FieldConfig):
                 *_layer(block + 14, f"{name}.into", (3 * channels, channels)),
                 *_layer(block + 16, f"{name}.out", (channels, channels)),
             ]
-        if self.mixing is Mixing.CONVOLUTION:
-            first, kernels, biases = block + 12, (channels, self.taps), (channels,)
-        else:
-            first, kernels, biases = block + 10, (channels, self.clip, self.clip), (channels, self.clip)
+        convolves = self.mixing is Mixing.CONVOLUTION
+        first, frames = (block + 12, ()) if convolves else (block + 10, (self.clip,))
+        taps = self.taps if convolves else self.clip
         return [
-            TensorSpec(first, f"{name}.weight", kernels, Role.WEIGHT, None),
-            TensorSpec(first + 1, f"{name}.bias", biases, Role.VECTOR, None),
+            TensorSpec(first, f"{name}.weight", (channels, *frames, taps), Role.WEIGHT, None),
+            TensorSpec(first + 1, f"{name}.bias", (channels, *frames), Role.VECTOR, None),
         ]
 
     def to_bytes(self) -> bytes:

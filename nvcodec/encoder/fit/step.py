@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import backward
 
 from nvcodec.config.fit import Rounding
 from nvcodec.encoder.fit.branches import Branches
@@ -112,7 +113,7 @@ class Stepper:
         rounded = self.quantiser.apply(floats, kind.rounding)
         parts, drawn = self._parts(frames, places), list[_Drawn]()
         for part in parts[:-1]:  # what one part needs is let go of before the next is drawn
-            (self._compared(rounded, kind, part, drawn) / len(parts)).backward(retain_graph=True)
+            backward(self._compared(rounded, kind, part, drawn) / len(parts), retain_graph=True)
         loss = self._compared(rounded, kind, parts[-1], drawn) / len(parts)
         if penalty is not None:
             loss = loss + self.dials.guidance * penalty
@@ -122,7 +123,7 @@ class Stepper:
             if weigh is not None:
                 weigh()
             loss = loss + self.dials.price * bits
-        loss.backward()
+        backward(loss)
         self.guide.hold()
         self.grouping.hold()
         self.flat_planes.hold()
@@ -139,7 +140,7 @@ class Stepper:
         Their gradients add up to that of the mean.
         """
         size = 1 if self.flat.field.one_at_a_time else len(frames)
-        return list(zip(frames.split(size), places.split(size), strict=True))
+        return list(zip(torch.split(frames, size), torch.split(places, size), strict=True))
 
     def _compared(self, rounded: Tensor, kind: Kind, part: tuple[Tensor, Tensor], drawn: list[_Drawn]) -> Tensor:
         """Draw some frames of a step; their distortion."""
@@ -163,7 +164,7 @@ class Stepper:
         vector = self.quantiser.apply(floats, Rounding.HARD)
         for part in self._parts(frames, frames):
             kind = Kind(Rounding.HARD, rated=False, fading=False, guided=False, apart=True)
-            self._compared(vector, kind, part, []).backward(retain_graph=True)
+            backward(self._compared(vector, kind, part, []), retain_graph=True)
         for moved in (floats, self.quantiser.log2_steps, *self.distortion.parameters()):
             moved.grad = None
 

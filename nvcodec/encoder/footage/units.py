@@ -107,7 +107,7 @@ class Units:
 
     @property
     def levels(self) -> tuple[float | None, ...]:
-        """See :class:`Footage`: the same in all videos; what is drawn above key frames, if these do not change either."""
+        """See :class:`Footage`: the same in all videos; above key frames, where what is drawn is added to them."""
         return tuple(self._level(plane) for plane in range(self.clips[0].format.chroma.planes))
 
     def _level(self, plane: int) -> float | None:
