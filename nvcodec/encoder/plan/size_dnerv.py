@@ -36,11 +36,12 @@ class DNeRVPreset:
         """See :meth:`nvcodec.encoder.plan.sizing.Shape.network`: the stem's width is what is chosen."""
 
         def config(stem: int) -> DNeRVConfig:
-            channels = [2 * stem]
-            for _ in self.strides[1:]:
+            channels, strides = [2 * stem], (switches or {}).get("strides", self.strides)
+            assert isinstance(strides, tuple)
+            for _ in strides[1:]:
                 channels.append(max(round(channels[-1] * self.narrowing / 2) * 2, 8))
             everything: dict[str, object] = {
-                "strides": self.strides,
+                "strides": strides,
                 "channels": tuple(channels),
                 "stem": stem,
                 "key_channels": min(max(3 * stem // 4 * 2, _KEY_FLOOR), 64),
