@@ -82,6 +82,12 @@ class VideoField(nn.Module, ABC):
             window: Part of the picture; None = all of it.
         """
 
+    def draw_anew(self, on: bool) -> None:  # noqa: B027
+        """Draw what is random in a step of a fit anew with each call from now on, or take every decoder's numbers.
+
+        Fields begin with the numbers of decoders; most have nothing that is random.
+        """
+
     def flat_plane(self, plane: int, level: float) -> FlatPlane | None:
         """How to draw a plane in one value; None: this field has no such way.
 
