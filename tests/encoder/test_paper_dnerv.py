@@ -61,9 +61,7 @@ def test_sizes_are_met(parameters: float) -> None:
 
 def test_patches_are_those_of_the_paper() -> None:
     network = paper_network(UVG, 8_000_000, {})
-    heights, widths = (
-        [(span.outer, span.inner) for span in network.spans(size)] for size in (UVG.height, UVG.width)
-    )
+    heights, widths = ([(span.outer, span.inner) for span in network.spans(size)] for size in (UVG.height, UVG.width))
     assert all(outer == inner for outer, inner in (*heights, *widths))
     assert {inner.stop - inner.start for _, inner in heights} == {256}
     assert {inner.stop - inner.start for _, inner in widths} == {320} and len(heights) * len(widths) == 24

@@ -73,7 +73,7 @@ def _sized(
         for size in (geometry.height, geometry.width)
     )
     stems = dict(zip(("stem_rows", "stem_columns"), places, strict=True))
-    return DNeRVConfig(**{**stems, **everything})  # type: ignore[arg-type]
+    return DNeRVConfig(**{**stems, **everything})
 
 
 def _size(network: DNeRVConfig, geometry: FieldGeometry) -> int:
