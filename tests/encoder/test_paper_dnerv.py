@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nvcodec.encoder.plan.paper_dnerv import paper_network
+from nvcodec.encoder.plan.size_dnerv import paper_network
 from nvcodec.models.dnerv_config import DNeRVConfig, Fusing
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import ChromaFormat
