@@ -16,7 +16,7 @@ from nvcodec.config.target import RateTarget
 from nvcodec.decoder.opening import pick_device
 from nvcodec.encoder.fit.events import EventHandler, Notice
 from nvcodec.encoder.plan.models import settings_for
-from nvcodec.encoder.plan.plan import check_domain, choose_domain
+from nvcodec.encoder.plan.plan import choose_domain
 from nvcodec.encoder.plan.presets import default_preset
 from nvcodec.errors import NvcError, UsageError, quoted
 from nvcodec.io.arrays import Video, as_video, is_array
@@ -74,7 +74,6 @@ def check(options: EncodeOptions, inputs: int = 1, *, layer: bool = False) -> No
             f"--preview is for the models {' and '.join(able)}; no earlier part of {model.name} shows its pictures",
             "Leave it out: nvc decode --scale shrinks whole pictures of any model",
         )
-    check_domain(options.domain, model)
     if layer:
         _check_layer(options)
 

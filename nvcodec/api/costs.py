@@ -86,7 +86,8 @@ def key_frame_info(session: Session, stream: int) -> KeyFrameInfo:
     container = session.container
     ordinals = [ordinal for ordinal, segment in enumerate(container.segments) if segment.stream == stream]
     usable = [container.key_frames[ordinal] for ordinal in ordinals if ordinal in container.key_frames]
-    lost = [ordinal for ordinal in ordinals if ordinal not in container.key_frames]
+    needy = [ordinal for ordinal in ordinals if session.config.key_times(container.segments[ordinal].frames)]
+    lost = [ordinal for ordinal in needy if ordinal not in container.key_frames]
     return KeyFrameInfo(
         count=sum(len(keys.packets) for keys in usable),
         bytes=sum(len(packet) for keys in usable for packet in keys.packets),

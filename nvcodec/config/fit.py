@@ -226,7 +226,7 @@ class FitConfig:
     """Learning rate at the end, in units of the peak; cosine in between."""
     clip_norm: float = 1.0
     batch: int = 1
-    """Frames per step."""
+    """Frames per step; of ``dnerv`` clips of frames, or tiles of them, of whichever videos."""
     step_rate_factor: float = 10.0
     """Learning rate of the quantiser's log-steps in units of the parameters'."""
     first_step_log2: float = -7.0

@@ -143,7 +143,10 @@ class SequenceHeader:
     @property
     def minor_version(self) -> int:
         """The lowest minor version of a file with this header."""
-        return 2 if self.choices else max(stream.minor_version for stream in self.streams)
+        # key frames were not converted before
+        if self.choices or (self.model_id is ModelId.DNERV and self.domain is Domain.RGB):
+            return 2
+        return max(stream.minor_version for stream in self.streams)
 
     def to_bytes(self) -> bytes:
         """Code the header as a HEAD payload."""

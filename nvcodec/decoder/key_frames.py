@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from nvcodec.color import yuv_to_rgb
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.types import ChromaFormat, Colour, Planes, VideoFormat
 
@@ -38,17 +39,21 @@ def decode_key_frames(packets: Sequence[bytes], video: VideoFormat, number: int 
     Args:
         packets: One for each key frame, in order, as
             :func:`nvcodec.encoder.parts.key_frames.encode_key_frames` makes them.
-        video: 8 or 10-bit 4:2:0: what the pictures must be; also bounds what the decoder allocates.
+        video: 8 or 10-bit 4:2:0: what the pictures must be; also bounds what the decoder allocates. Or RGB, which is
+            made of such pictures.
         number: That of the first in its stream, for messages.
 
     Returns:
-        (Y, U, V) of every key frame, of the video's size.
+        Planes of every key frame, of the video's size: (Y, U, V), or (R, G, B).
 
     Raises:
         BitstreamError: The data is damaged, or its pictures are not of ``video``'s size, depth or chroma format;
             names the first key frame of ``packets`` that cannot be decoded.
-        UnsupportedError: PyAV has no AV1 decoder.
+        UnsupportedError: PyAV has no AV1 decoder, or nobody knows what RGB the pictures show.
     """
+    if video.chroma is ChromaFormat.RGB:
+        stored = replace(video, chroma=ChromaFormat.YUV420)
+        return [yuv_to_rgb(planes, stored) for planes in decode_key_frames(packets, stored, number)]
     assert video.chroma is ChromaFormat.YUV420
     _require_decoder(video)
     # before the decoder sees them: it would hold all pictures of a packet at once

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nvcodec.container import KeyFrames
+from nvcodec.container import KeyFrameCodec, KeyFrames
 from nvcodec.decoder.kept import Kept
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.types import Planes, VideoFormat
@@ -20,19 +20,23 @@ _LEAST_GROUPS = 2
 """A clip may lie between two groups."""
 
 
+NO_KEY_FRAMES = KeyFrames(KeyFrameCodec.AV1, 1, (), ())
+"""Those of a video that is drawn without any."""
+
+
 class KeyGroups:
     """Key frames by number; the groups that were asked for last are kept.
 
     Args:
         coded: All key frames of a segment.
-        video: What their pictures are.
+        video: What their pictures are: as stored, or as drawn.
         device: Where they go.
         stream: Number and name of their stream, for messages.
     """
 
     def __init__(self, coded: KeyFrames, video: VideoFormat, device: str, stream: tuple[int, str]) -> None:
         self.coded, self.video, self.device, self.stream = coded, video, device, stream
-        self.group = min(coded.group, len(coded.packets))
+        self.group = min(coded.group, max(len(coded.packets), 1))
         affordable = _KEPT_BYTES // (self.group * video.frame_bytes)
         self._groups: Kept[PlaneTensors] = Kept(max(affordable, _LEAST_GROUPS))
 

@@ -16,6 +16,8 @@ from nvcodec.io.standard import is_terminal, standard_input
 
 _SOURCES = "Give a path, bytes, or a file open in binary mode:  open(path, 'rb')"
 
+PRECISIONS = ("float32", "bfloat16")
+"""What networks may draw in."""
 _MOST_DIGITS = 18
 """Of the number of a stream; Python itself refuses thousands."""
 
@@ -162,3 +164,14 @@ def pick_device(name: str) -> str:
     if not usable.get(kind, False):
         raise DeviceError(f"device {shown(name)} is not available here", "See what there is with: nvc doctor")
     return name
+
+
+def check_precision(precision: str) -> str:
+    """A precision that networks may draw in.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"there is no precision {shown(precision)}", f"Choose from: {', '.join(PRECISIONS)}")
+    return precision

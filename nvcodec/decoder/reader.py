@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 from nvcodec.container import Limits
 from nvcodec.decoder.frames import Frame, FrameBatch, rgb_tensor
 from nvcodec.decoder.metadata import VideoMetadata
-from nvcodec.decoder.opening import BinaryFile, check_layers, open_session, pick_device, stream_number
+from nvcodec.decoder.opening import BinaryFile, check_layers, check_precision, open_session, pick_device, stream_number
 from nvcodec.decoder.pictures import Pictures
 from nvcodec.decoder.places import no_frame
 from nvcodec.decoder.previews import Scale, check_scale
@@ -64,12 +64,14 @@ class VideoReader:
             the base and are quick; without one, whole pictures are drawn and each square of samples becomes its mean.
         batch: Frames per forward pass, at least 1; None = what fits memory. Archives are drawn by clips all the same.
         limits: What to refuse before allocating; an open session has its own.
+        precision: ``float32``; or ``bfloat16``, in which networks draw but for their heads: quicker where the processor
+            has it, and up to some code values away from what the file says.
 
     Raises:
         InputError: The file cannot be read.
         BitstreamError: It is damaged.
         UnsupportedError: It needs something this version does not have.
-        UsageError: There is no such stream, scale or batch, or there are fewer layers.
+        UsageError: There is no such stream, scale, batch or precision, or there are fewer layers.
         DeviceError: The device does not exist.
     """
 
@@ -83,11 +85,16 @@ class VideoReader:
         scale: Scale = 1,
         batch: int | None = None,
         limits: Limits | Mapping[str, int] | None = None,
+        precision: str = "float32",
     ) -> None:
+        self.precision = check_precision(precision)
         self._session: Session | None = source if isinstance(source, Session) else open_session(source, limits)
         # a worker may be started in another folder
         self._source = os.path.abspath(source) if isinstance(source, (str, Path)) else source
-        self._how = {"device": device, "stream": stream, "layers": layers, "scale": scale, "limits": limits}
+        self._how = {
+            "device": device, "stream": stream, "layers": layers, "scale": scale, "limits": limits,
+            "precision": precision,
+        }  # fmt: skip
         self.stream = stream_number(stream, [header.name for header in self.session.container.header.streams])
         divisor, wanted = check_scale(scale), None if layers is None else check_layers(self.session, layers)
         if batch is not None and not (isinstance(batch, Integral) and batch >= 1):
@@ -283,7 +290,7 @@ class VideoReader:
         from nvcodec.decoder.render import Drawer
 
         wanted = [self.session.locate(time, self.stream) for time in (times if times is not None else range(len(self)))]
-        drawer = Drawer(self.device)
+        drawer = Drawer(self.device, self.precision)
         for pictures in drawer.in_turn(self._begun(wanted, drawer)):
             yield from pictures
 

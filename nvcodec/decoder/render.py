@@ -64,10 +64,11 @@ class Drawer:
 
     Args:
         device: Where fields draw.
+        precision: See :func:`code_values`.
     """
 
-    def __init__(self, device: torch.device | str) -> None:
-        self.device = torch.device(device)
+    def __init__(self, device: torch.device | str, precision: str = "float32") -> None:
+        self.device, self.precision = torch.device(device), precision
         self._cuda = on_cuda(self.device)
         self._rooms: list[Tensor] = []
         """Pinned memory where no batch is."""
@@ -142,17 +143,21 @@ class Drawer:
     def _code_values(self, field: VideoField, frames: Tensor, video: VideoFormat) -> Tensor:
         """See :func:`code_values`; what is recorded is valid until the next batch."""
         if not field.capturable:
-            return code_values(field, frames, video)
+            return code_values(field, frames, video, self.precision)
         frames = frames.to(self.device, non_blocking=True)
         if self._cuda is None:
-            return code_values(field, frames, video)
+            return code_values(field, frames, video, self.precision)
         if self._cuda.improved(field, len(frames)):
             self._repeated = None
         if frames.is_floating_point():
-            return code_values(field, frames, video)
+            return code_values(field, frames, video, self.precision)
         if self._repeated is None or self._repeated[:2] != (field, video):
             self._repeated = None  # first, so that recordings of two fields are never there at once
-            self._repeated = field, video, Repeated(lambda frames: code_values(field, frames, video), self._cuda)
+            self._repeated = (
+                field,
+                video,
+                Repeated(lambda frames: code_values(field, frames, video, self.precision), self._cuda),
+            )
         return self._repeated[2](frames)
 
     def _room(self, values: Tensor) -> Tensor:
@@ -165,19 +170,21 @@ class Drawer:
         return self._cuda.room(values.numel(), values.dtype)
 
 
-def code_values(field: VideoField, frames: Tensor, video: VideoFormat) -> Tensor:
+def code_values(field: VideoField, frames: Tensor, video: VideoFormat, precision: str = "float32") -> Tensor:
     """Draw frames on the field's device.
 
     Args:
         field: A field with decoded parameters.
         frames: int64 or float32 [B], in memory of the host unless the field is capturable.
         video: Format of the planes drawn.
+        precision: ``float32``; or ``bfloat16``, in which networks draw but for what must not be rounded so far.
 
     Returns:
         Code values [B, samples], the planes of a picture one after another: uint8, or int16 beyond 8 bit, which holds
         them and, unlike uint16, is known to every torch device.
     """
-    with full_float32():
+    device = next(field.parameters()).device
+    with full_float32(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         planes: PlaneTensors = field(frames).planes
     places = _places(video)
     dtype = torch.uint8 if video.bit_depth == 8 else torch.int16

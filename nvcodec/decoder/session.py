@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nvcodec.container import BaseSegment, Container, Limits, PackSegment, StreamHeader, read_container
 from nvcodec.decoder.kept import Kept
-from nvcodec.decoder.key_groups import KeyGroups, naming_stream
+from nvcodec.decoder.key_groups import NO_KEY_FRAMES, KeyGroups, naming_stream
 from nvcodec.decoder.places import owners_of, places_of
 from nvcodec.entropy.payload import decode_tensors
 from nvcodec.errors import BitstreamError, UnsupportedError, saying_of
@@ -55,7 +55,8 @@ class Session:
         self.config: FieldConfig = self.model.config(header.model_config, header.choices)
         for stream in header.streams:
             drawn = header.domain.drawn(stream.format.chroma)
-            if drawn not in self.config.draws or stream.format.bit_depth not in self.config.bit_depths:
+            is_known = stream.format.chroma in self.config.sources and drawn in self.config.draws
+            if not is_known or stream.format.bit_depth not in self.config.bit_depths:
                 raise BitstreamError(
                     f"chunk 'HEAD' has {stream.format.bit_depth}-bit {drawn} pictures, which its model cannot draw"
                 )
@@ -271,10 +272,10 @@ class Session:
         stream = segment.stream, self.stream(segment.stream).name
         with naming_stream(*stream):
             problem = self.container.key_frame_problems.get(ordinal, "are missing")
-            coded = self.container.key_frames.get(ordinal)
+            wanted = len(self.config.key_times(segment.frames))
+            coded = self.container.key_frames.get(ordinal, None if wanted else NO_KEY_FRAMES)
             if coded is None:
                 raise BitstreamError(problem)
-            wanted = len(self.config.key_times(segment.frames))
             if len(coded.packets) != wanted:
                 raise BitstreamError(f"are {len(coded.packets):,}; {segment.frames:,} frames need {wanted:,}")
             groups = KeyGroups(coded, self.drawn_format(segment.stream), device, stream)

@@ -68,6 +68,8 @@ class VideoField(nn.Module, ABC):
 
     branched: Sequence[str] = ()
     """Convolutions, by the names of their modules, that a fit may split into several of different sizes."""
+    one_at_a_time: bool = False
+    """Whether it draws one frame, or what takes its place, but no two of them at once."""
 
     @abstractmethod
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:

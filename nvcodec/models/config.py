@@ -16,6 +16,8 @@ from nvcodec.types import ChromaFormat
 class FieldConfig(ABC):
     """Base of the configurations, which are final frozen dataclasses. Facts with a default hold for most models."""
 
+    sources: ClassVar[tuple[ChromaFormat, ...]] = tuple(ChromaFormat)
+    """Layouts of planes that videos may have."""
     draws: ClassVar[tuple[ChromaFormat, ...]] = tuple(ChromaFormat)
     """Layouts of planes that can be drawn."""
     bit_depths: ClassVar[tuple[int, ...]] = (8, 10, 12)

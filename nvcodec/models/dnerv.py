@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nvcodec.models.base import CellWindow, Drawing, PlaneTensors, VideoField
-from nvcodec.models.dnerv_config import DNeRVConfig, Span
+from nvcodec.models.dnerv_config import DNeRVConfig, Fusing, Span
+from nvcodec.models.dnerv_time import mixing_of
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.keyed_video import KeyedVideo, KeyFrameSource
-from nvcodec.models.planes import pack, unpack
+from nvcodec.models.planes import begin_smooth, pack, resize, unpack
 from nvcodec.models.precision import in_float32, widened
 from nvcodec.models.pyramid import head_channels
 from nvcodec.types import ChromaFormat
@@ -37,6 +38,7 @@ class DNeRV(VideoField):
         super().__init__()
         self.config, self.geometry, self.scale = config, geometry, config.scale
         self.specs = config.tensor_specs(geometry)
+        self.interleaved = config.shuffle if config.picture else 1
         self.network = network or DNeRVNetwork(config, geometry.chroma)
         self.video = KeyedVideo(config, geometry)
 
@@ -86,34 +88,40 @@ class DNeRV(VideoField):
 class DNeRVNetwork(nn.Module):
     """The parameters that all videos share.
 
-    Source: D-NeRV section 3, Figure 3, and its released code where the paper is silent. Differences: the network works
-    at 1/``shuffle`` of the resolution, its head draws a residual to the warped key frames instead of the picture, flow
-    starts at zero, key frames are blended by their true distance, and there is no grid over the picture, so pictures
-    may have any size.
+    Source: D-NeRV section 3, Figure 3, and its released code where the paper is silent. Differences of what is usual
+    here, each of which the configuration can undo: the network works at 1/``shuffle`` of the resolution, its head draws
+    a residual to the warped key frames instead of the picture, and there is no grid over the picture, so pictures may
+    have any size. Flow starts at zero, and key frames are blended by their true distance (the released code's weights
+    are half a frame off).
     """
 
     def __init__(self, config: DNeRVConfig, chroma: ChromaFormat) -> None:
         super().__init__()
         self.config, self.chroma = config, chroma
         packed = head_channels(config.shuffle, chroma)
+        drawn = config.stem * config.stem_rows * config.stem_columns
         self.time = nn.Sequential(
-            nn.Linear(2 * config.time_levels, config.time_width), nn.GELU(), nn.Linear(config.time_width, config.stem)
+            nn.Linear(2 * config.time_levels, config.time_width), nn.GELU(), nn.Linear(config.time_width, drawn)
         )
-        self.keys = KeyEncoder(packed, config.key_channels, config.strides)
-        incoming = config.stem + config.key_channels
-        self.blocks, self.flows = nn.ModuleList(), nn.ModuleList()
-        for stride, outgoing in zip(config.strides, config.channels, strict=True):
-            if config.flow:
-                self.flows.append(_flow_head(incoming))
+        self.keys = KeyEncoder(packed, config.key_channels, config.strides) if config.key_frames else None
+        incoming = config.joined
+        self.blocks, self.flows = nn.ModuleList(), nn.ModuleDict()
+        for level, (stride, outgoing) in enumerate(zip(config.strides, config.channels, strict=True)):
+            if config.has_flow(level):
+                self.flows[str(level)] = _flow_head(incoming)
             self.blocks.append(Block(config, stride, incoming, outgoing))
             incoming = outgoing
-        if config.flow:
-            self.flows.append(_flow_head(incoming))
+        if config.has_flow(len(config.strides)):
+            self.flows[str(len(config.strides))] = _flow_head(incoming)
         narrow = max(incoming // 4, 4)
-        self.head = nn.Sequential(
-            nn.Conv2d(incoming + packed, narrow, 1), nn.GELU(), nn.Conv2d(narrow, packed, 3, padding=1)
-        )
-        _zero(self.head[2])
+        seen = packed if config.key_frames else 0
+        last = nn.Conv2d(narrow, packed, 3, padding=1)
+        self.head = nn.Sequential(nn.Conv2d(incoming + seen, narrow, 1), nn.GELU(), last)
+        if config.picture:
+            begin_smooth(last.weight, config.shuffle, chroma)
+            nn.init.constant_(last.get_parameter("bias"), 0.5)
+        else:
+            _zero(last)
 
     def forward(
         self, code: Tensor, share: Tensor, keys: PlaneTensors, late: float = 0, share_later: Tensor | None = None
@@ -124,7 +132,7 @@ class DNeRVNetwork(nn.Module):
             code: Time code of each frame, float32 [T, 2 * time_levels].
             share: How far each frame is on the way from the first key frame to the second, float32 [T], 0..1.
             keys: The two key frames, float32 [2, rows, columns] each, rows and columns being multiples of the scale
-                (half of them for chroma in 4:2:0), units of the largest code value.
+                (half of them for chroma in 4:2:0), units of the largest code value; [0, rows, columns] without any.
             late: Draw what is seen so much after each frame, in frames, 0..1: the features behind the last block are
                 interpolated, continued behind the last frame, and key frames are warped to the time in between.
             share_later: The share at these times; None: frames are drawn as they are.
@@ -132,39 +140,54 @@ class DNeRVNetwork(nn.Module):
         Returns:
             float [T, rows, columns] each.
         """
-        share = share.view(-1, 1, 1, 1)
-        pyramid = self.keys(pack(keys, self.config.shuffle, self.chroma))
-        blended = _between(pyramid[0], None, share)
-        stem = self.time(code)[:, None, None].expand(*blended.shape[:3], -1)
-        x = _instance_norm(torch.cat([stem, blended], dim=-1))
+        share, flow = share.view(-1, 1, 1, 1), None
+        pyramid = [] if self.keys is None else self.keys(pack(keys, self.config.shuffle, self.chroma))
+        x = self._stem(code, keys[0].shape[1] // self.config.scale, keys[0].shape[2] // self.config.scale)
+        if pyramid:
+            x = _instance_norm(torch.cat([x, _between(pyramid[0], None, share)], dim=-1))
         for level, block in enumerate(self.blocks):
-            x = block(x, _between(pyramid[level], self._flow(level, x), share))
+            flow = self._flow(level, x, flow)
+            x = block(x, _between(pyramid[level], _resized(flow, x.shape[1]), share) if pyramid else None)
         if share_later is not None:
             # linear, so what is interpolated with the features is the motion
-            beyond = 2 * x[-1:] - x[-2:-1] if len(x) > 1 else x
-            x, share = torch.lerp(x, torch.cat([x[1:], beyond]), late), share_later.view(-1, 1, 1, 1)
+            x, flow = _later(x, late), None if flow is None else _later(flow, late)
+            share = share_later.view(-1, 1, 1, 1)
         with in_float32(x):
-            return self._drawn(widened(x), keys, share)
+            x = widened(x)
+            return self._drawn(x, keys, self._flow(len(self.blocks), x, flow), share)
 
-    def _drawn(self, x: Tensor, keys: PlaneTensors, share: Tensor) -> PlaneTensors:
-        """The warped key frames and, from the finest features [T, h, w, C], the residual to them."""
-        flow = self._flow(len(self.blocks), x)
+    def _stem(self, code: Tensor, rows: int, columns: int) -> Tensor:
+        """Time codes [T, 2 * time_levels] drawn for cells, float [T, rows, columns, stem]."""
+        grid = self.config.stem_rows, self.config.stem_columns
+        stem: Tensor = self.time(code).view(len(code), self.config.stem, *grid).permute(0, 2, 3, 1)
+        if grid == (1, 1):
+            return stem.expand(-1, rows, columns, -1)
+        return stem if grid == (rows, columns) else resize(stem, (rows, columns))
+
+    def _drawn(self, x: Tensor, keys: PlaneTensors, flow: Tensor | None, share: Tensor) -> PlaneTensors:
+        """The planes, from the finest features [T, h, w, C] and the warped key frames."""
+        if self.keys is None:
+            return unpack(_last(self.head, x), self.config.shuffle, self.chroma)
         first, second, third = (plane.unsqueeze(-1) for plane in keys)
         luma = _between(first, _resized(flow, first.shape[1]), share)
         finest = _resized(flow, second.shape[1])
         chroma = _between(torch.cat([second, third], dim=-1), finest, share)
         carried = luma.squeeze(-1), chroma[..., 0], chroma[..., 1]
         joined = torch.cat([x, pack(carried, self.config.shuffle, self.chroma)], dim=-1)
-        residual = unpack(_last(self.head, joined), self.config.shuffle, self.chroma)
-        drawn = [a + b for a, b in zip(carried, residual, strict=True)]
-        return drawn[0], drawn[1], drawn[2]
+        drawn = unpack(_last(self.head, joined), self.config.shuffle, self.chroma)
+        if self.config.picture:
+            return drawn
+        return tuple(a + b for a, b in zip(carried, drawn, strict=True))
 
-    def _flow(self, level: int, x: Tensor) -> Tensor | None:
-        """Displacements towards both key frames, float32 [T, h, w, 4] (x and y to the first, then to the second)."""
-        if not self.config.flow:
-            return None
+    def _flow(self, level: int, x: Tensor, earlier: Tensor | None) -> Tensor | None:
+        """Displacements towards both key frames, float32 [T, h, w, 4] (x and y to the first, then to the second).
+
+        Where none are estimated at a level, those of an earlier one, of its size, if there are any.
+        """
+        if str(level) not in self.flows:
+            return earlier
         with in_float32(x):
-            return _last(self.flows[level], widened(x))
+            return _last(self.flows[str(level)], widened(x))
 
 
 class KeyEncoder(nn.Module):
@@ -188,44 +211,38 @@ class KeyEncoder(nn.Module):
 
 
 class Block(nn.Module):
-    """Fusion of the key frames' features, convolution and pixel shuffle, global temporal MLP.
+    """Fusion of the key frames' features, convolution and pixel shuffle, frames that see each other.
 
-    Source: D-NeRV section 3.2, equations 5 to 8. The fusion has a scale and a shift for every channel, as in the
-    released code, where the paper has one of each.
+    Source: D-NeRV section 3.2, equations 5 to 8. How features are fused is :class:`nvcodec.models.dnerv_config.Fusing`;
+    without fusion they are added.
     """
 
     def __init__(self, config: DNeRVConfig, stride: int, incoming: int, outgoing: int) -> None:
         super().__init__()
-        self.stride = stride
-        self.fuse = nn.Conv2d(config.key_channels, (2 if config.fusion else 1) * incoming, 1)
-        self.conv = nn.Conv2d(incoming, outgoing * stride**2, 3, padding=1)
-        self.temporal = TemporalMLP(outgoing, config.clip) if config.temporal else None
+        self.stride, self.is_fused, self.per_place = stride, config.fusion, config.fusing is Fusing.PER_PLACE
+        fused = config.fuse_outputs(incoming)
+        self.fuse = nn.Conv2d(config.key_channels, fused, 1) if fused else None
+        if self.fuse is not None and self.per_place:
+            nn.init.constant_(self.fuse.get_parameter("bias")[:1], 1.0)  # begins as x itself
+        self.conv = nn.Conv2d(config.convolved(incoming), outgoing * stride**2, 3, padding=1)
+        self.temporal = mixing_of(config, outgoing)
 
-    def forward(self, x: Tensor, content: Tensor) -> Tensor:
+    def forward(self, x: Tensor, content: Tensor | None) -> Tensor:
         """X [T, h, w, incoming] and the key frames' features [T, h, w, C] -> [T, s*h, s*w, outgoing]."""
-        fused = _last(self.fuse, content)
-        if fused.shape[-1] == x.shape[-1]:
-            x = x + fused
-        else:
-            scale, shift = fused.chunk(2, dim=-1)
-            x = x * (1 + scale) + shift
+        if content is not None:
+            x = self._fused(x, content)
         wide = F.pixel_shuffle(self.conv(x.permute(0, 3, 1, 2)), self.stride)
         x = F.gelu(wide).permute(0, 2, 3, 1)
         return x if self.temporal is None else self.temporal(x)
 
-
-class TemporalMLP(nn.Module):
-    """Every channel mixes the frames of a clip by a matrix of its own, beside a skip; starts as the skip alone."""
-
-    def __init__(self, channels: int, clip: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(channels, clip, clip))
-        self.bias = nn.Parameter(torch.zeros(channels, clip))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[T, h, w, C] -> the same shape."""
-        mixed = torch.einsum("thwc,cut->uhwc", x, self.weight)
-        return x + mixed + self.bias.T[:, None, None]
+    def _fused(self, x: Tensor, content: Tensor) -> Tensor:
+        if self.fuse is None:
+            return torch.cat([x, content], dim=-1)
+        fused = _last(self.fuse, content)
+        if not self.is_fused:
+            return x + fused
+        scale, shift = fused.chunk(2, dim=-1)
+        return x * scale + shift if self.per_place else x * (1 + scale) + shift
 
 
 def _between(images: Tensor, flow: Tensor | None, share: Tensor) -> Tensor:
@@ -245,6 +262,12 @@ def _between(images: Tensor, flow: Tensor | None, share: Tensor) -> Tensor:
         if flow is not None:
             first, second = _warped(first, flow[..., :2]), _warped(second, flow[..., 2:])
         return torch.lerp(first, second, share)
+
+
+def _later(frames: Tensor, late: float) -> Tensor:
+    """Frames [T, ...] at times between them, continued behind the last one."""
+    beyond = 2 * frames[-1:] - frames[-2:-1] if len(frames) > 1 else frames
+    return torch.lerp(frames, torch.cat([frames[1:], beyond]), late)
 
 
 def _resized(flow: Tensor | None, rows: int) -> Tensor | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from enum import IntEnum
 from math import ceil, prod
 from typing import ClassVar, NamedTuple
 
 from nvcodec.models.config import FieldConfig
-from nvcodec.models.config_bytes import ConfigReader, check_range, choices_from_bytes
+from nvcodec.models.config_bytes import Choice, ConfigReader, check_range, choices_from_bytes
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -23,6 +24,39 @@ class Span(NamedTuple):
     """What the tile draws of the picture."""
 
 
+class Fusing(IntEnum):
+    """How the key frames' features join a block's input ``x``. The numbers are written to files."""
+
+    PER_CHANNEL = 0
+    """x * (1 + gamma) + beta with a gamma and a beta for every channel, as in the released code."""
+    PER_PLACE = 1
+    """gamma * x + beta with one of each for all channels of a place (D-NeRV equations 5 and 6)."""
+    JOINED = 2
+    """They are further channels of the block's input, as in a U-Net (Table 5)."""
+
+
+class FlowAt(IntEnum):
+    """Where flow is estimated (Table 6, which does not say which single scale it means)."""
+
+    EVERY = 0
+    """In front of every block, and of the head: the paper's multi-scale flow."""
+    FIRST = 1
+    """In front of the first block; enlarged for all that follow."""
+    LAST = 2
+    """In front of the head: key frames are warped, their features blended as they are."""
+
+
+class Mixing(IntEnum):
+    """How the frames of a clip see each other (Table 4)."""
+
+    MATRICES = 0
+    """By a matrix for every channel: the global temporal MLP (equation 8)."""
+    CONVOLUTION = 1
+    """By a kernel of ``taps`` frames for every channel."""
+    ATTENTION = 2
+    """By attention of one head, at every place for itself."""
+
+
 @dataclass(frozen=True)
 class DNeRVConfig(FieldConfig):
     """Shape of the network that all videos of a file share.
@@ -32,10 +66,21 @@ class DNeRVConfig(FieldConfig):
     multiples of ``scale`` and cropped.
     """
 
-    draws: ClassVar[tuple[ChromaFormat, ...]] = (ChromaFormat.YUV420,)
+    sources: ClassVar[tuple[ChromaFormat, ...]] = (ChromaFormat.YUV420,)
+    draws: ClassVar[tuple[ChromaFormat, ...]] = (ChromaFormat.YUV420, ChromaFormat.RGB)
     bit_depths: ClassVar[tuple[int, ...]] = (8, 10)
     shares_parameters: ClassVar[bool] = True
     keyed: ClassVar[bool] = True
+    choices: ClassVar[tuple[Choice, ...]] = (
+        Choice(1, "key_frames", bool),
+        Choice(2, "picture", bool),
+        Choice(3, "stem_rows"),
+        Choice(4, "stem_columns"),
+        Choice(5, "fusing", Fusing),
+        Choice(6, "flow_at", FlowAt),
+        Choice(7, "mixing", Mixing),
+        Choice(8, "taps"),
+    )
 
     strides: tuple[int, ...]
     channels: tuple[int, ...]
@@ -48,7 +93,8 @@ class DNeRVConfig(FieldConfig):
     clip: int = 8
     """Frames drawn together, from one key frame up to the next."""
     time_levels: int = 40
-    """Frequencies of the time code. The paper's 240 are numbers of which no two machines agree."""
+    """Frequencies of the time code. The released code's 240 (the paper gives no number) are phases of up to 10^23, of
+    which no two machines agree."""
     time_width: int = 64
     """Hidden channels between time code and stem."""
     tile: int = 0
@@ -60,7 +106,22 @@ class DNeRVConfig(FieldConfig):
     fusion: bool = True
     """Spatially-adaptive fusion; off, the features join by a sum."""
     temporal: bool = True
-    """The global temporal MLP."""
+    """Frames of a clip are mixed behind every block: by the global temporal MLP, or as ``mixing`` says."""
+    key_frames: bool = True
+    """Off: the network sees the time code alone, as NeRV's does, and the file holds no key frames. Then there is
+    nothing to warp, to fuse, or to add to."""
+    picture: bool = False
+    """The head draws the picture, from the features and the warped key frames (section 3.2, "Final Stage"), instead of
+    what is added to the key frames."""
+    stem_rows: int = 1
+    """The stem is drawn for a grid of so many rows and columns over a tile, and resized where the tile has others; 1 x
+    1: it is the same everywhere. The paper's tiles of 256 x 320 have 4 x 5 cells."""
+    stem_columns: int = 1
+    fusing: Fusing = Fusing.PER_CHANNEL
+    flow_at: FlowAt = FlowAt.EVERY
+    mixing: Mixing = Mixing.MATRICES
+    taps: int = 3
+    """Frames that a kernel of the mixing by convolution sees, an odd number."""
 
     def __post_init__(self) -> None:
         blocks = len(self.strides)
@@ -80,6 +141,25 @@ class DNeRVConfig(FieldConfig):
             raise ValueError(f"strides and shuffle must enlarge by an even number in all, not by {self.scale}")
         if 0 < self.tile < self.scale:
             raise ValueError(f"tile must be 0 or at least the scale of {self.scale}, not {self.tile}")
+        self._check_choices()
+
+    def _check_choices(self) -> None:
+        """Refuse choices about what is not there."""
+        check_range("stem_rows", (self.stem_rows,), 1, 255)
+        check_range("stem_columns", (self.stem_columns,), 1, 255)
+        check_range("taps", (self.taps,), 1, 63)
+        if not self.taps % 2:
+            raise ValueError(f"taps must be odd, not {self.taps}")
+        if not self.key_frames and (self.flow or self.fusion or not self.picture):
+            raise ValueError("without key_frames, flow and fusion must be off and picture on")
+        for choice, is_usual, needed, is_there in (
+            ("fusing", self.fusing is Fusing.PER_CHANNEL, "fusion", self.fusion),
+            ("flow_at", self.flow_at is FlowAt.EVERY, "flow", self.flow),
+            ("mixing", self.mixing is Mixing.MATRICES, "temporal", self.temporal),
+            ("taps", self.taps == 3, "mixing by convolution", self.mixing is Mixing.CONVOLUTION),
+        ):
+            if not (is_usual or is_there):
+                raise ValueError(f"{choice} says nothing without {needed}")
 
     @property
     def scale(self) -> int:
@@ -91,9 +171,36 @@ class DNeRVConfig(FieldConfig):
         """A clip."""
         return self.clip
 
+    @property
+    def interval(self) -> int:
+        """Frames from one key frame to the next: those of a clip; 0: there are no key frames."""
+        return self.clip if self.key_frames else 0
+
     def key_times(self, frames: int) -> list[int]:
-        """See :func:`key_times`; the interval is that of the clips."""
-        return key_times(frames, self.clip)
+        """See :func:`key_times`."""
+        return key_times(frames, self.interval)
+
+    def has_flow(self, level: int) -> bool:
+        """Whether flow is estimated in front of a block, or of the head, which counts as one more."""
+        wanted = {FlowAt.FIRST: level == 0, FlowAt.LAST: level == len(self.strides)}
+        return self.flow and wanted.get(self.flow_at, True)
+
+    @property
+    def joined(self) -> int:
+        """Channels in front of the first block."""
+        return self.stem + (self.key_channels if self.key_frames else 0)
+
+    def fuse_outputs(self, incoming: int) -> int:
+        """Channels that a block makes of the key frames' features, to fuse with its input's; 0: there is no layer."""
+        if not self.key_frames or self.fusing is Fusing.JOINED:
+            return 0
+        if self.fusing is Fusing.PER_PLACE:
+            return 2
+        return 2 * incoming if self.fusion else incoming
+
+    def convolved(self, incoming: int) -> int:
+        """Channels that a block's convolution sees, of an input with ``incoming``."""
+        return incoming + (self.key_channels if self.fusing is Fusing.JOINED else 0)
 
     def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
         """Rows and columns of base cells, enough to cover the picture."""
@@ -122,11 +229,11 @@ class DNeRVConfig(FieldConfig):
 
     def training_bytes(self, rows: int, columns: int) -> int:
         """Activations that a training step on ``rows`` x ``columns`` base cells keeps for its backward pass."""
-        pixels, incoming, floats = rows * columns, self.stem + self.key_channels, 0
+        pixels, incoming, floats = rows * columns, self.joined, 0
         for stride, outgoing in zip(self.strides, self.channels, strict=True):
             floats += pixels * (4 * incoming + 8 * self.key_channels)
             pixels *= stride**2
-            floats += pixels * 5 * outgoing
+            floats += pixels * (5 * outgoing + self._attended(outgoing))
             incoming = outgoing
         return 4 * self.clip * (floats + pixels * (self.shuffle**2 * 24 + 8 * self.key_channels))
 
@@ -137,11 +244,16 @@ class DNeRVConfig(FieldConfig):
             for size in (geometry.height, geometry.width)
         )
         pixels: int = rows * columns
-        incoming, peak = self.stem + self.key_channels, 0
+        incoming, peak = self.joined, 0
         for stride, outgoing in zip(self.strides, self.channels, strict=True):
             peak = max(peak, pixels * (2 * incoming + 6 * self.key_channels + 2 * stride**2 * outgoing))
             pixels, incoming = pixels * stride**2, outgoing
+            peak = max(peak, pixels * (2 * outgoing + self._attended(outgoing)))
         return 4 * self.clip * max(peak, pixels * (2 * incoming + self.key_channels + 12 * self.shuffle**2))
+
+    def _attended(self, channels: int) -> int:
+        """Numbers that attention between the frames of a clip holds for each of a frame's places."""
+        return 4 * channels + 2 * self.clip if self.mixing is Mixing.ATTENTION else 0
 
     def tensor_specs(self, geometry: FieldGeometry) -> list[TensorSpec]:
         """Every coded tensor in ascending order of id; names are those of the torch module's parameters.
@@ -152,42 +264,52 @@ class DNeRVConfig(FieldConfig):
         behind.
         """
         packed = head_channels(self.shuffle, geometry.chroma)
-        narrow = max(self.channels[-1] // 4, 4)
-        joined = self.channels[-1] + packed
+        narrow, seen = max(self.channels[-1] // 4, 4), packed if self.key_frames else 0
         specs = [
             *_layer(0, "network.time.0", (self.time_width, 2 * self.time_levels)),
-            *_layer(2, "network.time.2", (self.stem, self.time_width)),
-            *_layer(4, "network.head.0", (narrow, joined, 1, 1)),
+            *_layer(2, "network.time.2", (self.stem * self.stem_rows * self.stem_columns, self.time_width)),
+            *_layer(4, "network.head.0", (narrow, self.channels[-1] + seen, 1, 1)),
             *_layer(6, "network.head.2", (packed, narrow, 3, 3)),
-            *_layer(8, "network.keys.first", (self.key_channels, packed, 3, 3)),
         ]
-        incoming = self.stem + self.key_channels
+        if self.key_frames:
+            specs += _layer(8, "network.keys.first", (self.key_channels, packed, 3, 3))
+        incoming = self.joined
         for block, (stride, outgoing) in enumerate(zip(self.strides, self.channels, strict=True)):
             first, name = 128 * (block + 1), f"network.blocks.{block}"
             # the features of block n come from those of block n + 1, which are finer
             patch = (self.key_channels, self.key_channels, stride, stride)
-            specs += _layer(first, f"network.keys.patches.{block}", patch)
-            specs += self._flow(first + 2, f"network.flows.{block}", incoming)
-            if self.fusion:
-                specs += _layer(first + 6, f"{name}.fuse", (2 * incoming, self.key_channels, 1, 1))
-            else:
-                specs += _layer(first + 6, f"{name}.fuse", (incoming, self.key_channels, 1, 1))
-            specs += _layer(first + 8, f"{name}.conv", (outgoing * stride**2, incoming, 3, 3))
-            if self.temporal:
-                shape = (outgoing, self.clip, self.clip)
-                specs.append(TensorSpec(first + 10, f"{name}.temporal.weight", shape, Role.WEIGHT, None))
-                specs.append(TensorSpec(first + 11, f"{name}.temporal.bias", shape[:2], Role.VECTOR, None))
+            specs += _layer(first, f"network.keys.patches.{block}", patch) if self.key_frames else []
+            specs += self._flow(block, incoming)
+            if fused := self.fuse_outputs(incoming):
+                specs += _layer(first + 6, f"{name}.fuse", (fused, self.key_channels, 1, 1))
+            specs += _layer(first + 8, f"{name}.conv", (outgoing * stride**2, self.convolved(incoming), 3, 3))
+            specs += self._mixing(first, f"{name}.temporal", outgoing) if self.temporal else []
             incoming = outgoing
-        blocks = len(self.strides)
-        return specs + self._flow(128 * (blocks + 1), f"network.flows.{blocks}", incoming)
+        return specs + self._flow(len(self.strides), incoming)
 
-    def _flow(self, first: int, name: str, incoming: int) -> list[TensorSpec]:
-        if not self.flow:
+    def _flow(self, level: int, incoming: int) -> list[TensorSpec]:
+        if not self.has_flow(level):
             return []
-        narrow = max(incoming // 4, 4)
+        narrow, name = max(incoming // 4, 4), f"network.flows.{level}"
+        first = 128 * (level + 1) + (2 if level < len(self.strides) else 0)
         return [
             *_layer(first, f"{name}.0", (narrow, incoming, 1, 1)),
             *_layer(first + 2, f"{name}.2", (4, narrow, 3, 3)),
+        ]
+
+    def _mixing(self, block: int, name: str, channels: int) -> list[TensorSpec]:
+        """What mixes the frames of a clip behind the block that owns the ids from ``block`` on."""
+        if self.mixing is Mixing.ATTENTION:
+            return [
+                *_layer(block + 14, f"{name}.into", (3 * channels, channels)),
+                *_layer(block + 16, f"{name}.out", (channels, channels)),
+            ]
+        convolves = self.mixing is Mixing.CONVOLUTION
+        first, frames = (block + 12, ()) if convolves else (block + 10, (self.clip,))
+        taps = self.taps if convolves else self.clip
+        return [
+            TensorSpec(first, f"{name}.weight", (channels, *frames, taps), Role.WEIGHT, None),
+            TensorSpec(first + 1, f"{name}.bias", (channels, *frames), Role.VECTOR, None),
         ]
 
     def to_bytes(self) -> bytes:
@@ -221,7 +343,10 @@ class DNeRVConfig(FieldConfig):
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        plain: dict[str, object] = {field.name: getattr(self, field.name) for field in fields(self)}
+        for choice in ("fusing", "flow_at", "mixing"):
+            plain[choice] = getattr(self, choice).name.lower()
+        return plain
 
     def summary(self) -> str:
         """The shape in a line, for people."""
@@ -238,6 +363,8 @@ def _layer(first: int, name: str, shape: tuple[int, ...]) -> list[TensorSpec]:
 
 
 def key_times(frames: int, interval: int) -> list[int]:
-    """The frames of a video that are key frames: the first of every ``interval``, and the last of all."""
+    """The frames of a video that are key frames: the first of every ``interval``, and the last of all; 0: none."""
+    if not interval:
+        return []
     starts = list(range(0, frames, interval))
     return starts if starts[-1] == frames - 1 else [*starts, frames - 1]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nvcodec.models.base import PlaneTensors
-from nvcodec.models.dnerv_config import DNeRVConfig, Span, key_times
+from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
 
 
@@ -38,7 +38,7 @@ class KeyedVideo(nn.Module):
     def __init__(self, config: DNeRVConfig, geometry: FieldGeometry) -> None:
         super().__init__()
         self.config, self.geometry = config, geometry
-        self._times = times = key_times(geometry.frames, config.clip)
+        self._times = times = config.key_times(geometry.frames)
         every = range(config.clips(geometry.frames) * config.clip)
         frames = [min(frame, geometry.frames - 1) for frame in every]  # a short clip repeats its last frame
         self.register_buffer("code", time_code(frames, geometry.frames, config.time_levels), persistent=False)
@@ -86,7 +86,7 @@ class KeyedVideo(nn.Module):
 
     def shown_directly(self, clip: int) -> Iterator[tuple[int, PlaneTensors]]:
         """Frames of a clip that are key frames shown as they are: index in the clip, float32 [rows, columns] each."""
-        for key in (clip, self._ends[clip]):
+        for key in (clip, self._ends[clip]) if self._times else ():
             place = self._times[key] - clip * self.config.clip
             if self._direct[key] and place < self.config.clip:
                 first, second, third = (plane.to(torch.float32) / self._peak for plane in self.key_frame(key))
@@ -95,23 +95,22 @@ class KeyedVideo(nn.Module):
     def inputs(self, clip: int, vertical: Span, horizontal: Span) -> tuple[Tensor, Tensor, PlaneTensors]:
         """What :class:`nvcodec.models.dnerv.DNeRVNetwork` wants for a tile of a clip."""
         frames = slice(clip * self.config.clip, (clip + 1) * self.config.clip)
-        pair = self.key_frame(clip), self.key_frame(self._ends[clip])
+        keys = [self.key_frame(clip), self.key_frame(self._ends[clip])] if self._times else []
         planes = []
-        for index, keys in enumerate(zip(*pair, strict=True)):
+        for index in range(self.geometry.chroma.planes):
             # a plane of a single sample may be half of one that is no larger
             cells = self.geometry.chroma.cell if index else (1, 1)
-            rows, columns = (
-                torch.arange(span.outer.start // cell, span.outer.stop // cell, device=keys[0].device).clamp(
-                    max=size - 1
-                )
-                for span, size, cell in zip((vertical, horizontal), keys[0].shape, cells, strict=True)
-            )
-            planes.append(torch.stack([key[rows][:, columns] for key in keys]).to(torch.float32) / self._peak)
+            places = [
+                torch.arange(span.outer.start // cell, span.outer.stop // cell, device=self.code.device)
+                for span, cell in zip((vertical, horizontal), cells, strict=True)
+            ]
+            parts = [_at(key[index], *places).to(torch.float32) / self._peak for key in keys]
+            planes.append(torch.stack(parts) if parts else self.code.new_empty(0, *map(len, places)))
         return self.code[frames], self.share[frames], (planes[0], planes[1], planes[2])
 
     def share_later(self, clip: int, late: float) -> Tensor:
         """Share of the time ``late`` frames after each frame of a clip, but not behind the last, float32 [T]."""
-        start, end = self._times[clip], self._times[self._ends[clip]]
+        start, end = (self._times[clip], self._times[self._ends[clip]]) if self._times else (0, 0)
         # of this clip's key frames, though what rounding makes of late may lie at the beginning of the next
         times = [min(start + place + late, end) for place in range(self.config.clip)]
         share = [(time - start) / max(end - start, 1) for time in times]
@@ -125,7 +124,8 @@ class KeyedVideo(nn.Module):
 def time_code(times: list[int], frames: int, levels: int) -> Tensor:
     """Sines and cosines of the share of the video that has passed, float32 [len(times), 2 * levels].
 
-    Phases are pi * 1.25^k * t, as in the paper, in double precision: for 40 levels every machine agrees on float32.
+    Phases are pi * 1.25^k * t, as in NeRV, whose encoding D-NeRV takes over ("PE"), and in the released code; in double
+    precision, in which every machine agrees on float32 for 40 levels.
     """
     shares = [time / max(frames - 1, 1) for time in times]
     phases = [[math.pi * 1.25**level * share for level in range(levels)] for share in shares]
@@ -134,9 +134,16 @@ def time_code(times: list[int], frames: int, levels: int) -> Tensor:
 
 def _share(frame: int, keys: list[int], clip: int) -> float:
     """How far a frame is on the way from the key frame before it to the next."""
+    if not keys:
+        return 0.0
     start = frame // clip
     end = keys[min(start + 1, len(keys) - 1)]
     return (frame - keys[start]) / (end - keys[start]) if end > keys[start] else 0.0
+
+
+def _at(plane: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Rows and columns of a plane; the last of them beyond its end."""
+    return plane[rows.clamp(max=plane.shape[0] - 1)][:, columns.clamp(max=plane.shape[1] - 1)]
 
 
 def _own(span: Span, drawn: int) -> slice:

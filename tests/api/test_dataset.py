@@ -281,6 +281,8 @@ def test_wrong_options(archive: Path, tmp_path: Path) -> None:
     for options in ({"clip_length": 0}, {"stride": 0}, {"stride": -1}, {"streams_kept": 0}, {"layers": 1}):
         with pytest.raises(UsageError):
             VideoDataset(archive, **options)
+    with pytest.raises(UsageError, match="no precision 'float16'"):
+        VideoDataset(archive, precision="float16")
     with pytest.raises(UsageError, match="no clip of 20 frames in 4 videos") as caught:
         VideoDataset(archive, clip_length=20)
     assert "19 frames" in caught.value.hint
@@ -304,3 +306,14 @@ def test_damage_names_file_and_video_and_spares_the_others(archive: Path, tmp_pa
     with pytest.raises(BitstreamError, match=r"bad\.nvc: .*\(odd\)"):
         dataset[dataset.clips_of("odd")[0]]
     assert _close(dataset[dataset.clips_of("deep")[0]].frames, played["deep"][:4])
+
+
+@pytest.mark.parametrize(
+    ("file", "mean", "most"), [("archive", 0.2, 6), ("msnerv", 0.8, 8), ("dnerv_published", 0.4, 6), ("nerv", 0.6, 8)]
+)
+def test_bfloat16_is_near(file: str, mean: float, most: float) -> None:
+    path = CONFORMANCE / f"{file}.nvc"
+    exact, near = (VideoDataset(path, precision=precision)[0].frames.int() for precision in ("float32", "bfloat16"))
+    assert 0 < (exact - near).abs().float().mean() < mean and (exact - near).abs().max() <= most
+    reader = pickle.loads(pickle.dumps(VideoReader(path, device="cpu", precision="bfloat16")))  # noqa: S301
+    assert torch.equal(torch.stack([reader[index] for index in range(8)]).int(), near)

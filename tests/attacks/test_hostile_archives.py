@@ -24,6 +24,7 @@ from nvcodec.decoder.reader import VideoReader
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.een_config import EENConfig
+from nvcodec.types import ChromaFormat
 
 ARCHIVE = Path(__file__).parents[1] / "conformance" / "archive.nvc"
 
@@ -79,8 +80,14 @@ def test_key_frames_of_the_other_video(whole: Container) -> None:
 
 
 def test_key_frames_in_the_domain_rgb(whole: Container) -> None:
+    """Another network would have to draw them; and key frames of RGB there are none."""
+    header = replace(whole.header, domain=Domain.RGB)
+    with pytest.raises(BitstreamError, match="payload does not hold the 38 tensors"):
+        VideoReader(_file(whole, header=header), device="cpu").planes(0)
+    first, second = header.streams
+    streams = replace(first, format=replace(first.format, chroma=ChromaFormat.RGB)), second
     with pytest.raises(BitstreamError, match="has 8-bit RGB pictures, which its model cannot draw"):
-        VideoReader(_file(whole, header=replace(whole.header, domain=Domain.RGB)), device="cpu")
+        VideoReader(_file(whole, header=replace(header, streams=streams)), device="cpu")
 
 
 def test_parameters_of_a_later_network_that_make_no_sense(whole: Container) -> None:

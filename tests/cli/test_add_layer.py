@@ -179,7 +179,7 @@ def test_mistakes_are_reported_without_torch(clip, file, tmp_path):
         "encode --resume w",
         "encode --crf 20 --save-config nvc.toml",
         "encode clip.y4m clip.y4m -o x.nvc -m dnerv --recon x.y4m",
-        "encode clip.y4m -o x.nvc -m dnerv --domain rgb",
+        "encode clip.y4m -o x.nvc -m dnerv --preview",
     ]
     done = subprocess.run(
         [sys.executable, "-c", _GUARD, *commands], capture_output=True, text=True, check=True, cwd=tmp_path

@@ -21,7 +21,6 @@ from nvcodec.errors import InputError
         ("clip.y4m clip.y4m -m dnerv --recon no/videos", "no is not a folder; cannot write no/videos"),
         ("clip.y4m -m dnerv --recon videos", "--recon videos is neither .y4m nor .yuv\n  For other kinds decode"),
         ("clip.y4m -m dnerv --recon clip.y4m", "clip.y4m is the input itself"),
-        ("clip.y4m -m dnerv --domain rgb", "--domain rgb is not for dnerv: its key frames are 4:2:0\n  Leave it out"),
         ("clip.y4m -m dnerv --preview", "--preview is for the models msnerv and tenerv"),
         ("clip.y4m -m dnerv -s 32x32", "clip.y4m says 64x48"),
         ("clip.y4m -m dnerv --bpp 1 --crf 3", "--crf and --bpp both given"),

@@ -11,7 +11,9 @@ import pytest
 
 from nvcodec.container import Limits, header, ids, keyframes, metadata, packs, segments, side_data
 from nvcodec.models.config import FieldConfig
+from nvcodec.models.dnerv_config import DNeRVConfig
 from nvcodec.models.msnerv_config import MSNeRVConfig
+from nvcodec.models.qsnerv_config import QSNeRVConfig
 from nvcodec.types import ChromaFormat
 
 SPEC = (Path(__file__).parents[2] / "bitstream_spec.md").read_text(encoding="utf-8")
@@ -55,7 +57,14 @@ def test_chunk_types() -> None:
         assert row[1] == ("critical" if ids.is_critical(row[0]) else "ancillary")
 
 
-@pytest.mark.parametrize(("caption", "kind"), [("choices of models 1 and 2", MSNeRVConfig)])
+@pytest.mark.parametrize(
+    ("caption", "kind"),
+    [
+        ("choices of models 1 and 2", MSNeRVConfig),
+        ("choices of model 3", QSNeRVConfig),
+        ("choices of model 4", DNeRVConfig),
+    ],
+)
 def test_choice_tables(caption: str, kind: type[FieldConfig]) -> None:
     usual = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
     assert {(int(row[0]), row[1], int(row[3])) for row in _table(caption)} == {

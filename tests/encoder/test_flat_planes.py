@@ -78,7 +78,7 @@ def _encoded(source: Path, model: str, **options: object) -> nvcodec.EncodeResul
 def test_one_colour_is_exact(tmp_path: Path, model: str, format: str, colour: str) -> None:
     video, frames = FORMATS[format]
     settings = by_name(model).settings
-    if video.chroma not in settings.draws or video.bit_depth not in settings.bit_depths:
+    if video.chroma not in settings.sources or video.bit_depth not in settings.bit_depths:
         return
     pictures = _flat(video, frames, SHARES[colour])
     result = _encoded(_saved(tmp_path / "clip.y4m", video, pictures), model)

@@ -7,11 +7,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nvcodec.config.fit import FitConfig, LossConfig, Rounding
+from nvcodec.encoder.fit.draw import Painter
+from nvcodec.encoder.fit.fit import Fit
+from nvcodec.encoder.fit.loss import picture_error
+from nvcodec.encoder.fit.parameters import FlatField
+from nvcodec.encoder.fit.rate import TargetWeight
+from nvcodec.encoder.fit.schedule import Budget
+from nvcodec.encoder.fit.step import Kind
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.footage.units import UnitField, Units, geometry_of
 from nvcodec.models.dnerv import DNeRV
 from nvcodec.models.dnerv_config import DNeRVConfig, key_times
-from nvcodec.types import VideoFormat
+from nvcodec.types import ChromaFormat, VideoFormat
 
 
 @settings(max_examples=8)
@@ -75,3 +83,29 @@ def test_units_are_drawn_as_the_decoder_draws_them() -> None:
                 torch.testing.assert_close(
                     drawn, planes[0][frames.start : frames.stop, unit.rows.inner, unit.columns.inner]
                 )
+
+
+def test_a_step_of_several_clips_is_one_of_their_mean() -> None:
+    """Clips of videos of different sizes, one of them short: gradients and errors."""
+    config = DNeRVConfig((2, 2), (4, 4), 4, 4, shuffle=2, tile=24, overlap=8)
+    units = _numbered(config, [(48, 40, 11), (17, 30, 3)])
+    torch.manual_seed(0)
+    flat = FlatField(UnitField(units))
+    flat.vector.data.copy_(0.15 * torch.randn_like(flat.vector))
+    fit = Fit(
+        Painter(flat, [], lambda event: None), units, FitConfig(batch=3), LossConfig(), TargetWeight(2e4), Budget(9)
+    )
+    chosen = torch.tensor([0, len(units) - 1, 3])
+    seen = []
+    fit.optimiser.step = lambda: seen.append(flat.vector.grad.clone())  # type: ignore[method-assign, union-attr]
+    fit.stepper.clip_norm = 1e9
+    fit.stepper.take(Kind(Rounding.NONE, False, False, False, False), chosen, chosen)
+    flat.vector.grad = None
+    errors = []
+    for unit in chosen:
+        (planes, _), targets = fit.painter.train(flat.vector, units, unit.view(1))
+        errors.append(picture_error(planes, targets, ChromaFormat.YUV420).mean())
+    (sum(errors) / 3).backward()  # type: ignore[union-attr]
+    torch.testing.assert_close(seen[0], flat.vector.grad)
+    torch.testing.assert_close(fit.frame_errors[chosen], torch.stack(errors).detach())
+    assert (fit.frame_errors >= 0).sum() == 3

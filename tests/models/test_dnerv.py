@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvcodec.models.dnerv import DNeRV, TemporalMLP
+from nvcodec.models.dnerv import DNeRV
 from nvcodec.models.dnerv_config import DNeRVConfig, key_times
+from nvcodec.models.dnerv_time import TemporalMLP
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.keyed_video import KeyedVideo, time_code
 from nvcodec.models.planes import pack, unpack

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nvcodec.errors import BitstreamError
 from nvcodec.models import registry
 from nvcodec.models.dnerv import DNeRV
-from nvcodec.models.dnerv_config import DNeRVConfig, key_times
+from nvcodec.models.dnerv_config import DNeRVConfig, FlowAt, Fusing, Mixing, key_times
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.types import ChromaFormat
 
@@ -40,7 +40,24 @@ def configs(draw: st.DrawFn) -> DNeRVConfig:
         fusion=draw(st.booleans()),
         temporal=draw(st.booleans()),
     )
-    return replace(config, tile=draw(st.just(0) | st.integers(config.scale, 65535)))
+    return replace(draw(st.just(config) | choices(config)), tile=draw(st.just(0) | st.integers(config.scale, 65535)))
+
+
+@st.composite
+def choices(draw: st.DrawFn, config: DNeRVConfig) -> DNeRVConfig:
+    """The same with some of what the paper did."""
+    config = replace(
+        config,
+        stem_rows=draw(st.integers(1, 4)),
+        stem_columns=draw(st.integers(1, 4)),
+        picture=draw(st.booleans()),
+        fusing=draw(st.sampled_from(Fusing)) if config.fusion else Fusing.PER_CHANNEL,
+        flow_at=draw(st.sampled_from(FlowAt)) if config.flow else FlowAt.EVERY,
+        mixing=draw(st.sampled_from(Mixing)) if config.temporal else Mixing.MATRICES,
+    )
+    if config.mixing is Mixing.CONVOLUTION:
+        config = replace(config, taps=2 * draw(st.integers(0, 31)) + 1)
+    return replace(config, key_frames=not (config.picture and not config.flow and not config.fusion))
 
 
 geometries = st.builds(
@@ -68,7 +85,7 @@ def test_all_videos_share_their_tensors(config: DNeRVConfig, one: FieldGeometry,
 
 @given(configs())
 def test_bytes_and_back(config: DNeRVConfig) -> None:
-    assert registry.by_id(4).config(config.to_bytes()) == config
+    assert registry.by_id(4).config(config.to_bytes(), config.choices_to_bytes()) == config
 
 
 @given(st.binary(max_size=60) | st.builds(lambda n, tail: bytes([n]) + tail, st.integers(0, 9), st.binary(max_size=60)))
@@ -87,7 +104,8 @@ def test_damaged_bytes_are_a_configuration_or_refused(config: DNeRVConfig, data:
     cut = coded[: data.draw(st.integers(0, len(coded)))]
     for damaged in (bytes(coded), bytes(cut), bytes(coded) + b"\0"):
         try:
-            assert registry.by_id(4).config(damaged).to_bytes() == damaged
+            coded_choices = config.choices_to_bytes()
+            assert registry.by_id(4).config(damaged, coded_choices).to_bytes() == damaged
         except BitstreamError as error:
             assert "dnerv" in error.message
 
@@ -96,6 +114,14 @@ def test_golden_bytes() -> None:
     assert replace(PAPER, flow=False, channels=(260, 100, 50, 26, 14)).to_bytes().hex(" ") == (
         "05 04 02 02 02 02 01 04 00 64 00 32 00 1a 00 0e 00 64 00 40 01 40 40 01 08 28 10 00 01 01"
     )
+
+
+def test_golden_choices() -> None:
+    nerv = replace(PAPER, flow=False, fusion=False, key_frames=False, picture=True, stem_rows=4, stem_columns=5)
+    assert nerv.choices_to_bytes().hex(" ") == "01 00 02 01 03 04 04 05"
+    other = replace(PAPER, fusing=Fusing.JOINED, flow_at=FlowAt.FIRST, mixing=Mixing.CONVOLUTION, taps=11)
+    assert other.choices_to_bytes().hex(" ") == "05 02 06 01 07 01 08 0b"
+    assert PAPER.choices_to_bytes() == b""
 
 
 @pytest.mark.parametrize(
@@ -116,6 +142,17 @@ def test_golden_bytes() -> None:
         ({"tile": 63}, "tile"),
         ({"tile": 65536}, "tile"),
         ({"overlap": 256}, "overlap"),
+        ({"stem_rows": 0}, "stem_rows"),
+        ({"stem_columns": 256}, "stem_columns"),
+        ({"mixing": Mixing.CONVOLUTION, "taps": 4}, "odd"),
+        ({"mixing": Mixing.CONVOLUTION, "taps": 65}, "taps"),
+        ({"taps": 5}, "taps says nothing without mixing by convolution"),
+        ({"mixing": Mixing.ATTENTION, "temporal": False}, "mixing says nothing without temporal"),
+        ({"fusing": Fusing.JOINED, "fusion": False}, "fusing says nothing without fusion"),
+        ({"flow_at": FlowAt.LAST, "flow": False}, "flow_at says nothing without flow"),
+        ({"key_frames": False}, "without key_frames, flow"),
+        ({"key_frames": False, "flow": False, "picture": True}, "without key_frames, flow"),
+        ({"key_frames": False, "flow": False, "fusion": False}, "without key_frames, flow"),
     ],
 )
 def test_networks_that_make_no_sense(change: dict[str, object], word: str) -> None:

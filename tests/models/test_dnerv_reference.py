@@ -13,14 +13,15 @@ import torch
 from scipy.special import erf
 
 from nvcodec.decoder.key_frames import decode_key_frames
+from nvcodec.decoder.key_groups import NO_KEY_FRAMES
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.models.dnerv import DNeRV, DNeRVNetwork
-from nvcodec.models.dnerv_config import DNeRVConfig
+from nvcodec.models.dnerv_config import DNeRVConfig, FlowAt, Fusing, Mixing
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.quant.steps import dequantise
 from nvcodec.types import ChromaFormat
 
-ARCHIVE = Path(__file__).parents[1] / "conformance" / "archive.nvc"
+STREAMS = Path(__file__).parents[1] / "conformance"
 SMALL = DNeRVConfig((2, 3), (6, 5), 4, 3, shuffle=2, clip=3, time_levels=6, time_width=5)
 
 
@@ -33,39 +34,92 @@ class Reference:
 
     def draw(self, code: np.ndarray, share: np.ndarray, keys: list[np.ndarray]) -> list[np.ndarray]:
         """Planes of a clip, [T, rows, columns] each."""
-        config = self.config
+        config, blocks = self.config, len(self.config.strides)
+        cells = keys[0].shape[1] // config.scale, keys[0].shape[2] // config.scale
+        if not config.key_frames:
+            x = self.stem(code, *cells)
+            for n in range(blocks):
+                x = self.block(n, x, None)
+            return self.unpacked(self.head(x), keys)
         x = gelu(self.convolution(self.packed(keys), "keys.first"))
         features: list[np.ndarray] = []
-        for n in reversed(range(len(config.strides))):
+        for n in reversed(range(blocks)):
             features.insert(0, x := gelu(self.patches(x, n)))
-        hidden = gelu(code @ self.p["time.0.weight"].T + self.p["time.0.bias"])
-        stem = hidden @ self.p["time.2.weight"].T + self.p["time.2.bias"]
-        places = np.ones((1, *features[0].shape[1:3], 1))
-        x = np.concatenate([stem[:, None, None] * places, mixed(*features[0], share)], axis=-1)
+        x = np.concatenate([self.stem(code, *cells), mixed(*features[0], share)], axis=-1)
         x = (x - x.mean(axis=(0, 1, 2))) / np.sqrt(x.var(axis=(0, 1, 2)) + 1e-5)
-        for n in range(len(config.strides)):
-            x = self.block(n, x, between(features[n], self.flow(n, x), share))
-        flow = self.flow(len(config.strides), x)
+        first = None
+        for n in range(blocks):
+            flow = first
+            if config.flow_at is FlowAt.EVERY or (config.flow_at is FlowAt.FIRST and n == 0):
+                flow = self.flow(n, x)
+            first = flow if config.flow_at is FlowAt.FIRST else None
+            x = self.block(n, x, between(features[n], flow, share))
+        flow = first if config.flow_at is FlowAt.FIRST else self.flow(blocks, x)
         carried = [between(plane[..., None], flow, share)[..., 0] for plane in keys]
-        hidden = gelu(self.convolution(np.concatenate([x, self.packed(carried)], axis=-1), "head.0"))
-        residual = self.unpacked(self.convolution(hidden, "head.2"), carried)
-        return [a + b for a, b in zip(carried, residual, strict=True)]
+        drawn = self.unpacked(self.head(np.concatenate([x, self.packed(carried)], axis=-1)), carried)
+        return drawn if config.picture else [a + b for a, b in zip(carried, drawn, strict=True)]
 
-    def block(self, n: int, x: np.ndarray, content: np.ndarray) -> np.ndarray:
-        channels = x.shape[-1]
-        fused = self.convolution(content, f"blocks.{n}.fuse")
+    def stem(self, code: np.ndarray, rows: int, columns: int) -> np.ndarray:
+        """Section 3.2, in front of equation 1: the time code, widened and put onto a grid."""
+        config = self.config
+        hidden = gelu(code @ self.p["time.0.weight"].T + self.p["time.0.bias"])
+        flat = hidden @ self.p["time.2.weight"].T + self.p["time.2.bias"]
+        grid = np.empty((len(code), config.stem_rows, config.stem_columns, config.stem))
+        for c, i, j in itertools.product(range(config.stem), range(config.stem_rows), range(config.stem_columns)):
+            grid[:, i, j, c] = flat[:, (c * config.stem_rows + i) * config.stem_columns + j]
+        return resized(resized(grid, rows, 1), columns, 2)
+
+    def head(self, x: np.ndarray) -> np.ndarray:
+        return self.convolution(gelu(self.convolution(x, "head.0")), "head.2")
+
+    def fused(self, n: int, x: np.ndarray, content: np.ndarray) -> np.ndarray:
+        if self.config.fusing is Fusing.JOINED:
+            return np.concatenate([x, content], axis=-1)
+        fused, channels = self.convolution(content, f"blocks.{n}.fuse"), x.shape[-1]
+        if self.config.fusing is Fusing.PER_PLACE:
+            out = np.empty_like(x)
+            for t, i, j in itertools.product(*map(range, x.shape[:3])):
+                gamma, beta = fused[t, i, j]
+                out[t, i, j] = [gamma * value + beta for value in x[t, i, j]]
+            return out
         gain, shift = (1 + fused[..., :channels], fused[..., channels:]) if self.config.fusion else (1, fused)
-        x = x * gain + shift
+        return x * gain + shift
+
+    def block(self, n: int, x: np.ndarray, content: np.ndarray | None) -> np.ndarray:
+        x = x if content is None else self.fused(n, x, content)
         z, stride = self.convolution(x, f"blocks.{n}.conv"), self.config.strides[n]
         y = np.zeros((len(z), z.shape[1] * stride, z.shape[2] * stride, self.config.channels[n]))
         for c, u, v in itertools.product(range(y.shape[-1]), range(stride), range(stride)):
             y[:, u::stride, v::stride, c] = gelu(z[..., c * stride**2 + u * stride + v])
         if not self.config.temporal:
             return y
+        if self.config.mixing is Mixing.CONVOLUTION:
+            return self.convolved_in_time(f"blocks.{n}.temporal", y)
+        if self.config.mixing is Mixing.ATTENTION:
+            return self.attended(f"blocks.{n}.temporal", y)
         weight, bias = self.p[f"blocks.{n}.temporal.weight"], self.p[f"blocks.{n}.temporal.bias"]
         out = y.copy()
         for c, u in itertools.product(range(y.shape[-1]), range(len(y))):
             out[u, ..., c] += bias[c, u] + sum(weight[c, u, t] * y[t, ..., c] for t in range(len(y)))
+        return out
+
+    def convolved_in_time(self, name: str, y: np.ndarray) -> np.ndarray:
+        weight, bias = self.p[f"{name}.weight"], self.p[f"{name}.bias"]
+        out, half = y + bias, self.config.taps // 2
+        for t, tap in itertools.product(range(len(y)), range(self.config.taps)):
+            if 0 <= t + tap - half < len(y):
+                out[t] += weight[:, tap] * y[t + tap - half]
+        return out
+
+    def attended(self, name: str, y: np.ndarray) -> np.ndarray:
+        into, from_, channels = self.p[f"{name}.into.weight"], self.p[f"{name}.into.bias"], y.shape[-1]
+        out = y.copy()
+        for i, j in itertools.product(*map(range, y.shape[1:3])):
+            asked, offered, given = np.split(y[:, i, j] @ into.T + from_, 3, axis=-1)
+            for t in range(len(y)):
+                weights = np.array([math.exp(asked[t] @ other / math.sqrt(channels)) for other in offered])
+                taken = sum(weight * value for weight, value in zip(weights / weights.sum(), given, strict=True))
+                out[t, i, j] += self.p[f"{name}.out.weight"] @ taken + self.p[f"{name}.out.bias"]
         return out
 
     def flow(self, n: int, x: np.ndarray) -> np.ndarray | None:
@@ -167,17 +221,50 @@ SWITCHES: list[dict[str, bool]] = [{}, {"flow": False}, {"fusion": False}, {"tem
 SHAPES = [((2, 3), 2), ((2, 2), 1), ((1, 3), 2), ((2,), 4), ((2, 1), 3)]
 
 
+CHOICES: dict[str, dict[str, object]] = {
+    "equations_5_and_6": {"fusing": Fusing.PER_PLACE},
+    "u_net": {"fusing": Fusing.JOINED},
+    "u_net_without_flow": {"fusing": Fusing.JOINED, "flow": False},
+    "flow_at_the_first_scale": {"flow_at": FlowAt.FIRST},
+    "flow_at_the_last_scale": {"flow_at": FlowAt.LAST},
+    "three_taps": {"mixing": Mixing.CONVOLUTION},
+    "eleven_taps": {"mixing": Mixing.CONVOLUTION, "taps": 11},
+    "attention": {"mixing": Mixing.ATTENTION},
+    "final_stage": {"picture": True},
+    "stem_of_a_tile": {"stem_rows": 2, "stem_columns": 3},
+    "stem_resized": {"stem_rows": 3, "stem_columns": 2},
+    "nerv": {
+        "key_frames": False, "flow": False, "fusion": False, "picture": True, "stem_rows": 2, "stem_columns": 3,
+        "temporal": False,
+    },
+    "nerv_with_temporal_mlp": {
+        "key_frames": False, "flow": False, "fusion": False, "picture": True, "stem_rows": 3, "stem_columns": 1,
+    },
+    "published": {"fusing": Fusing.PER_PLACE, "picture": True, "stem_rows": 2, "stem_columns": 3},
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
 @pytest.mark.parametrize(("strides", "shuffle"), SHAPES)
 @pytest.mark.parametrize("chroma", [ChromaFormat.YUV420, ChromaFormat.RGB])
 def test_a_tile(switches: dict[str, bool], strides: tuple[int, ...], shuffle: int, chroma: ChromaFormat) -> None:
-    config = replace(SMALL, strides=strides, channels=(6, 5)[: len(strides)], shuffle=shuffle, **switches)
+    _compare(replace(SMALL, strides=strides, channels=(6, 5)[: len(strides)], shuffle=shuffle, **switches), chroma)
+
+
+@pytest.mark.parametrize("choices", CHOICES.values(), ids=CHOICES)
+@pytest.mark.parametrize(("shuffle", "chroma"), [(2, ChromaFormat.YUV420), (1, ChromaFormat.RGB)])
+def test_what_the_paper_did(choices: dict[str, object], shuffle: int, chroma: ChromaFormat) -> None:
+    _compare(replace(SMALL, shuffle=shuffle, **choices), chroma)
+
+
+def _compare(config: DNeRVConfig, chroma: ChromaFormat) -> None:
+    """Draw a tile of 2 x 3 cells by both."""
     network = _network(config, chroma)
     rng, scale = np.random.default_rng(1), config.scale
     sizes = [(2 * scale, 3 * scale)] * 3
     if chroma is ChromaFormat.YUV420:
         sizes[1:] = [(scale, 3 * scale // 2)] * 2
-    keys = [rng.random((2, *size)) for size in sizes]
+    keys = [rng.random((2 if config.key_frames else 0, *size)) for size in sizes]
     code, share = rng.normal(size=(3, 12)), np.array([0, 0.3, 1])
     expected = Reference(config, chroma, network).draw(code, share, keys)
     first, second, third = map(torch.from_numpy, keys)
@@ -218,22 +305,24 @@ def test_a_clip_of_a_video(chroma: ChromaFormat, frames: int, clip: int) -> None
         np.testing.assert_allclose(plane.numpy(), right[shown, :rows, :columns], rtol=1e-3, atol=2e-4)
 
 
-@pytest.mark.parametrize("stream", [0, 1])
-def test_a_file_in_tiles(stream: int) -> None:
-    """The conformance stream: what is stored, decoded again here, is within one code value of what is shown."""
-    reader = VideoReader(ARCHIVE, device="cpu", stream=stream)
-    session, video, frames = reader.session, reader.format, len(reader)
-    config, coded = session.config, session.container.key_frames[stream]
+@pytest.mark.parametrize(
+    ("file", "stream"), [("archive", 0), ("archive", 1), ("dnerv_published", 0), ("dnerv_published", 1), ("nerv", 0)]
+)
+def test_a_file_in_tiles(file: str, stream: int) -> None:
+    """The conformance streams: what is stored, decoded again here, is within one code value of what is shown."""
+    reader = VideoReader(STREAMS / f"{file}.nvc", device="cpu", stream=stream)
+    session, video, frames = reader.session, reader.session.drawn_format(stream), len(reader)
+    config, coded = session.config, session.container.key_frames.get(stream, NO_KEY_FRAMES)
     assert isinstance(config, DNeRVConfig) and 0 < config.tile < video.height
-    reference = Reference(config, ChromaFormat.YUV420, DNeRVNetwork(config, ChromaFormat.YUV420))
+    reference = Reference(config, video.chroma, DNeRVNetwork(config, video.chroma))
     stored = {tensor.spec.name: dequantise(tensor).astype(float) for tensor in session.integers(stream)}
     reference.p = {name.removeprefix("network."): value for name, value in stored.items()}
     pictures, shown = decode_key_frames(coded.packets, video), list(reader.frames())
-    scale, clip = config.scale, config.clip
-    times = sorted({*range(0, frames, clip), frames - 1})
+    scale, clip, halved = config.scale, config.clip, video.chroma is ChromaFormat.YUV420
+    times = sorted({*range(0, frames, clip), frames - 1}) if config.key_frames else []
     for number in range(-(-frames // clip)):
-        pair = number, min(number + 1, len(times) - 1)
-        begin, end = (times[key] for key in pair)
+        pair = (number, min(number + 1, len(times) - 1)) if times else ()
+        begin, end = (times[key] for key in pair) if times else (0, 0)
         inside = [min(clip * number + t, frames - 1) for t in range(clip)]
         share = np.array([(t - begin) / (end - begin) if end > begin else 0 for t in inside])
         levels = range(config.time_levels)
@@ -243,15 +332,17 @@ def test_a_file_in_tiles(stream: int) -> None:
         for vertical, horizontal in itertools.product(tiles(video.height, config), tiles(video.width, config)):
             keys = []
             for plane in range(3):
-                cell = scale // 2 if plane else scale
+                cell = scale // 2 if plane and halved else scale
                 last = np.array(video.plane_shapes[plane]) - 1
                 rows, columns = (
                     np.minimum(np.arange(cell * span[0], cell * span[3]), most)
                     for span, most in zip((vertical, horizontal), last, strict=True)
                 )
-                keys.append(np.stack([pictures[key][plane][np.ix_(rows, columns)] / video.peak for key in pair]))
+                shape = len(pair), len(rows), len(columns)
+                parts = [pictures[key][plane][np.ix_(rows, columns)] / video.peak for key in pair]
+                keys.append(np.array(parts).reshape(shape))
             for plane, part in enumerate(reference.draw(code, share, keys)):
-                cell = scale // 2 if plane else scale
+                cell = scale // 2 if plane and halved else scale
                 place = tuple(slice(cell * span[1], cell * span[2]) for span in (vertical, horizontal))
                 own = tuple(slice(cell * (s[1] - s[0]), cell * (s[2] - s[0])) for s in (vertical, horizontal))
                 room = drawn[plane][:, place[0], place[1]]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import backward
 
 from nvcodec.config.fit import Rounding
 from nvcodec.encoder.fit.branches import Branches
@@ -19,6 +20,7 @@ from nvcodec.encoder.fit.loss import Distortion, picture_error
 from nvcodec.encoder.fit.optimiser import FieldOptimiser
 from nvcodec.encoder.fit.quantiser import Quantiser
 from nvcodec.encoder.footage.clip import Footage
+from nvcodec.models.base import PlaneTensors
 
 NEVER = -1.0
 """The error of a frame that was not drawn yet."""
@@ -49,6 +51,15 @@ class Dials(NamedTuple):
     """Weight of auxiliary terms of the loss."""
     guidance: Tensor
     """Weight of the companion's own loss."""
+
+
+class _Drawn(NamedTuple):
+    """What a part of a step has drawn."""
+
+    frames: Tensor
+    places: Tensor
+    planes: PlaneTensors
+    targets: PlaneTensors
 
 
 class Stepper:
@@ -102,9 +113,10 @@ class Stepper:
         floats, penalty = self.guide.place(places) if kind.guided else (vector, None)
         floats = self.branches.place(floats)
         rounded = self.quantiser.apply(floats, kind.rounding)
-        (planes, features), targets, tile = self.painter.train(rounded, self.clip, frames, compiled=kind.apart)
-        fade = self.dials.fade if kind.fading else None
-        loss = self.distortion(planes, targets, features, fade, tile, structured=kind.structured)
+        parts, drawn = self._parts(frames, places), list[_Drawn]()
+        for part in parts[:-1]:  # what one part needs is let go of before the next is drawn
+            backward(self._compared(rounded, kind, part, drawn) / len(parts), retain_graph=True)
+        loss = self._compared(rounded, kind, parts[-1], drawn) / len(parts)
         if penalty is not None:
             loss = loss + self.dials.guidance * penalty
         if kind.rated:
@@ -113,7 +125,7 @@ class Stepper:
             if weigh is not None:
                 weigh()
             loss = loss + self.dials.price * bits
-        loss.backward()
+        backward(loss)
         self.guide.hold()
         self.grouping.hold()
         self.flat_planes.hold()
@@ -121,18 +133,41 @@ class Stepper:
         self.optimiser.step()
         self.branches.fold()
         self.quantiser.clamp()
-        with torch.no_grad():
-            errors = picture_error(planes, targets, self.flat.field.geometry.chroma)
-            if self.noting:
-                self.clip.note(int(frames[0]), planes, targets)
-            self.frame_errors[places] = errors.view(len(places), -1).mean(dim=1)
+        for each in drawn:
+            self._note(*each)
+
+    def _parts(self, frames: Tensor, places: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """What is drawn in one go: all frames of a step, or one after another of a field that draws no two at once.
+
+        Their gradients add up to that of the mean.
+        """
+        size = 1 if self.flat.field.one_at_a_time else len(frames)
+        return list(zip(torch.split(frames, size), torch.split(places, size), strict=True))
+
+    def _compared(self, rounded: Tensor, kind: Kind, part: tuple[Tensor, Tensor], drawn: list[_Drawn]) -> Tensor:
+        """Draw some frames of a step; their distortion."""
+        frames, places = part
+        (planes, features), targets, tile = self.painter.train(rounded, self.clip, frames, compiled=kind.apart)
+        drawn.append(_Drawn(frames, places, tuple(plane.detach() for plane in planes), targets))
+        fade = self.dials.fade if kind.fading else None
+        loss: Tensor = self.distortion(planes, targets, features, fade, tile, structured=kind.structured)
+        return loss
+
+    @torch.no_grad()
+    def _note(self, frames: Tensor, places: Tensor, planes: PlaneTensors, targets: PlaneTensors) -> None:
+        """Keep how frames were drawn."""
+        errors = picture_error(planes, targets, self.flat.field.geometry.chroma)
+        if self.noting:
+            self.clip.note(int(frames[0]), planes, targets)
+        self.frame_errors[places] = errors.view(len(places), -1).mean(dim=1)
 
     def rehearse(self, frames: Tensor) -> None:
         """Go through the expensive half of a step, and move nothing."""
         floats = self.flat.vector
         vector = self.quantiser.apply(floats, Rounding.HARD)
-        (planes, features), targets, tile = self.painter.train(vector, self.clip, frames)
-        self.distortion(planes, targets, features, None, tile).backward()
+        for part in self._parts(frames, frames):
+            kind = Kind(Rounding.HARD, rated=False, fading=False, guided=False, apart=True)
+            backward(self._compared(vector, kind, part, []), retain_graph=True)
         for moved in (floats, self.quantiser.log2_steps, *self.distortion.parameters()):
             moved.grad = None
 

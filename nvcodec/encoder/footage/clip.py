@@ -82,6 +82,8 @@ class Clip:
     """uint8 (8 bit) or int16 (10 and 12 bit) [T, rows, columns], code values."""
     hidden: PlaneTensors | None = None
     """Where samples are masked, bool [T or 1, rows, columns]; None: nowhere."""
+    stored: Clip | None = None
+    """The same in the source's own domain, where that is another."""
 
     @classmethod
     def load(cls, source: Iterable[Planes], format: VideoFormat, frames: int | None) -> Clip:
@@ -183,7 +185,8 @@ class Clip:
         hidden = self.hidden
         if hidden is not None and len(hidden[0]) > 1:
             hidden = tuple(plane[chosen] for plane in hidden)
-        return Clip(self.format, tuple(plane[chosen] for plane in self.planes), hidden)
+        stored = self.stored and self.stored.part(first_frame, frames)
+        return Clip(self.format, tuple(plane[chosen] for plane in self.planes), hidden, stored)
 
     def targets(self, frames: Tensor) -> PlaneTensors:
         """Planes of the frames int64 [B] as float32 [B, rows, columns] in units of the largest code value."""
@@ -216,6 +219,7 @@ class Clip:
             return self
         target = replace(self.format, chroma=drawn)
         clip = Clip.load((yuv_to_rgb(planes, self.format) for planes in self.frames()), target, len(self))
+        clip = replace(clip, stored=self)
         if self.hidden is None:
             return clip
         either = self.hidden[0]

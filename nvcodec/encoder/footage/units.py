@@ -23,7 +23,7 @@ from nvcodec.models.dnerv_config import DNeRVConfig, Span
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.keyed_video import KeyedVideo
 from nvcodec.models.planes import channels_of
-from nvcodec.types import Planes
+from nvcodec.types import ChromaFormat, Planes
 
 
 class Unit(NamedTuple):
@@ -53,7 +53,8 @@ class Units:
         for index, (clip, pictures) in enumerate(zip(clips, keys, strict=True)):
             geometry = geometry_of(clip)
             video = KeyedVideo(config, geometry).to(clip.planes[0].device)
-            video.set_key_frames(stacked(pictures), clip.format.peak)
+            if pictures:
+                video.set_key_frames(stacked(pictures), clip.format.peak)
             self.videos.append(video)
             self.units += [
                 Unit(index, number, rows, columns)
@@ -86,7 +87,8 @@ class Units:
         """Of the samples of each plane of a picture, how many a unit draws."""
         shares = []
         for index, (rows, columns) in enumerate(self.clips[unit.video].format.plane_shapes):
-            tall, wide = _part(unit.rows, index > 0), _part(unit.columns, index > 0)
+            is_half = index > 0 and self.format.chroma is ChromaFormat.YUV420
+            tall, wide = _part(unit.rows, is_half), _part(unit.columns, is_half)
             shares.append((tall.stop - tall.start) * (wide.stop - wide.start) / (rows * columns))
         return shares
 
@@ -105,19 +107,19 @@ class Units:
 
     @property
     def levels(self) -> tuple[float | None, ...]:
-        """See :class:`Footage`: above key frames that do not change either, the same in all videos."""
+        """See :class:`Footage`: the same in all videos; above key frames, where what is drawn is added to them."""
         return tuple(self._level(plane) for plane in range(self.clips[0].format.chroma.planes))
 
     def _level(self, plane: int) -> float | None:
         found = set()
         for clip, pictures in zip(self.clips, self._keys, strict=True):
-            value, coded = (
-                clip.only_value(plane),
-                {int(edge) for p in pictures for edge in (p[plane].min(), p[plane].max())},
-            )
-            if value is None or len(coded) > 1:
+            below = {0}
+            if not self.config.picture:
+                below = {int(edge) for each in pictures for edge in (each[plane].min(), each[plane].max())}
+            value = clip.only_value(plane)
+            if value is None or len(below) > 1:
                 return None
-            found.add((value - coded.pop()) / clip.format.peak)
+            found.add((value - below.pop()) / clip.format.peak)
         return found.pop() if len(found) == 1 else None
 
     def typical(self) -> range:
@@ -149,6 +151,8 @@ class Units:
         """
         sums = torch.zeros((*self._key_db.shape, 3), device=self.noted.device)
         sums.index_add_(0, self._clip_of, self.noted * self._shares[:, None])
+        if self.format.chroma is ChromaFormat.RGB:
+            sums = sums.mean(dim=-1, keepdim=True).expand_as(sums)
         logs = torch.log10(sums.clamp_min(1e-10)) @ self._plane_weights
         db = torch.maximum(-10 * logs, self._key_db)
         missing = torch.zeros_like(db[:, 0]).index_add_(0, self._clip_of, (self.noted[:, 0, 0] < 0).to(db.dtype))
@@ -193,11 +197,14 @@ class Units:
 class UnitField(VideoField):
     """The shared network, drawing units as if they were frames of one video: given on the CPU, nobody waits."""
 
+    one_at_a_time = True
+
     def __init__(self, units: Units) -> None:
         super().__init__()
         self.footage, config = units, units.config
         self.geometry = replace(geometry_of(units.clips[0]), frames=len(units))
         self.specs, self.scale = config.tensor_specs(self.geometry), config.scale
+        self.interleaved = config.shuffle if config.picture else 1
         self.network = DNeRVNetwork(config, self.geometry.chroma)
         self.videos = units.videos
 

@@ -16,7 +16,7 @@ from nvcodec.config.target import TargetKind
 from nvcodec.container import BaseSegment, KeyFrameCodec, KeyFrames, SegmentDigest
 from nvcodec.decoder.check import sample, sampled_frames
 from nvcodec.decoder.key_frames import decode_key_frames
-from nvcodec.decoder.key_groups import KeyGroups
+from nvcodec.decoder.key_groups import NO_KEY_FRAMES, KeyGroups
 from nvcodec.decoder.render import render_clip
 from nvcodec.decoder.session import finished
 from nvcodec.encoder.fit.draw import Painter
@@ -29,7 +29,7 @@ from nvcodec.encoder.fit.schedule import Budget
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.footage.units import UnitField, Units, geometry_of, still_error
 from nvcodec.encoder.parts.in_time import begin_measuring
-from nvcodec.encoder.parts.key_coder import WORST_CRF, CodedKeys, KeyFrameCoder
+from nvcodec.encoder.parts.key_coder import BEST_CRF, WORST_CRF, CodedKeys, KeyFrameCoder
 from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room
 from nvcodec.encoder.plan.floor import check_room
 from nvcodec.encoder.plan.memory import fit_bytes
@@ -37,6 +37,7 @@ from nvcodec.encoder.plan.plan import Span, network_of
 from nvcodec.encoder.plan.sizing import schedule_steps
 from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
+from nvcodec.errors import UsageError
 from nvcodec.io.saying import plural
 from nvcodec.models.base import VideoField
 from nvcodec.models.dnerv_config import DNeRVConfig, key_times
@@ -86,12 +87,21 @@ class SharedPart(Part):
         else:
             begin_measuring(self)
             self._check_room()
-            wanted_db = self._psnr_db()
-            pair = self._best_pair(should_stop) if wanted_db is None else self._good_pair(wanted_db, should_stop)
-            self.keys, self.network = pair
+            self.keys, self.network = self._pair_of(should_stop)
         self._begin()
         if state is None:
             self._look_at_time()
+
+    def _pair_of(self, should_stop: Callable[[], bool]) -> tuple[CodedKeys, DNeRVConfig]:
+        wanted_db, network = self._psnr_db(), self._network(self.size)
+        if not network.key_frames:
+            if len(self.clips) > 1:
+                raise UsageError(
+                    f"without key frames a network draws one video, and {len(self.clips)} are given",
+                    "Leave model.key_frames out, or encode them one by one",
+                )
+            return self.coder.at(BEST_CRF, network.interval), network
+        return self._best_pair(should_stop) if wanted_db is None else self._good_pair(wanted_db, should_stop)
 
     def _begin(self) -> None:
         self.goal = self._goal(self.keys, self.network)
@@ -155,7 +165,7 @@ class SharedPart(Part):
         with fit_state.matching():
             self.network = DNeRVConfig.from_bytes(state["network"].tobytes(), state["choices"].tobytes())
             crf, self.tries = int(state["crf"]), int(state["tries"])
-        self.keys = self.coder.at(crf, self.network.clip)
+        self.keys = self.coder.at(crf, self.network.interval)
 
     def _check_room(self) -> None:
         """Refuse a size that the coarsest key frames there are leave no room in.
@@ -164,7 +174,7 @@ class SharedPart(Part):
             UsageError: It is one.
         """
         network = self._network(1)
-        keys = self.coder.at(WORST_CRF, network.clip)
+        keys = self.coder.at(WORST_CRF, network.interval)
         room, zeros = self.room(network, self._key_frames(keys)), zeros_bytes(network.tensor_specs(self.geometry))
         if room is not None and room < zeros and self.index == 0:
             taken = (keys.nbytes + zeros) * self.pixels_left / self.pixels
@@ -208,7 +218,7 @@ class SharedPart(Part):
     def _improved(self, tensors: list[IntegerTensor]) -> bool:
         """Where a quality was missed, and there is time, take better key frames, and begin again with them."""
         wanted_db = self._psnr_db()
-        if wanted_db is None or self.context.deadline is not None or self.tries == _TRIES:
+        if wanted_db is None or self.context.deadline is not None or self.tries == _TRIES or not self.keys.interval:
             return False
         missing_db = wanted_db - self._file_db(tensors)
         least_db = self._keys_db(self.keys) + (missing_db + _SURPLUS_DB) / _SLOPE
@@ -222,7 +232,7 @@ class SharedPart(Part):
 
     def _keys_of(self, least_db: float) -> CodedKeys:
         """Key frames as coarse as a quality of theirs allows."""
-        return self.coder.coarsest(lambda keys: self._keys_db(keys) >= least_db, self._network(1).clip)
+        return self.coder.coarsest(lambda keys: self._keys_db(keys) >= least_db, self._network(1).interval)
 
     def _rest(self, keys: CodedKeys) -> int:
         """Bytes of a network in the usual proportion to key frames."""
@@ -257,7 +267,7 @@ class SharedPart(Part):
             room = self.room(network, self._key_frames(keys))  # what all else in the file leaves, which may be little
             return room is None or room >= least
 
-        return self.coder.finest(fits, network.clip), network
+        return self.coder.finest(fits, network.interval), network
 
     def _network(self, nbytes: int) -> DNeRVConfig:
         """The network for so many bytes; that of the first part, whose shape the whole file has, in later ones."""
@@ -308,14 +318,16 @@ class SharedPart(Part):
         return {
             span.ordinal: KeyFrames(KeyFrameCodec.AV1, keys.group, tuple(flags), tuple(packets))
             for span, flags, packets in zip(self.spans, direct or none, keys.packets, strict=True)
+            if packets
         }
 
     def chunks(self, tensors: list[IntegerTensor], payload: bytes) -> Chunks:
         """Draw all videos as a decoder does; key frames that are nearer to their source than that stay as they are."""
         integers, trained = digest(tensors), self._trained(tensors)
         segments, digests, direct = [], [], []
-        for span, clip, keys in zip(self.spans, self.clips, self._key_frames(self.keys).values(), strict=True):
-            key_times = self.network.key_times(len(clip))
+        coded = self._key_frames(self.keys)
+        for span, clip in zip(self.spans, self.clips, strict=True):
+            keys, key_times = coded.get(span.ordinal, NO_KEY_FRAMES), self.network.key_times(len(clip))
             wanted = {*key_times, *sampled_frames(len(clip))}
             drawn = self._drawn(trained, span, clip, keys)
             shown = {time: planes for time, planes in enumerate(drawn) if time in wanted}
@@ -328,7 +340,8 @@ class SharedPart(Part):
             digests.append(SegmentDigest(span.ordinal, integers, samples))
             direct.append(flags)
         key_frames = self._key_frames(self.keys, direct)
-        return Chunks(tuple(segments), key_frames, tuple(digests), key_frame_crf=self.keys.crf)
+        crf = self.keys.crf if key_frames else None
+        return Chunks(tuple(segments), key_frames, tuple(digests), key_frame_crf=crf)
 
     def _trained(self, tensors: list[IntegerTensor]) -> VideoField:
         """The network with some integers, as a decoder has it."""
@@ -344,10 +357,11 @@ class SharedPart(Part):
 
     def _file_db(self, tensors: list[IntegerTensor]) -> float:
         """Quality of the file with some integers: mean over videos of the mean over what a decoder shows of them."""
-        trained, means = self._trained(tensors), []
-        for span, clip, keys in zip(self.spans, self.clips, self._key_frames(self.keys).values(), strict=True):
-            coded = decode_key_frames(keys.packets, clip.format)
-            pictures = dict(zip(self.network.key_times(len(clip)), coded, strict=True))
+        trained, means, coded = self._trained(tensors), [], self._key_frames(self.keys)
+        for span, clip in zip(self.spans, self.clips, strict=True):
+            keys = coded.get(span.ordinal, NO_KEY_FRAMES)
+            shown_as_they_are = decode_key_frames(keys.packets, clip.format)
+            pictures = dict(zip(self.network.key_times(len(clip)), shown_as_they_are, strict=True))
             errors = []
             for frame, planes in enumerate(self._drawn(trained, span, clip, keys)):
                 shown = [planes, pictures[frame]] if frame in pictures else [planes]

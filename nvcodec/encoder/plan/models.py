@@ -16,7 +16,6 @@ from nvcodec.config.settings import OF_FILES, settings_of
 from nvcodec.encoder.plan import presets, size_dnerv, size_qsnerv
 from nvcodec.encoder.plan.recipes import SHAPES
 from nvcodec.encoder.plan.sizing import Shape
-from nvcodec.errors import UsageError
 from nvcodec.models import registry
 
 
@@ -61,7 +60,4 @@ def settings_for(options: EncodeOptions) -> Settings:
     tuned = {"loss.kind": options.tune} if options.tune else {}
     values = {**settings_by_recipe(options.recipe, options.settings, OF_FILES), **tuned}
     model = registry.by_name(options.model)
-    settings = settings_of(values, model, ROWS[model.name].gop)
-    if model.settings.keyed and settings.fit.batch > 1:
-        raise UsageError(f"fit.batch must be 1 for {model.name}, which draws a clip a step", "Leave it out")
-    return settings
+    return settings_of(values, model, ROWS[model.name].gop)

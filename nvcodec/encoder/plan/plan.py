@@ -197,16 +197,15 @@ def choose_domain(videos: Sequence[VideoFormat], asked: str | None, model: Model
     """The coding domain: the sources' own unless RGB is asked for.
 
     Raises:
-        UsageError: YUV is asked for but a source is RGB, or the model does not draw such pictures.
+        UsageError: YUV is asked for but a source is RGB, or the model does not take such pictures.
         UnsupportedError: RGB is asked for, and nobody knows what RGB a source shows.
     """
     rgb = any(video.chroma is ChromaFormat.RGB for video in videos)
     if rgb and asked == "yuv420":
         raise UsageError("--domain yuv420 needs a YUV source, and this one is RGB", "Leave --domain out")
-    check_domain(asked, model)
     domain = Domain.RGB if rgb or asked == "rgb" else Domain.YUV420
     for video in videos:
-        if video.chroma not in model.settings.draws or video.bit_depth not in model.settings.bit_depths:
+        if video.chroma not in model.settings.sources or video.bit_depth not in model.settings.bit_depths:
             raise UsageError(
                 f"the source is {video.bit_depth}-bit {video.chroma}; the key frames of {model.name} are 4:2:0 of 8 or "
                 "10 bits",
@@ -215,16 +214,6 @@ def choose_domain(videos: Sequence[VideoFormat], asked: str | None, model: Model
         if domain is Domain.RGB and video.chroma is not ChromaFormat.RGB:
             yuv_format(video)
     return domain
-
-
-def check_domain(asked: str | None, model: Model) -> None:
-    """Refuse a domain that the model does not draw in.
-
-    Raises:
-        UsageError: It is one.
-    """
-    if asked == "rgb" and ChromaFormat.RGB not in model.settings.draws:
-        raise UsageError(f"--domain {asked} is not for {model.name}: its key frames are 4:2:0", "Leave it out")
 
 
 def split(frames: int, longest: int | None) -> tuple[tuple[int, int], ...]:

@@ -9,7 +9,7 @@ from nvcodec.config.keywords import RecipeName
 from nvcodec.config.recipe import recipe
 from nvcodec.encoder.plan import paper_sizes
 from nvcodec.encoder.plan.paper_qsnerv import hnerv_network, qsnerv_network
-from nvcodec.encoder.plan.size_dnerv import PRESETS as DNERV_PRESETS
+from nvcodec.encoder.plan.size_dnerv import paper_network
 from nvcodec.models.config import FieldConfig
 from nvcodec.models.geometry import FieldGeometry
 
@@ -43,10 +43,6 @@ class PaperShape:
         return self.rule(geometry, parameters, switches or {})
 
 
-def _as_preset(shape: object) -> _Rule:
-    return lambda geometry, parameters, switches: shape.network(geometry, parameters, dict(switches), pinned=True)  # type: ignore[attr-defined]
-
-
 SHAPES: Mapping[RecipeName, PaperShape] = {
     shape.recipe: shape
     for shape in (
@@ -55,6 +51,6 @@ SHAPES: Mapping[RecipeName, PaperShape] = {
         PaperShape("tenerv", paper_sizes.tenerv),
         PaperShape("qsnerv", qsnerv_network),
         PaperShape("hnerv", hnerv_network),
-        PaperShape("dnerv", _as_preset(DNERV_PRESETS["medium"])),
+        PaperShape("dnerv", paper_network),
     )
 }
