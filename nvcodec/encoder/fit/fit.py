@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -73,6 +74,7 @@ class Fit:
         gop: GopConfig | None = None,
         companion: Companion | None = None,
     ) -> None:
+        config = replace(config, batch=min(config.batch, len(clip)))  # no frame twice in a step
         self.clip, self.config, self.rate, self.budget = clip, config, rate, budget
         self.painter, self.flat = painter, painter.flat
         flat, device = self.flat, self.flat.vector.device

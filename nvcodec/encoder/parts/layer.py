@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -79,9 +78,8 @@ class LayerPart(Part):
         flat, target = FlatField(self._fresh()), self.job.target
         psnr_db = target.value if target.kind is TargetKind.PSNR else None
         self.goal = Goal(self.room(self.network, {}), psnr_db, plan.crf)
-        config = replace(settings.fit, batch=min(settings.fit.batch, self.span.frames))
         painter, budget = Painter(flat, [], self.context.on_event), Budget(plan.steps[self.index])
-        self.fit = Fit(painter, self.clip, config, settings.loss, self.goal.weight(), budget)
+        self.fit = Fit(painter, self.clip, settings.fit, settings.loss, self.goal.weight(), budget)
         if state is None:
             begin_measuring(self)
             self._look_at_time()

@@ -51,6 +51,7 @@ class Shape(Protocol):
 
 def schedule_steps(preset: Shape, batch: int, frames: int, epochs: float | None) -> int:
     """Steps of a fit: the preset's epochs or those asked for, but never too few for a short clip to settle."""
+    batch = min(batch, frames)
     if epochs is not None:
         return max(1, round(epochs * frames / batch))
     return max(round(preset.epochs * frames / batch), preset.min_steps)
