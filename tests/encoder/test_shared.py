@@ -273,7 +273,9 @@ def test_groups_of_key_frames_are_as_long_as_asked_for(job: Job, tmp_path: Path)
 
 
 @pytest.mark.parametrize("frames", [1, 8])
-def test_what_is_fixed_in_a_file_counts(tmp_path: Path, moving: Pictures, frames: int) -> None:
+def test_what_is_fixed_in_a_file_counts(
+    tmp_path: Path, moving: Pictures, monkeypatch: pytest.MonkeyPatch, frames: int
+) -> None:
     """Header, digests and index are a large part of small files: key frames and network have to do with the rest."""
     video = VideoFormat(64, 48, Fraction(25))
     random = np.random.default_rng(0)
@@ -288,7 +290,12 @@ def test_what_is_fixed_in_a_file_counts(tmp_path: Path, moving: Pictures, frames
         assert isinstance(result, EncodeResult)
         return result
 
+    with pytest.raises(UsageError, match="no picture fits into less than") as refused:
+        encoded(64)
+    monkeypatch.setattr(SharedPart, "_check_room", lambda _part: None)  # else most of what follows is refused, too
     smallest = encoded(64).bytes
+    (least,) = re.findall(r"less than ([\d,]+)", refused.value.message)
+    assert 0.6 * smallest < int(least.replace(",", "")) <= smallest, "what is refused could not have been"
     for target in (smallest - 10, smallest, smallest + 20, smallest + 150, smallest + 400):
         result = encoded(target)
         assert result.bytes <= max(target, smallest)

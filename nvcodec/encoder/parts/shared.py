@@ -59,8 +59,8 @@ _WAY = 0.4
 _TRIES = 3
 """Whole fits for a quality, each with better key frames than the one before that missed it."""
 _PROBE_STEPS = 2
-_STRUCTURE_BYTES = 400
-"""Of a file, beside key frames and network."""
+_STRUCTURE_BYTES = 250
+"""Of a file, beside key frames and network, at least."""
 
 
 @final
