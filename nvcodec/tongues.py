@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SHORT = {
-    "y": "overwrite", "o": "output", "n": "frames", "r": "fps", "s": "size", "b": "bitrate", "m": "model",
+    "y": "overwrite", "o": "output", "n": "frames", "r": "rate", "s": "size", "b": "bitrate", "m": "model",
 }  # fmt: skip
 """Keywords of flags of one letter."""
 _OTHERS = {"all": "decode_all", "output": "output", "params": "params", "limit": "limits", "set": "settings"}
 """Keywords of long flags, where they are not simply those with underscores."""
-_TRUE = {"overwrite", "allow_truncated", "preview", "check", "drop_previews"}
+_TRUE = {"overwrite", "allow_truncated", "preview", "check", "drop_previews", "deinterlace"}
 """Keywords of flags without a value."""
 _NAMES = {
     "msnerv", "qsnerv", "tenerv", "dnerv", "rgb", "yuv", "draft", "faster", "fast", "medium", "slow", "slower", "psnr",

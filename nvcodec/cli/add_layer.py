@@ -10,7 +10,7 @@ from nvcodec.cli._options import Command, fields_of, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._summary import layer_summary
 from nvcodec.cli._terminal import Terminal, print_json
-from nvcodec.config.options import EncodeOptions, changed
+from nvcodec.config.options import READ, EncodeOptions, changed
 from nvcodec.encoder.result import LayerResult
 from nvcodec.errors import TargetNotReachedError, UsageError
 
@@ -40,8 +40,7 @@ _HELP = {
 @option("-o", "--output", group=_FILES, metavar="FILE", help="Write here.  [default: append to BITSTREAM itself]")
 @option("--work-dir", group=_FILES, metavar="DIR", help="Resume files.  [default: OUTPUT.layer.work]")
 @option("--resume", group=_FILES, metavar="DIR", help="Go on with an interrupted fit of a layer.")
-@options.raw_options()
-@fields_of(EncodeOptions, "seek", "video_stream", "allow_truncated", help=_HELP)
+@fields_of(EncodeOptions, *READ, "seek", "video_stream", "allow_truncated", help=_HELP)
 @fields_of(EncodeOptions, "bpp", "target_psnr", "parameters", group=_RATE, help=_HELP)
 @fields_of(EncodeOptions, "preset", "epochs", "max_time_s", "device", "threads", "seed", help=_HELP)
 @options.output_options()

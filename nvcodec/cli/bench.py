@@ -11,7 +11,7 @@ from nvcodec.cli import _options as options
 from nvcodec.cli._options import Command, choice, fields_of, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_json, printable, say
-from nvcodec.config.options import EvalOptions, changed
+from nvcodec.config.options import READ, EncodeOptions, EvalOptions, changed
 from nvcodec.errors import UsageError
 from nvcodec.io.output import check_output
 
@@ -69,7 +69,7 @@ SCHEMA = "nvc-bench-report/1"
     help="Report results that exist (files or folders); run nothing.",
 )
 @option("--metrics", group=_RUN, metavar="LIST", default="", help="vmaf, besides PSNR and MS-SSIM (extra 'bench').")
-@fields_of(EvalOptions, "size", "fps", "pix_fmt", "seek", "frames")
+@fields_of(EncodeOptions, *READ, "seek", "frames")
 @option(
     "--anchor",
     group=_REPORT,
@@ -146,9 +146,7 @@ def command(
         contestants = parse_codecs(codecs, points, [*extra, *compute])
         if anchor is not None:
             find_label(anchor, [one.codec.label for one in contestants])
-        clips = [
-            BenchClip(Path(path), asked.size, asked.fps, asked.pix_fmt, asked.seek, asked.frames) for path in inputs
-        ]
+        clips = [BenchClip(Path(path), asked) for path in inputs]
         with make_progress(terminal.progress, terminal) as shown:
             bench = Bench(
                 folder=Path(output),

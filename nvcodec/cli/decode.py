@@ -48,7 +48,7 @@ _CHECKED = "all digests match"
     metavar="FILE",
     help=".y4m, .yuv, .mkv (lossless), .mp4, .webm, .gif, .png, .jpg, a folder for PNGs, or '-' (Y4M on stdout).",
 )
-@fields_of(DecodeOptions, "pix_fmt", "fps", "audio_from", "seek", "frames", "step", "frame", "interpolate", "stream")
+@fields_of(DecodeOptions, "pix_fmt", "rate", "audio_from", "seek", "frames", "step", "frame", "interpolate", "stream")
 @option("--all", "every", group="Streams", is_flag=True, help="Every video of the file, to -o FOLDER/NAME.mkv.")
 @option(
     "--format",

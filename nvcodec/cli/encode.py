@@ -24,7 +24,7 @@ from nvcodec.cli._progress import make_progress
 from nvcodec.cli._summary import encode_summary
 from nvcodec.cli._tensors import all_costs, part_table
 from nvcodec.cli._terminal import Terminal, print_json
-from nvcodec.config.options import MANY, TARGETS, EncodeOptions, changed
+from nvcodec.config.options import MANY, READ, TARGETS, EncodeOptions, changed
 from nvcodec.config.settings import flatten
 from nvcodec.encoder.plan.stream_names import stream_names
 from nvcodec.encoder.result import EncodeResult
@@ -58,12 +58,7 @@ _FILES = "Files"
 @option("--resume", group=_FILES, metavar="DIR", help="Go on with an interrupted encode.")
 @fields_of(
     EncodeOptions,
-    "size",
-    "rate",
-    "pix_fmt",
-    "crop",
-    "scale",
-    "fps",
+    *READ,
     "seek",
     "frames",
     "video_stream",

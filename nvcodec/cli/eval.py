@@ -13,7 +13,7 @@ from nvcodec.cli import _options as options
 from nvcodec.cli._options import Command, fields_of, option
 from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_json, printable, say
-from nvcodec.config.options import EvalOptions, changed
+from nvcodec.config.options import READ, EvalOptions, changed
 from nvcodec.errors import UsageError
 from nvcodec.io.output import check_output, write_output
 from nvcodec.io.saying import plural
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         "nvc eval b.mkv set.nvc",
         "nvc eval b.mkv set.nvc --stream 1",
         "nvc eval clip.y4m clip.nvc --layers 0",
+        "nvc eval clip.mp4 small.nvc --scale 1/2",
     ),
 )
 # fmt: off
@@ -40,9 +41,7 @@ if TYPE_CHECKING:
 @click.argument("tests", nargs=-1, required=True, metavar="TEST...")
 @fields_of(
     EvalOptions,
-    "size",
-    "fps",
-    "pix_fmt",
+    *READ,
     "seek",
     "frames",
     "video_stream",
@@ -68,7 +67,8 @@ def command(
 ) -> None:
     """Measure PSNR, MS-SSIM, VMAF and bpp of TEST files against REFERENCE.
 
-    A TEST is an .nvc file or any video. --seek and --frames count in both.
+    A TEST is an .nvc file or any video. --seek and --frames count in both. Where pictures were converted for encoding,
+    give the same options for REFERENCE.
     """
     from nvcodec.eval.measure import evaluate
 

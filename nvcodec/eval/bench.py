@@ -180,10 +180,7 @@ class Bench:
         found = evaluate(
             clip.path,
             coded.file,
-            size=clip.size,
-            fps=clip.fps,
-            pix_fmt=clip.pix_fmt,
-            seek=clip.seek,
+            options=clip.asked,
             frames=info.frames,
             test_seek=0,
             metrics=("psnr", "ms-ssim", "vmaf") if self.vmaf else ("psnr", "ms-ssim"),
@@ -224,7 +221,7 @@ def describe(clip: BenchClip) -> ClipInfo:
         width=video.width,
         height=video.height,
         frames=count,
-        seek=clip.seek,
+        seek=clip.asked.seek,
         fps=None if video.fps is None else str(video.fps),
         bit_depth=video.bit_depth,
     )

@@ -50,8 +50,8 @@ def bench(
         overwrite: Measure again what is there.
         progress: Show a bar, in a terminal or a notebook; where neither is, a line now and then on standard error.
         on_event: Hears of progress.
-        **changes: ``size``, ``fps``, ``pix_fmt``, ``seek``, ``frames``, ``device`` and ``threads`` as in
-            :class:`nvcodec.EvalOptions`.
+        **changes: What raw video is and what clips are converted to, ``seek``, ``frames``, ``device`` and ``threads``
+            as in :class:`nvcodec.EvalOptions`.
 
     Returns:
         The curves, and what could not be coded.
@@ -85,6 +85,6 @@ def bench(
             on_event=hears.on_event,
             on_frames=lambda stage: hears.on_frames,
         ).run(
-            [BenchClip(Path(path), asked.size, asked.fps, asked.pix_fmt, asked.seek, asked.frames) for path in paths],
+            [BenchClip(Path(path), asked) for path in paths],
             contestants,
         )

@@ -7,8 +7,14 @@ from fractions import Fraction
 
 from nvcodec.errors import UsageError
 
-INTERLACED = "interlaced; coded as it is, with two fields in each picture (ffmpeg -vf bwdif would take them apart)"
+INTERLACED = "interlaced; coded with two fields in each picture, unless --deinterlace makes whole ones of them"
+ASKEW = "to be shown turned by no right angle; coded as it is stored"
 ALPHA = "its transparency is not coded"
+
+
+def nearest_taken(pixel_format: str, taken: str) -> str:
+    """That pictures are of a kind that cannot be coded, and what becomes of them."""
+    return f"its pixel format {pixel_format} becomes {taken}, the nearest that can be coded"
 
 
 def only_before(problem: str, frames: int) -> str:

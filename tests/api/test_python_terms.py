@@ -211,9 +211,7 @@ def test_flags_become_keywords(options: type[Options], name: str) -> None:
     option = described(options)[name]
     for flag in option.flags:
         word = in_python(f"lower {flag}").removeprefix("lower ").removesuffix("=True").removesuffix("=...")
-        # -r says how fast a video is that does not say so itself; where a fit may also be asked for another rate,
-        # fps does as well
-        assert word in (name, keyword(option)) or (flag == "-r" and word == "fps"), flag
+        assert word in (name, keyword(option)), flag
 
 
 def _words_of_messages() -> Iterator[str]:
@@ -252,7 +250,7 @@ def test_no_message_speaks_of_flags_to_python() -> None:
         ("Remove it with:  nvc strip FILE --layers 2", "Remove it with:  nvcodec.strip(FILE, layers=2)"),
         ("raise the limit with: --limit max_frames=2000", 'raise the limit with: limits={"max_frames": 2000}'),
         ("Lower it:  --set fit.learning_rate=2e-3", 'Lower it:  settings={"fit.learning_rate": 2e-3}'),
-        ("Give it:  -s 1920x1080 -r 30 --pix-fmt yuv420p", 'Give it:  size="1920x1080", fps=30, pix_fmt="yuv420p"'),
+        ("Give it:  -s 1920x1080 -r 30 --pix-fmt yuv420p", 'Give it:  size="1920x1080", rate=30, pix_fmt="yuv420p"'),
         ("  --allow-truncated, or --frames 12", "  allow_truncated=True, or frames=12"),
         # what is the same for whoever calls from Python
         ("Convert it:  ffmpeg -i in.mp4 -r 30 --y out.y4m", "Convert it:  ffmpeg -i in.mp4 -r 30 --y out.y4m"),

@@ -293,7 +293,7 @@ def test_each_frame_has_a_time_of_its_own(tmp_path: Path, noise: Callable, suffi
 def test_rates_that_cannot_be_said_are_refused(tmp_path: Path, name: str, rate: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         open_sink(tmp_path / name, VideoFormat(16, 16, Fraction(rate)))
-    assert "fps" in caught.value.hint and not list(tmp_path.iterdir())
+    assert "rate" in caught.value.hint and not list(tmp_path.iterdir())
 
 
 def test_frames_too_short_for_matroska_are_refused(tmp_path: Path) -> None:
