@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.arguments import file_name
+from nvcodec.api.arguments import file_name, strict
 from nvcodec.api.checks import check, check_bitstream, check_inputs, check_resumable, settled, videos_of
 from nvcodec.api.shown import shown, warned
 from nvcodec.config.job import Job
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nvcodec.io.arrays import FrameArray
 
 
+@strict
 def encode(
     source: str | Path | FrameArray | Sequence[str | Path],
     output: str | Path,
@@ -91,6 +92,7 @@ def encode(
     return warned(replace(result, file=str(output)))
 
 
+@strict
 def resume(
     work_dir: str | Path,
     *,

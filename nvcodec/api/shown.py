@@ -84,5 +84,5 @@ def shown(
 def warned(result: _Result) -> _Result:
     """A result, after a warning where its target was missed."""
     if result.shortfall is not None:
-        warnings.warn(f"target not reached: {spoken(result.shortfall)}", TargetNotReachedWarning, stacklevel=3)
+        warnings.warn(f"target not reached: {spoken(result.shortfall)}", TargetNotReachedWarning, stacklevel=4)
     return result

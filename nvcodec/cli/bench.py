@@ -13,9 +13,9 @@ from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_json, printable, say
 from nvcodec.config.options import READ, EncodeOptions, EvalOptions, changed
 from nvcodec.errors import UsageError
-from nvcodec.io.output import check_output
 
 if TYPE_CHECKING:
+    from nvcodec.eval.report import Report
     from nvcodec.eval.results import Curve
 
 _RUN, _REPORT = "What to run", "Report"
@@ -109,29 +109,20 @@ def command(
     Every point is coded, decoded from its file and measured; the table goes to stdout. A bench that was
     stopped goes on where it stopped; one that is finished only prints.
     """
-    from nvcodec.eval.compare import find_label
-    from nvcodec.eval.plot import check_plot
-    from nvcodec.metrics.bdrate import check_installed
+    from nvcodec.eval.report import Report
 
     terminal = ctx.ensure_object(Terminal)
     asked = changed(EvalOptions(threads=1), {name: value for name, value in wanted.items() if value is not None})
     more = {name.strip() for name in metrics.split(",")} - {"", "psnr", "ms-ssim"}
     if not more <= set(_MORE_METRICS):
         raise UsageError(f"--metrics {metrics} is unknown", f"Metrics: {', '.join(_MORE_METRICS)}")
-    if plot is not None:
-        check_plot(plot)
-        check_output(plot, True, [*inputs, *sources])
-    if anchor is not None:
-        check_installed()
-    if metric == "vmaf" and not sources and "vmaf" not in more:
-        raise UsageError("--metric vmaf reports what is not measured", "Measure it too:  --metrics vmaf")
+    report = Report(anchor, metric, plot)
     failures: list[Exception] = []
     if sources:
         from nvcodec.eval.results import load_all
 
         curves = load_all([Path(path) for path in (*sources, *inputs)])  # the shell has expanded --from results/*.json
-        if anchor is not None:
-            find_label(anchor, list(dict.fromkeys(curve.label for curve in curves)))
+        report.check([*inputs, *sources], list(dict.fromkeys(curve.label for curve in curves)), vmaf=True)
     else:
         if not inputs:
             raise UsageError("no input given", "Name clips to code, or results to report:  nvc bench --from results/")
@@ -144,8 +135,7 @@ def command(
         compute = [] if asked.device == "auto" else [f"nvc=--device {asked.device}"]
         compute += [] if asked.threads == 1 else [f"nvc=--threads {asked.threads}"]
         contestants = parse_codecs(codecs, points, [*extra, *compute])
-        if anchor is not None:
-            find_label(anchor, [one.codec.label for one in contestants])
+        report.check(inputs, [one.codec.label for one in contestants], vmaf="vmaf" in more)
         clips = [BenchClip(Path(path), asked) for path in inputs]
         with make_progress(terminal.progress, terminal) as shown:
             bench = Bench(
@@ -159,21 +149,18 @@ def command(
             )
             outcome = bench.run(clips, contestants)
         curves, failures = outcome.curves, list(outcome.failures)
-    _report(curves, metric, anchor, plot, terminal)
+    _tell(curves, report, terminal)
     if failures:
         raise failures[0]
 
 
-def _report(curves: list[Curve], metric: str, anchor: str | None, plot: str | None, terminal: Terminal) -> None:
+def _tell(curves: list[Curve], report: Report, terminal: Terminal) -> None:
     """Tables to stdout, the plot to its file."""
-    from nvcodec.eval.compare import compare
-    from nvcodec.eval.plot import plot as draw
     from nvcodec.eval.table import points_markdown, summary_markdown
 
-    summary = None if anchor is None or not curves else compare(curves, anchor, metric)
-    if plot is not None and curves:
-        draw(curves, plot, metric)
-        terminal.note(f"plot in {plot}")
+    summary = report.make(curves)
+    if report.plot is not None and curves:
+        terminal.note(f"plot in {report.plot}")
     if terminal.as_json:
         found = [curve.to_json() for curve in curves]
         print_json({"schema": SCHEMA, "curves": found, "summary": None if summary is None else summary.to_json()})

@@ -537,7 +537,7 @@ def changed(options: _Options, changes: Mapping[str, object]) -> _Options:
         raise UsageError(
             f"options cannot be a {type(options).__name__}", "Give nvcodec.EncodeOptions(...), or keywords"
         )
-    return replace(options, **_by_field(type(options), changes))
+    return replace(options, **_read(type(options), changes))
 
 
 def plain(options: Options) -> dict[str, object]:
@@ -556,36 +556,34 @@ def _keyword(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
-def _by_field(options: type[Checked], given: Mapping[str, object]) -> dict[str, Any]:
-    """Values by the names of fields, whichever of its two names each was given by.
+def _read(options: type[Checked], given: Mapping[str, object]) -> dict[str, Any]:
+    """Values of their kinds by the names of fields, whichever of its names each was given by; messages have that.
 
     Raises:
-        UsageError: There is no option of a name, or one was given by both.
+        UsageError: There is no option of a name, one was given by two, or a value is none of its kind.
     """
     known = described(options)  # type: ignore[arg-type]
     fields_of = {_keyword(flag): name for name, each in known.items() for flag in (*each.aliases, each.flags[-1])}
     fields_of |= {name: name for name in known}
+    called: dict[str, str] = {}
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name not in fields_of:
             near = difflib.get_close_matches(name, fields_of, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Options: {', '.join(known)}"
             raise UsageError(f"no option is called {shown(name)}", hint)
-        if fields_of[name] in found:
-            raise UsageError(
-                f"{keyword(known[fields_of[name]])} and {fields_of[name]} are one option", "Give one of them"
-            )
-        found[fields_of[name]] = value
+        field = fields_of[name]
+        if field in called:
+            raise UsageError(f"{called[field]} and {name} are one option", "Give one of them")
+        called[field] = name
+        default = _default(options.__dataclass_fields__[field])  # type: ignore[attr-defined]
+        found[field] = default if value is None else read_value(name, known[field].kind, value)
     return found
 
 
 def _values(options: type[Checked], given: Mapping[str, object]) -> dict[str, object]:
     """All the values of an options object of which some are given."""
-    known, asked = described(options), _by_field(options, given)  # type: ignore[arg-type]
-    values = {each.name: _default(each) for each in fields(options)}  # type: ignore[arg-type]
-    for name, value in asked.items():
-        values[name] = values[name] if value is None else read_value(name, known[name].kind, value)
-    return values
+    return {each.name: _default(each) for each in fields(options)} | _read(options, given)  # type: ignore[arg-type]
 
 
 def read_value(name: str, kind: Kind[_Value], value: object) -> _Value:

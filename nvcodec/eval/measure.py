@@ -10,13 +10,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nvcodec.api.arguments import file_name
+from nvcodec.api.arguments import file_name, strict
 from nvcodec.api.shown import shown
 from nvcodec.color import yuv_format
 from nvcodec.config.options import EvalOptions, changed
-from nvcodec.container import layer_bytes
+from nvcodec.container import layers_end
 from nvcodec.container.ids import SIGNATURE
-from nvcodec.decoder.opening import called, open_session
+from nvcodec.decoder.opening import called, open_session, read_bitstream
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.errors import InputError, UsageError, naming
@@ -25,7 +25,7 @@ from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvm
 from nvcodec.io.conversion import AS_IT_IS
 from nvcodec.io.geometry import describe, parse_name, pixel_format_of
 from nvcodec.io.mask import open_mask
-from nvcodec.io.saying import plural
+from nvcodec.io.saying import plural, too_far
 from nvcodec.io.source import open_source
 from nvcodec.io.standard import standard_input
 from nvcodec.io.y4m import MAGIC
@@ -47,7 +47,7 @@ _MOST_LISTED = 20
 _Progress = Callable[[int, int | None], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """How close a test video is to its reference, and what it costs."""
 
@@ -67,6 +67,25 @@ class Evaluation:
     """Which video of the bitstream that was tested; None: it is none."""
     layers: int | None = None
     """Enhancement layers it was drawn with; None likewise."""
+
+    def __repr__(self) -> str:
+        """Every number but those of single frames."""
+        psnr = {name: round(db, 2) for name, db in self.quality.psnr.items()}
+        shown = {
+            "reference": self.reference,
+            "test": self.test,
+            "frames": self.quality.frames,
+            "bytes": self.bytes,
+            "bpp": None if self.bpp is None else round(self.bpp, 4),
+            "psnr": psnr,
+            "ms_ssim_y": round(self.quality.ms_ssim_y, 4) if self.ms_ssim else None,
+            "vmaf": None if self.vmaf is None else round(self.vmaf.mean, 2),
+            "masked": self.quality.masked,
+            "stream": self.stream,
+            "layers": self.layers,
+        }
+        lines = [f"    {name}={value!r},\n" for name, value in shown.items() if value is not None]
+        return f"Evaluation(\n{''.join(lines)})"
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc eval --json`` prints, schema ``nvc-eval/1``."""
@@ -123,6 +142,7 @@ class _Coded(NamedTuple):
     layers: int
 
 
+@strict
 def evaluate(
     reference: str | Path,
     test: str | Path,
@@ -236,7 +256,9 @@ def _open(stack: ExitStack, path: str | Path, other: tuple[str, _Side] | None, a
                 f"{path} is a bitstream, whose pictures are compared as they are",
                 "Leave out --crop, --scale, --fps and --deinterlace, or decode it and compare with that",
             )
-        session = open_session(path)
+        data = read_bitstream(path)
+        with naming(called(path)):
+            session = open_session(data)
         stream = asked.stream
         if stream is None:
             stream = 0 if other is None else _stream_like(str(path), session, *other, frames is None and seek == 0)
@@ -244,14 +266,11 @@ def _open(stack: ExitStack, path: str | Path, other: tuple[str, _Side] | None, a
             reader = VideoReader(session, device=asked.device, stream=stream, layers=asked.layers)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
-            raise InputError(
-                f"{path} holds {plural(len(reader), 'frame')}, but frame {max(seek, len(reader))} was asked for",
-                "Frames count from 0. Lower --seek or --frames.",
-            )
+            raise too_far(str(path), len(reader), f"frame {max(seek, len(reader))} was")
         origin = f"geometry {describe(reader.format)} (from the bitstream)"
         if len(session.container.header.streams) > 1:
             origin = f"stream {reader.stream} {worded(session.stream(reader.stream).name)}, {origin}"
-        kept = sum(layer_bytes(session.container, session.size)[: reader.layers + 1])
+        kept = len(data) if asked.layers is None else layers_end(session.container, data, reader.layers)
         return _Side(
             _named(reader.frames(wanted), called(path)),
             reader.format,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from nvcodec.errors import UsageError
+from nvcodec.errors import InputError, UsageError
 
 INTERLACED = "interlaced; coded with two fields in each picture, unless --deinterlace makes whole ones of them"
 ASKEW = "to be shown turned by no right angle; coded as it is stored"
@@ -30,6 +30,13 @@ def other_rate(shown: Fraction | None, said: Fraction | None) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 frame``, ``8 frames``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def too_far(name: str, total: int, asked: str, options: str = "--seek or --frames") -> InputError:
+    """That a video ends before what was asked for, as in ``frame 9 was``."""
+    return InputError(
+        f"{name} holds {plural(total, 'frame')}, but {asked} asked for", f"Frames count from 0. Lower {options}."
+    )
 
 
 def no_stream(name: str, stream: int, streams: Sequence[str]) -> UsageError:

@@ -18,7 +18,7 @@ from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.arrays import ArrayReader
 from nvcodec.io.conversion import AS_IT_IS, Conversion, ConvertedReader, Reader
 from nvcodec.io.geometry import PIXEL_FORMATS, check_options
-from nvcodec.io.saying import no_stream
+from nvcodec.io.saying import no_stream, too_far
 from nvcodec.io.standard import is_terminal, standard_input
 from nvcodec.io.y4m import MAGIC, Y4mReader
 from nvcodec.io.yuv import YuvReader
@@ -140,10 +140,7 @@ class _FrameRange(VideoSource):
         wanted = self._seek + (self._frames or 1)
         if wanted > total:
             asked = f"frames {self._seek} to {wanted - 1} were" if self._frames else f"frame {self._seek} was"
-            raise InputError(
-                f"{self._name} holds {total} frame{'' if total == 1 else 's'}, but {asked} asked for",
-                "Frames count from 0. Lower --seek or --frames.",
-            )
+            raise too_far(self._name, total, asked)
 
 
 def open_source(

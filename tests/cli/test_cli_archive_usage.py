@@ -57,7 +57,7 @@ def test_output_among_the_inputs(nvc, clip, tmp_path):
         ("--all -o videos --stream 1", "--stream cannot be given with --all"),
         ("--all -o videos --seek 1", "--seek cannot be given with --all"),
         ("--all -o videos -n 1", "--frames cannot be given with --all"),
-        ("--all -o videos --layers 3", "there is no layer 3"),
+        ("--all -o videos --layers 3", "has no layer 3"),
         ("--all -o videos --device abacus", "'abacus' is no device"),
         ("-o x.y4m --format mkv", "--format is for --all"),
     ],
