@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nvcodec.api.arguments import file_name, strict
 from nvcodec.api.shown import shown
 from nvcodec.config.keywords import BenchKeywords
-from nvcodec.config.kinds import several_of
+from nvcodec.config.kinds import TEXT, one_of, several_of
 from nvcodec.config.options import EvalOptions, changed, read_value
 from nvcodec.encoder.fit.events import EventHandler, ignore
 from nvcodec.errors import UsageError
@@ -19,6 +19,7 @@ from nvcodec.eval.bench import Bench, Benched
 from nvcodec.eval.codecs import BenchClip
 from nvcodec.eval.contestants import parse_codecs, words_of
 from nvcodec.eval.report import Report
+from nvcodec.eval.results import METRICS
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -84,7 +85,11 @@ def bench(
     extra += [] if asked.device == "auto" else [f"nvc=--device {asked.device}"]
     extra += [] if asked.threads == 1 else [f"nvc=--threads {asked.threads}"]
     contestants = parse_codecs(",".join(words_of("codecs", codecs)), words_of("points", points), extra)
-    report = Report(anchor, metric, None if plot is None else file_name(plot))
+    report = Report(
+        None if anchor is None else read_value("anchor", TEXT, anchor),
+        read_value("metric", one_of(METRICS), metric),
+        None if plot is None else file_name(plot),
+    )
     report.check(paths, [one.codec.label for one in contestants], vmaf="vmaf" in more)
     with shown(progress, "bench", on_event=on_event) as hears:
         found = Bench(
