@@ -42,7 +42,7 @@ from nvcodec.errors import UsageError, shown
 from nvcodec.io.conversion import Conversion, Crop
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.metrics.psnr import MAX_PSNR_DB
-from nvcodec.models.registry import MODELS
+from nvcodec.models.registry import MODELS, by_name
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -291,7 +291,9 @@ class EncodeOptions(Checked):
     @property
     def reading(self) -> Reading:
         """How sources are opened, for :func:`nvcodec.io.source.open_source`."""
-        return {**_reading(self), "assume_rate": True}
+        kind, reading = by_name(self.model).settings, _reading(self)
+        drawn = tuple((chroma, depth) for chroma in kind.draws for depth in kind.bit_depths)
+        return {**reading, "conversion": replace(reading["conversion"], drawn=drawn), "assume_rate": True}
 
 
 def _reading(options: EncodeOptions | EvalOptions) -> Reading:

@@ -67,6 +67,15 @@ class Conversion:
     """One of :data:`PIXEL_FORMATS`."""
     deinterlace: bool = False
     """Whether lines of two times become pictures of one, as many."""
+    drawn: tuple[tuple[ChromaFormat, int], ...] = ()
+    """Planes and bits that can be drawn at all; others become 4:2:0 where no pixel format is asked for. Empty: any."""
+
+    def of(self, video: VideoFormat) -> Conversion:
+        """What that is of a video, without a word of what can be drawn."""
+        pix_fmt = self.pix_fmt
+        if pix_fmt is None and self.drawn and (video.chroma, video.bit_depth) not in self.drawn:
+            pix_fmt = "yuv420p" if video.bit_depth == 8 else "yuv420p10le"
+        return replace(self, pix_fmt=pix_fmt, drawn=())
 
     def size(self, video: VideoFormat, name: str) -> tuple[int, int]:
         """(width, height) of scaled pictures of a video; of halved chroma, shares come to even sizes.

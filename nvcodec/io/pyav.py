@@ -516,7 +516,8 @@ class _AudioCopy:
                 container.start_encoding()
             except (ValueError, av.FFmpegError) as error:
                 raise UsageError(
-                    f"{name} cannot hold {stream.codec_context.name} sound", "Write .mkv, or convert the sound to AAC."
+                    f"{name} cannot hold {stream.codec_context.name} sound",
+                    "Write .mkv, which holds any; .mp4 holds AAC and the like, .webm Opus and Vorbis.",
                 ) from error
         except BaseException:
             self._source.close()

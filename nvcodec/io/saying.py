@@ -17,6 +17,11 @@ def nearest_taken(pixel_format: str, taken: str) -> str:
     return f"its pixel format {pixel_format} becomes {taken}, the nearest that can be coded"
 
 
+def only_drawn(kind: str, taken: str | None) -> str:
+    """That a model draws no pictures of a kind, and what becomes of them."""
+    return f"{kind}, which this model does not draw: converted to {taken}"
+
+
 def only_before(problem: str, frames: int) -> str:
     """That a file is damaged or ends early, and what is taken of it."""
     return f"{problem}; {plural(frames, 'frame')} before that {'is' if frames == 1 else 'are'} taken"
