@@ -153,7 +153,7 @@ def decode(
         shown(progress, "decode", on_frames=on_progress, say=on_warning) as hears,
     ):
         container = session.container
-        for warning in container.warnings:
+        for warning in () if asked.check else container.warnings:  # a check says them itself
             hears.say(f"{name}: {warning}")
         names = [header.name for header in container.header.streams]
         number = stream_number(asked.stream, names)
@@ -295,7 +295,7 @@ def _drawn(
             told.add(warning)
             hears.say(f"{file}: {warning}")
 
-    for warning in session.container.warnings:
+    for warning in () if asked.check else session.container.warnings:
         tell(warning)
     verdict = _checked(session, asked.device) if asked.check else None
     before, total = 0, sum(pictures)

@@ -68,7 +68,7 @@ def command(ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: b
     terminal = ctx.ensure_object(Terminal)
     found = [_probed(file) for file in files]
     for info in found:
-        for warning in info.warnings if isinstance(info, Info) else ():
+        for warning in info.warnings if isinstance(info, Info) and not check else ():  # a check says them itself
             terminal.warn(f"{info.file}: {warning}")
     if cite:
         say("\n\n".join(citation(name) for name in dict.fromkeys(name for info in found for name in _cited(info))))

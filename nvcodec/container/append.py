@@ -263,4 +263,7 @@ def _check_parent(container: Container, pack: PackSegment, layer: int) -> None:
 
 def _listed(packs: Iterable[PackSegment]) -> str:
     ordinals = [pack.segment for pack in packs]
-    return f"segments {', '.join(map(str, ordinals[:8]))}{', ...' if len(ordinals) > 8 else ''}" if ordinals else "none"
+    if not ordinals:
+        return "none"
+    listed = f"{', '.join(map(str, ordinals[:8]))}{', ...' if len(ordinals) > 8 else ''}"
+    return f"segment{'' if len(ordinals) == 1 else 's'} {listed}"
