@@ -43,7 +43,7 @@ def encode(
     Streams are called like their files; of several with one name, later ones are ``name_2``, ``name_3``.
 
     Args:
-        source: Video: .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG pictures, or ``-`` for Y4M on stdin. Or
+        source: Video: .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG, JPEG or TIFF, ``-`` for Y4M on stdin. Or
             RGB frames in memory: an array or tensor uint8 [N, 3, height, width], or uint16 of 0..1023 for 10 bit. Or a
             list of videos, for a model that draws several with one network.
         output: Bitstream to write; a pipe, a device or ``-`` for standard output gets its bytes.

@@ -109,7 +109,7 @@ def command(
 ) -> None:
     """Fit a neural representation to INPUT and write it as a bitstream.
 
-    INPUT is .y4m, raw .yuv, anything FFmpeg reads, a folder of PNGs, or '-' for Y4M on stdin.
+    INPUT is .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG, JPEG or TIFF, or '-' for Y4M on stdin.
 
     With --model dnerv all INPUTs go into one archive; then a folder stands for the videos in it, by name, and @LIST for
     the paths in a text file, one a line, seen from its folder. Targets are for all of them together.

@@ -81,7 +81,7 @@ class PyavReader:
             raise InputError(
                 f"{path} is not a video that can be read",
                 f"FFmpeg says: {error.strerror}. "
-                "Readable are .y4m, raw .yuv, .mp4, .mkv, .webm, .avi, .ts, .ogg, .ivf and folders of .png.",
+                "Readable are .y4m, raw .yuv, .mp4, .mkv, .webm, .avi, .ts, .ogg, .ivf, folders of PNG, JPEG or TIFF.",
             ) from error
         try:
             self._stream = self._video_stream(video_stream)
