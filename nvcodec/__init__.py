@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nvcodec.api.info import probe
     from nvcodec.api.layers import add_layer, append, extract, strip
     from nvcodec.api.sheet import sheet
-    from nvcodec.cli._progress import progress_bar
     from nvcodec.config.options import DecodeOptions, EncodeOptions, EvalOptions, SheetOptions
     from nvcodec.decoder.frames import Frame, FrameBatch
     from nvcodec.decoder.metadata import VideoMetadata
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from nvcodec.errors import NvcError, TargetNotReachedWarning
     from nvcodec.eval.measure import evaluate
     from nvcodec.eval.run import bench
+    from nvcodec.progress.bars import progress_bar
 
 __all__ = [
     "DecodeOptions", "EncodeOptions", "EvalOptions", "Frame", "FrameBatch", "NvcError", "SheetOptions",
@@ -53,7 +53,7 @@ _HOMES = {
     "evaluate": "nvcodec.eval.measure",
     "extract": "nvcodec.api.layers",
     "probe": "nvcodec.api.info",
-    "progress_bar": "nvcodec.cli._progress",
+    "progress_bar": "nvcodec.progress.bars",
     "resume": "nvcodec.api.encode",
     "sheet": "nvcodec.api.sheet",
     "strip": "nvcodec.api.layers",

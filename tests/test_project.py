@@ -47,7 +47,9 @@ def test_the_address_is_filled_in_everywhere(
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert "https://code.example.org/somebody/nvc" in text and old not in text
     assert repository.address() == "https://code.example.org/somebody/nvc"
-    assert tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"] == PROJECT["name"]
+    assert (
+        tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"] == PROJECT["name"]
+    )
 
 
 def test_hints_install_from_the_checkout() -> None:

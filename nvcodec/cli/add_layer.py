@@ -7,7 +7,6 @@ import click
 from nvcodec.cli import _options as options
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Command, fields_of, option
-from nvcodec.cli._progress import make_progress
 from nvcodec.cli._summary import layer_summary
 from nvcodec.cli._terminal import Terminal, print_json
 from nvcodec.config.options import READ, EncodeOptions, changed
@@ -71,7 +70,7 @@ def command(
     elif bitstream is None or source is None:
         missing = "argument 'BITSTREAM'" if bitstream is None else "option '-i' / '--source'"
         raise UsageError(f"missing {missing}", "See:  nvc add-layer -h")
-    with make_progress(terminal.progress, terminal) as shown, stop_on_interrupt(terminal, overwrite) as should_stop:
+    with terminal.shown() as shown, stop_on_interrupt(terminal, overwrite) as should_stop:
         on_event = shown.on_event
         if resume is not None:
             result = nvcodec.resume(resume, overwrite=overwrite, on_event=on_event, should_stop=should_stop)

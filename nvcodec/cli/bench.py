@@ -9,10 +9,10 @@ import click
 
 from nvcodec.cli import _options as options
 from nvcodec.cli._options import Command, choice, fields_of, option
-from nvcodec.cli._progress import make_progress
-from nvcodec.cli._terminal import Terminal, print_json, printable, say
+from nvcodec.cli._terminal import Terminal, print_json, say
 from nvcodec.config.options import READ, EncodeOptions, EvalOptions, changed
 from nvcodec.errors import UsageError
+from nvcodec.progress.lines import printable
 
 if TYPE_CHECKING:
     from nvcodec.eval.report import Report
@@ -118,6 +118,7 @@ def command(
         raise UsageError(f"--metrics {metrics} is unknown", f"Metrics: {', '.join(_MORE_METRICS)}")
     report = Report(anchor, metric, plot)
     failures: list[Exception] = []
+    report.check_plot([*inputs, *sources])
     if sources:
         from nvcodec.eval.results import load_all
 
@@ -137,7 +138,7 @@ def command(
         contestants = parse_codecs(codecs, points, [*extra, *compute])
         report.check(inputs, [one.codec.label for one in contestants], vmaf="vmaf" in more)
         clips = [BenchClip(Path(path), asked) for path in inputs]
-        with make_progress(terminal.progress, terminal) as shown:
+        with terminal.shown() as shown:
             bench = Bench(
                 folder=Path(output),
                 vmaf="vmaf" in more,

@@ -20,7 +20,6 @@ from nvcodec.cli._config import config_option, drop_overruled, files_read, save_
 from nvcodec.cli._inputs import expand
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Command, fields_of, option
-from nvcodec.cli._progress import make_progress
 from nvcodec.cli._summary import encode_summary
 from nvcodec.cli._tensors import all_costs, part_table
 from nvcodec.cli._terminal import Terminal, print_json
@@ -34,7 +33,7 @@ from nvcodec.io.standard import check_standard_output, is_terminal
 from nvcodec.models import registry
 
 if TYPE_CHECKING:
-    from nvcodec.cli._progress import Progress
+    from nvcodec.progress.bars import Progress
 
 _KEPT_BY_RESUME = {"resume", "recon", "no_verify", "overwrite"}
 _FILES = "Files"
@@ -144,7 +143,7 @@ def command(
     assert output is not None
     with (
         file_for(output) as file,
-        make_progress(terminal.progress, terminal) as shown,
+        terminal.shown() as shown,
         stop_on_interrupt(terminal, overwrite) as should_stop,
     ):
         verify, on_event = not no_verify, shown.on_event

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._terminal import Terminal, print_json
 from nvcodec.errors import UsageError
+from nvcodec.progress.figures import size
 
 
 @click.command(cls=Command, examples=("nvc extract-layer clip.nvc --layer 1 -o layer1.nvcl",))

@@ -41,12 +41,16 @@ class Report:
             raise UsageError(f"metric {shown(self.metric)} is unknown", f"Metrics: {', '.join(METRICS)}")
         if self.metric == "vmaf" and not vmaf:
             raise UsageError("--metric vmaf reports what is not measured", "Measure it too:  --metrics vmaf")
-        if self.plot is not None:
-            check_plot(self.plot)
-            check_output(self.plot, True, list(read))
+        self.check_plot(read)
         if self.anchor is not None:
             check_installed()
             find_label(self.anchor, labels)
+
+    def check_plot(self, read: Sequence[str | Path]) -> None:
+        """Refuse a plot that cannot be drawn, or would replace what is read; see :meth:`check`."""
+        if self.plot is not None:
+            check_plot(self.plot)
+            check_output(self.plot, True, list(read))
 
     def make(self, curves: Sequence[Curve]) -> Summary | None:
         """Draw the plot, and compare; None where nothing is compared. Without curves there is nothing to do.

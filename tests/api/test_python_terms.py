@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
 import os
 import pickle
@@ -11,7 +12,9 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
@@ -444,8 +447,41 @@ def test_progress_by_one_keyword(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert not capsys.readouterr().err
 
 
+def test_in_a_notebook_it_is_a_bar_below_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the widget that rich asks for; the rest of IPython is made up."""
+    cells: list[str] = []
+
+    class ZMQInteractiveShell:
+        """What rich knows notebooks by."""
+
+    class Output:
+        def __enter__(self) -> None:
+            cells.append("")
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def clear_output(self, wait: bool) -> None: ...
+
+    def display(what: Any) -> None:
+        if not isinstance(what, Output):
+            cells[-1] += str(what._repr_mimebundle_((), ())["text/plain"])
+
+    modules: dict[str, Any] = {name: ModuleType(name) for name in ("IPython", "IPython.display", "ipywidgets")}
+    modules["IPython.display"].display = display
+    modules["ipywidgets"].__spec__ = ModuleSpec("ipywidgets", None)
+    modules["ipywidgets"].Output = Output
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
+    nvcodec.decode(SAMPLE, tmp_path / "x.y4m", device="cpu", frames=3, progress=True)
+    assert any("decode" in cell and "frame 3/3" in cell for cell in cells), cells
+    assert "\x1b" not in capsys.readouterr().err
+
+
 def test_in_a_terminal_it_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nvcodec.cli._progress import BarProgress
+    from nvcodec.progress.bars import BarProgress
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")

@@ -7,11 +7,11 @@ from fractions import Fraction
 import click
 import pytest
 
-from nvcodec.cli._format import about, bit_rate, clock, count, rate, size
 from nvcodec.cli._options import KindType
 from nvcodec.cli.encode import command
 from nvcodec.config import kinds
 from nvcodec.config.options import PIXEL_FORMAT
+from nvcodec.progress.figures import about, bit_rate, clock, count, rate, size
 
 
 @pytest.mark.parametrize(
