@@ -464,6 +464,8 @@ def test_in_a_notebook_it_is_a_bar_below_the_cell(
 
         def clear_output(self, wait: bool) -> None: ...
 
+        def close(self) -> None: ...
+
     def display(what: Any) -> None:
         if not isinstance(what, Output):
             cells[-1] += str(what._repr_mimebundle_((), ())["text/plain"])
@@ -476,7 +478,7 @@ def test_in_a_notebook_it_is_a_bar_below_the_cell(
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
     nvcodec.decode(SAMPLE, tmp_path / "x.y4m", device="cpu", frames=3, progress=True)
-    assert any("decode" in cell and "frame 3/3" in cell for cell in cells), cells
+    assert any(cell.startswith("decode ") and "%" in cell for cell in cells), cells
     assert "\x1b" not in capsys.readouterr().err
 
 
