@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nvcodec.api.encode import encode, encode_archive, resume
     from nvcodec.api.info import probe
     from nvcodec.api.layers import add_layer, append, extract, strip
+    from nvcodec.api.plan import EncodePlan, plan
     from nvcodec.api.sheet import sheet
     from nvcodec.config.options import DecodeOptions, EncodeOptions, EvalOptions, SheetOptions
     from nvcodec.decoder.frames import Frame, FrameBatch
@@ -24,15 +25,16 @@ if TYPE_CHECKING:
     from nvcodec.progress.bars import progress_bar
 
 __all__ = [
-    "DecodeOptions", "EncodeOptions", "EvalOptions", "Frame", "FrameBatch", "NvcError", "SheetOptions",
+    "DecodeOptions", "EncodeOptions", "EncodePlan", "EvalOptions", "Frame", "FrameBatch", "NvcError", "SheetOptions",
     "TargetNotReachedWarning", "VideoClip", "VideoDataset", "VideoMetadata", "VideoReader", "__version__", "add_layer",
-    "append", "bench", "decode", "decode_all", "encode", "encode_archive", "evaluate", "extract", "probe",
+    "append", "bench", "decode", "decode_all", "encode", "encode_archive", "evaluate", "extract", "plan", "probe",
     "progress_bar", "resume", "sheet", "strip",
 ]  # fmt: skip
 
 _HOMES = {
     "DecodeOptions": "nvcodec.config.options",
     "EncodeOptions": "nvcodec.config.options",
+    "EncodePlan": "nvcodec.api.plan",
     "EvalOptions": "nvcodec.config.options",
     "SheetOptions": "nvcodec.config.options",
     "Frame": "nvcodec.decoder.frames",
@@ -52,6 +54,7 @@ _HOMES = {
     "encode_archive": "nvcodec.api.encode",
     "evaluate": "nvcodec.eval.measure",
     "extract": "nvcodec.api.layers",
+    "plan": "nvcodec.api.plan",
     "probe": "nvcodec.api.info",
     "progress_bar": "nvcodec.progress.bars",
     "resume": "nvcodec.api.encode",

@@ -21,8 +21,8 @@ _OTHERS = {"all": "decode_all", "output": "output", "params": "params", "limit":
 _TRUE = {"overwrite", "allow_truncated", "preview", "check", "drop_previews", "deinterlace"}
 """Keywords of flags without a value."""
 _NAMES = {
-    "msnerv", "qsnerv", "tenerv", "dnerv", "rgb", "yuv", "draft", "faster", "fast", "medium", "slow", "slower", "psnr",
-    "ssim", "gray", "auto", "cpu", "cuda", "mps",
+    "msnerv", "qsnerv", "tenerv", "dnerv", "hinerv", "hnerv", "rgb", "yuv", "draft", "faster", "fast", "medium", "slow",
+    "slower", "psnr", "ssim", "gray", "auto", "cpu", "cuda", "mps",
 }  # fmt: skip
 """Values that could be words of a sentence."""
 _FUNCTIONS = {

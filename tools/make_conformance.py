@@ -85,6 +85,8 @@ class Stream:
     representation: ModelName = "msnerv"
     layers: int = 0
     """Enhancement layers to add."""
+    layer: dict[str, object] = field(default_factory=dict)
+    """Settings of these."""
     preview: bool = False
     """Whether it holds previews."""
 
@@ -106,6 +108,11 @@ STREAMS = (
     Stream("contexts", "grids large enough for the context model", model=GRIDS, target_bytes=4000, gop=TWO_GOPS),
     Stream("qsnerv", "QS-NeRV with an invertible skip and its latent", model=QSNERV, target_bytes=2500,
            representation="qsnerv"),
+    Stream("qsnerv_published", "QS-NeRV with free scales and a latent per frame, two layers of several scales",
+           model={**QSNERV, "bounded": False, "fresh": True}, target_bytes=2500, representation="qsnerv", layers=2,
+           layer={"layer.shape": "hnerv", "layer.grid": False, "layer.multi_scale": True}),
+    Stream("qsnerv_direct", "QS-NeRV with features for maps",
+           model={**QSNERV, "skip": "conv", "direct": True}, target_bytes=4000, representation="qsnerv"),
     Stream("layers", "a base with two enhancement layers", model=DRAFT, target_bytes=1500, gop=TWO_GOPS, layers=2),
     Stream("preview", "previews, from which small pictures are drawn", VideoFormat(93, 67, Fraction(25)),
            model={**DRAFT, "strides": "1,2,2", "channels": "8,8,6", "depths": "1,1,1", "expansions": "2,2,2"},
@@ -184,7 +191,8 @@ def encode(stream: Stream, source: str, output: str, epochs: float) -> list[dict
         **stream.options,
         **effort,
     )
-    layers = [nvcodec.add_layer(output, source, parameters=1500, **effort) for _ in range(stream.layers)]
+    more: dict[str, Any] = {"parameters": 1500, "settings": stream.layer}
+    layers = [nvcodec.add_layer(output, source, **more, **effort) for _ in range(stream.layers)]
     return [result.to_json(), *(layer.to_json() for layer in layers)]
 
 

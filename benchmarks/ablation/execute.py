@@ -42,6 +42,10 @@ def execute(
         fitted = replace(place, source=store.path(run, ".seen.y4m"))
         write_seen(place.source, clip.frames, fitted.source)
     watch = _Watch(log, str(fitted.source))
+    if run.configuration.joint:
+        from benchmarks.ablation.joint import encode_jointly
+
+        return _kept(run, place, store, watch, encode_jointly(run, place, store.path(run, ".nvc"), watch, should_stop))
     how: dict[str, Any] = {"overwrite": True, "on_event": watch, "should_stop": should_stop}
     work_dir, output = store.path(run, ".work"), store.path(run, ".nvc")
     if store.begin(run, fitted):
@@ -58,8 +62,26 @@ def execute(
         psnr |= score(place.source, clip.frames, output)
         fitted.source.unlink()
     plain: dict[str, Any] = {**result.to_json(), "psnr": psnr}
-    step_s = 1 / watch.steps_per_s if watch.steps_per_s else result.encode_s / result.fit_steps
-    timing = {"encode_s": result.encode_s, "fit_steps": result.fit_steps, "step_s": step_s}
+    base = replace(run.options, device=place.device, threads=place.threads)
+    for number in range(1, len(run.configuration.layers) + 1):
+        more = run.configuration.layer_options(clip, number, base)
+        layer = nvcodec.add_layer(output, place.source, options=more, on_event=watch, should_stop=should_stop)
+        plain = _with(plain, layer.to_json())
+    return _kept(run, place, store, watch, plain)
+
+
+def _with(file: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a file when a layer has come on."""
+    summed = {name: file[name] + layer[name] for name in ("parameters", "encode_s", "fit_steps")}
+    of_both = {name: layer[name] for name in ("bytes", "bpp", "psnr", "ms_ssim_y")}
+    reached = file["target_reached"] and layer["target_reached"]
+    return {**file, **summed, **of_both, "layers": file["layers"] + 1, "target_reached": reached}
+
+
+def _kept(run: Run, place: Place, store: Store, watch: _Watch, plain: dict[str, Any]) -> dict[str, Any]:
+    """A result, written down."""
+    step_s = 1 / watch.steps_per_s if watch.steps_per_s else plain["encode_s"] / plain["fit_steps"]
+    timing = {"encode_s": plain["encode_s"], "fit_steps": plain["fit_steps"], "step_s": step_s}
     store.finish(run, place, plain, timing)
     return plain
 

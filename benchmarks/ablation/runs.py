@@ -13,6 +13,7 @@ from typing import Any
 import nvcodec
 from benchmarks.ablation.study import Clip, Configuration, Study
 from nvcodec.config.options import EncodeOptions, plain
+from nvcodec.config.settings import OF_LAYERS, suiting
 from nvcodec.errors import InputError
 
 
@@ -90,11 +91,19 @@ class Run:
             "clip": self.clip.name,
             "file": self.clip.file,
             **({"held_out": True} if self.clip.is_held_out else {}),
+            **self._layers(),
             **{name: value for name, value in asked.items() if name in ("model", "seed") or value != usual[name]},
             **{f"set {key}": value for key, value in settings.items()},
         }
         as_read: dict[str, Any] = json.loads(json.dumps(flat, default=str))
         return as_read
+
+    def _layers(self) -> dict[str, Any]:
+        row = self.configuration
+        if not row.layers:
+            return {}
+        told = {f"layer set {key}": value for key, value in suiting(row.settings, OF_LAYERS).items()}
+        return {"layers": list(row.layers), "joint": row.joint, **told}
 
 
 def find_clip(file: str, folders: list[Path]) -> Path:

@@ -12,7 +12,8 @@ from typing import Any
 
 from nvcodec.api.checks import check
 from nvcodec.config.options import TARGETS, EncodeOptions, changed
-from nvcodec.config.settings import flatten
+from nvcodec.config.recipe import RECIPES, recipe
+from nvcodec.config.settings import OF_FILES, OF_LAYERS, flatten, suiting
 from nvcodec.encoder.plan.models import settings_for
 from nvcodec.errors import InputError, UsageError
 from nvcodec.models.registry import MODELS, by_name
@@ -46,14 +47,17 @@ _NEEDED = {
 _NUMBER = (int, float)
 _OPTIONS = {
     "preset": str, "domain": str, "params": int, "segment": int, "seek": int, "steps": int, "mask": str,
-    "held_out": bool,
+    "held_out": bool, "crop": str,
     **dict.fromkeys((*TARGETS, "epochs", "max_time_s"), _NUMBER),
 }  # fmt: skip
 _OF_STUDIES = ("params", "steps", "epochs", "held_out")
 """What a study calls by another name, or counts in its own way; all else is an option of the codec's."""
 _MAY_BE_ZERO = {"crf", "seek"}
 _CLIP = {"file": str, "name": str, "frames": int, **_OPTIONS}
-_CONFIGURATION = {"name": str, "model": str, "config": str, "set": dict, "scale": _NUMBER, "paper": dict}
+_CONFIGURATION = {
+    "name": str, "model": str, "recipe": str, "config": str, "set": dict, "scale": _NUMBER, "layers": list,
+    "joint": bool, "paper": dict,
+}  # fmt: skip
 _STUDY = {
     "source": str, "reference": str, "metrics": list, "seeds": list, "equal_time": bool, "options": dict, "set": dict,
     "clips_from": str, "clips": list, "configurations": list,
@@ -90,10 +94,16 @@ class Configuration:
 
     name: str
     model: str
+    recipe: str | None
+    """What of a paper's it is to be; then its epochs hold where a clip has no budget."""
     settings: dict[str, object]
     """Dotted keys of fit, loss and model, the study's own included."""
     scale: float
     """Multiplies the clip's parameters and size: rows that compare sizes."""
+    layers: tuple[float, ...]
+    """Enhancement layers, each in units of the base's parameters and bits; base and layers have the clip's together."""
+    joint: bool
+    """Whether base and layers are fitted at once, not one after the other."""
     paper: dict[str, Any]
     """The paper's numbers for this row, by what they are."""
     not_built: str | None
@@ -113,11 +123,42 @@ class Configuration:
             UsageError: A value is none.
         """
         told: dict[str, Any] = {key: value for key, value in clip.options.items() if key not in _OF_STUDIES}
-        told |= {key: value * self.scale for key, value in told.items() if key in SIZES}
+        told |= {key: value * self._share(1) for key, value in told.items() if key in SIZES}
         if "params" in clip.options:
-            told["parameters"] = max(1, round(clip.options["params"] * self.scale))
-        told |= {"model": self.model, "settings": self.settings, "frames": clip.fitted_frames}
+            told["parameters"] = max(1, round(clip.options["params"] * self._share(1)))
+        told |= {
+            "model": self.model,
+            "settings": suiting(self.settings, OF_FILES),
+            "frames": clip.fitted_frames,
+            "recipe": self.recipe,
+        }
         return changed(EncodeOptions(), {**told, "seed": seed, "epochs": epochs})
+
+    def layer_options(self, clip: Clip, number: int, base: EncodeOptions) -> EncodeOptions:
+        """What one of the layers is told, 1 and up; later ones have half of the epochs, as in QS-NeRV.
+
+        Raises:
+            UsageError: A value is none.
+        """
+        told: dict[str, Any] = {
+            "preset": base.preset,
+            "seed": base.seed,
+            "device": base.device,
+            "threads": base.threads,
+        }
+        if base.epochs is not None:
+            told["epochs"] = base.epochs if number == 1 else base.epochs / 2
+        share = self._share(self.layers[number - 1])
+        if "params" in clip.options:
+            told["parameters"] = max(1, round(clip.options["params"] * share))
+        if "bpp" in clip.options:
+            told["bpp"] = clip.options["bpp"] * share
+        settings = {**suiting(base.settings, OF_LAYERS), **suiting(self.settings, OF_LAYERS)}
+        return changed(EncodeOptions(), {**told, "settings": settings})
+
+    def _share(self, part: float) -> float:
+        """What multiplies the clip's numbers for a part that is so large in units of the base."""
+        return self.scale * part / (1 + sum(self.layers))
 
 
 @dataclass(frozen=True)
@@ -214,17 +255,32 @@ def _study(path: Path, content: dict[str, Any]) -> Study:
             other = "equal_time" if study.equal_time else "seek"
             raise UsageError(f"clip {clip.name} has held_out, which does not go with {other}", "Leave one of them out")
     for row in study.configurations:
+        _check_layers(study, row)
+    for row in study.configurations:
         if row.not_built is None:
             _check_encodes(study, row)
     return study
+
+
+def _check_layers(study: Study, row: Configuration) -> None:
+    """Refuse layers that could not be fitted as the row says."""
+    if row.joint and not (row.layers and row.settings.get("fit.fixed_bits")):
+        raise UsageError(f"configuration {row.name} is joint, which needs layers and fit.fixed_bits")
+    if row.layers and (study.equal_time or any(clip.is_held_out for clip in study.clips)):
+        raise UsageError(f"configuration {row.name} has layers, which do not go with equal_time or held_out")
 
 
 def _check_encodes(study: Study, row: Configuration) -> None:
     """Refuse what the codec would refuse, and a budget that it has no word for."""
     budgeted = study.configuration(study.reference) if study.equal_time else row
     for clip in study.clips:
+        if row.recipe is None and not clip.options.keys() & set(BUDGETS):
+            raise UsageError(f"clip {clip.file} has no budget", f"Give one of: {', '.join(BUDGETS)}")
         try:
-            check(row.options(clip, epochs=row.epochs(clip)))
+            base = row.options(clip, epochs=row.epochs(clip))
+            check(base)
+            for number in range(1, len(row.layers) + 1):
+                check(row.layer_options(clip, number, base), layer=True)
         except UsageError as error:
             raise UsageError(f"configuration {row.name} on clip {clip.name}: {error.message}", error.hint) from None
         if "steps" in clip.options and by_name(budgeted.model).settings.keyed:
@@ -258,23 +314,35 @@ def _clip(table: dict[str, Any], common: Mapping[str, Any]) -> Clip:
         if len([key for key in group if key in {**options, **own}]) > 1:
             raise UsageError(f"clip {table['file']} has more than one of {', '.join(group)}", "Choose one")
     options |= own
-    if not options.keys() & set(BUDGETS):
-        raise UsageError(f"clip {table['file']} has no budget", f"Give one of: {', '.join(BUDGETS)}")
     return Clip(table.get("name", PurePosixPath(table["file"]).stem), table["file"], table["frames"], options)
 
 
 def _configuration(folder: Path, table: dict[str, Any], common: Mapping[str, Any]) -> Configuration:
     _check(table, _CONFIGURATION, "a configuration")
     _require(table, ("name",), "a configuration")
-    name, model = table["name"], table.get("model", "msnerv")
+    name, model, of_paper = table["name"], table.get("model", "msnerv"), table.get("recipe")
+    if of_paper in RECIPES:
+        model = recipe(of_paper).model
     of_file: dict[str, Any] = {}
     if "config" in table:
         of_file = read_toml(folder / table["config"])
         if loose := [key for key, value in of_file.items() if not isinstance(value, dict)]:
             raise UsageError(f"{table['config']} sets {loose[0]!r}, which is no setting", "Put it under [options]")
     settings = {**flatten(common), **flatten(of_file), **flatten(table.get("set", {}))}
-    scale, paper = float(table.get("scale", 1)), table.get("paper", {})
-    return Configuration(name, model, settings, scale, paper, _not_built(model, settings))
+    layers = table.get("layers", [])
+    if not all(isinstance(part, _NUMBER) and not isinstance(part, bool) and part > 0 for part in layers):
+        raise UsageError(f"layers of {name} must be numbers above 0, not {layers}")
+    return Configuration(
+        name,
+        model,
+        of_paper,
+        settings,
+        float(table.get("scale", 1)),
+        tuple(map(float, layers)),
+        table.get("joint", False),
+        table.get("paper", {}),
+        _not_built(model, settings),
+    )
 
 
 def _not_built(model: str, settings: Mapping[str, object]) -> str | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from nvcodec.config.job import Job
 from nvcodec.config.keywords import LayerKeywords
 from nvcodec.config.options import MANY, EncodeOptions
+from nvcodec.config.recipe import RECIPES, recipe
+from nvcodec.config.settings import OF_FILES, OF_LAYERS, suiting
 from nvcodec.config.target import RateTarget
 from nvcodec.decoder.opening import pick_device
 from nvcodec.encoder.fit.events import EventHandler, Notice
@@ -59,6 +61,7 @@ def check(options: EncodeOptions, inputs: int = 1, *, layer: bool = False) -> No
         UsageError: There are such.
     """
     RateTarget.of(options)
+    _check_groups(options, layer)
     settings_for(options)
     model = registry.by_name(options.model)
     if inputs > 1 and not model.settings.shares_parameters:
@@ -76,9 +79,24 @@ def check(options: EncodeOptions, inputs: int = 1, *, layer: bool = False) -> No
         _check_layer(options)
 
 
+def _check_groups(options: EncodeOptions, layer: bool) -> None:
+    """Refuse settings of what is not made: of a layer for a new file, and the other way round."""
+    fitting = suiting(options.settings, OF_LAYERS if layer else OF_FILES)
+    known = suiting(options.settings, (*OF_LAYERS, *OF_FILES))
+    for key in known.keys() - fitting.keys():
+        if layer:
+            raise UsageError(
+                f"the setting {key} is not for layers", "A layer takes that from the file it goes on: leave it out"
+            )
+        raise UsageError(f"the setting {key} is for layers", "Give it to:  nvc add-layer")
+
+
 def _check_layer(options: EncodeOptions) -> None:
+    if options.recipe is not None and not suiting(recipe(options.recipe).settings, ["layer"]):
+        known = [name for name in RECIPES if suiting(recipe(name).settings, ["layer"])]
+        raise UsageError(f"--recipe {options.recipe} says nothing of layers", f"Recipes that do: {', '.join(known)}")
     for each in fields(options):
-        given = getattr(options, each.name) != getattr(EncodeOptions(), each.name)
+        given = getattr(options, each.name) != getattr(EncodeOptions(recipe=options.recipe), each.name)
         if given and each.name not in LayerKeywords.__annotations__:
             flag = each.metadata["option"].flags[-1]
             raise UsageError(f"{flag} is not for layers", "A layer takes that from the file it goes on: leave it out")
@@ -152,7 +170,7 @@ def settled(options: EncodeOptions, on_event: EventHandler) -> EncodeOptions:
         DeviceError: It does not exist here.
     """
     device, preset = pick_device(options.device), options.preset
-    if preset is None:
+    if preset is None and options.recipe is None:
         preset = default_preset(device)
         other = "" if device.startswith("cuda") else " (a CUDA device would get medium)"
         on_event(Notice(f"preset {preset}, chosen for {device}{other}"))

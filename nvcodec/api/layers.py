@@ -129,7 +129,7 @@ def add_layer(
     if output is None:
         _check_changeable(job.output)
         check_output(job.output, True, job.read)
-    if asked.preset is None:
+    if asked.preset is None and asked.recipe is None:
         used = next((name for name in PRESETS if name == info.metadata.get("preset")), None)
         asked = replace(asked, preset=used)
     job = replace(job, options=settled(asked, ignore))

@@ -10,6 +10,7 @@ from nvcodec.io.saying import plural
 from nvcodec.progress.figures import bit_rate, clock, count, rate, size
 
 if TYPE_CHECKING:
+    from nvcodec.api.plan import EncodePlan
     from nvcodec.encoder.result import EncodeResult, LayerResult
 
 
@@ -17,6 +18,23 @@ def encode_summary(result: EncodeResult, verified: bool) -> list[str]:
     """What the file is worth."""
     lines = _one(result) if result.key_frame_crf is None else _keyed(result)
     return [*lines[:-1], f"{lines[-1]}   {'verified' if verified else 'not verified'}"]
+
+
+def plan_lines(plan: EncodePlan) -> list[str]:
+    """What an encode would fit."""
+    size_of = f"{plan.parameters:,} parameters" if plan.parameters is not None else "a size weighed against key frames"
+    if plan.fixed_bits and plan.parameters is not None:
+        nbytes = plan.networks * plan.parameters * plan.fixed_bits / 8
+        rate = f"{plan.fixed_bits} bits each, about {size(nbytes)}"
+    else:
+        rate = "constant quality" if plan.target_bytes is None else f"at most {size(plan.target_bytes)}"
+    steps = "" if plan.steps is None else f", {plural(plan.steps, 'step')}"
+    several = f"{plan.networks} networks, the largest of " if plan.networks > 1 else ""
+    return [
+        f"{plan.model} {plan.preset}: {several}{size_of}, {rate}{steps}",
+        f"{plural(plan.frames, 'frame')} {plan.width}x{plan.height}, drawn in {plan.domain}"
+        + (f"; {plan.summary}" if plan.summary else ""),
+    ]
 
 
 def layer_summary(result: LayerResult) -> list[str]:

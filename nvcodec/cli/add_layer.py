@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from nvcodec.cli import _options as options
+from nvcodec.cli._config import config_option, drop_overruled
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Command, fields_of, option
 from nvcodec.cli._summary import layer_summary
@@ -21,6 +24,7 @@ _HELP = {
     "parameters": "Size of the layer's network.  [default: that of the layer below, or by rule]",
     "preset": "Encoding effort.  [default: that of BITSTREAM]",
     "max_time_s": "Plan the fit to end in this time: 90s, 30m, 6h.",
+    "settings": "Any setting of fit, loss or layer, e.g. --set layer.shape=hnerv (repeatable).",
 }
 
 
@@ -30,6 +34,8 @@ _HELP = {
         "nvc add-layer clip.nvc --source clip.mp4",
         "nvc add-layer clip.nvc --source clip.y4m --bpp 0.02",
         "nvc add-layer clip.nvc --source clip.y4m --target-psnr 38 -o clip-hq.nvc",
+        "nvc add-layer clip.nvc --source clip.y4m --set layer.shape=hnerv --set layer.grid=off",
+        "nvc add-layer clip.nvc --source clip.y4m --recipe qsnerv --params 1.5M",
         "nvc add-layer --resume clip.nvc.layer.work",
     ),
 )
@@ -41,7 +47,9 @@ _HELP = {
 @option("--resume", group=_FILES, metavar="DIR", help="Go on with an interrupted fit of a layer.")
 @fields_of(EncodeOptions, *READ, "seek", "video_stream", "allow_truncated", help=_HELP)
 @fields_of(EncodeOptions, "bpp", "target_psnr", "parameters", group=_RATE, help=_HELP)
-@fields_of(EncodeOptions, "preset", "epochs", "max_time_s", "device", "threads", "seed", help=_HELP)
+@fields_of(EncodeOptions, "recipe", "preset", "epochs", "max_time_s", "settings", help=_HELP)
+@config_option(group="Speed")
+@fields_of(EncodeOptions, "device", "threads", "seed", help=_HELP)
 @options.output_options()
 # fmt: on
 @click.pass_context
@@ -53,6 +61,8 @@ def command(
     output: str | None,
     work_dir: str | None,
     resume: str | None,
+    tables: dict[str, object],
+    settings: Mapping[str, object],
     overwrite: bool,
     **wanted: object,
 ) -> None:
@@ -63,7 +73,8 @@ def command(
     import nvcodec
 
     terminal = ctx.ensure_object(Terminal)
-    asked = changed(EncodeOptions(), wanted)
+    drop_overruled(ctx, ("bpp", "target_psnr"), wanted)
+    asked = changed(EncodeOptions(), {**wanted, "settings": {**tables, **settings}})
     if resume is not None:
         options.check_resume(ctx, {"resume", "overwrite"})
         options.resumed(resume, layer=True)

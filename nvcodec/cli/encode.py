@@ -20,9 +20,9 @@ from nvcodec.cli._config import config_option, drop_overruled, files_read, save_
 from nvcodec.cli._inputs import expand
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Command, fields_of, option
-from nvcodec.cli._summary import encode_summary
+from nvcodec.cli._summary import encode_summary, plan_lines
 from nvcodec.cli._tensors import all_costs, part_table
-from nvcodec.cli._terminal import Terminal, print_json
+from nvcodec.cli._terminal import Terminal, print_json, say
 from nvcodec.config.options import MANY, READ, TARGETS, EncodeOptions, changed
 from nvcodec.config.settings import flatten
 from nvcodec.encoder.plan.stream_names import stream_names
@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 
 _KEPT_BY_RESUME = {"resume", "recon", "no_verify", "overwrite"}
 _FILES = "Files"
+_AGAIN = "inputs_again"
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> None:
+    """Inputs that other programs have a flag for; beside those that have none."""
+    ctx.meta[_AGAIN] = value
 
 
 @click.command(
@@ -45,13 +51,14 @@ _FILES = "Files"
         "nvc encode clip.mp4 -o clip.nvc",
         "nvc encode Beauty_1920x1080_120fps_420_8bit_YUV.yuv -o beauty.nvc --crf 30 --preset slow",
         "ffmpeg -i in.mkv -f yuv4mpegpipe - | nvc encode - -o out.nvc --bpp 0.05",
+        "nvc encode clip.y4m -o clip.nvc --recipe msnerv --params 3M",
         "nvc encode a.mp4 b.mkv c.y4m -o set.nvc --model dnerv --bpp 0.1",
         "nvc encode --resume clip.nvc.work",
     ),
 )
 # fmt: off
 @click.argument("inputs", nargs=-1, metavar="INPUT...")
-@option("-i", "inputs_again", group=_FILES, multiple=True, hidden=True)
+@option("-i", _AGAIN, group=_FILES, multiple=True, hidden=True, expose_value=False, callback=_keep)
 @option("-o", "--output", group=_FILES, metavar="FILE", help="Bitstream to write, '-' for stdout.")
 @option("--work-dir", group=_FILES, metavar="DIR", help="Resume files.  [default: OUTPUT.work]")
 @option("--resume", group=_FILES, metavar="DIR", help="Go on with an interrupted encode.")
@@ -68,6 +75,7 @@ _FILES = "Files"
     "preview",
     "parameters",
     *TARGETS,
+    "recipe",
     "preset",
     "epochs",
     "max_time_s",
@@ -86,6 +94,7 @@ _FILES = "Files"
 @option(
     "--recon", group="Output", metavar="FILE", help="Also write the decoded video (.y4m or .yuv); of several, DIR/."
 )
+@option("--dry-run", group="Output", is_flag=True, help="Say what would be fitted, and how large it is; fit nothing.")
 @option("--no-verify", group="Output", is_flag=True, help="Skip checking the written file against its digests.")
 @options.output_options()
 # fmt: on
@@ -94,7 +103,6 @@ def command(
     ctx: click.Context,
     /,
     inputs: tuple[str, ...],
-    inputs_again: tuple[str, ...],
     output: str | None,
     work_dir: str | None,
     resume: str | None,
@@ -102,6 +110,7 @@ def command(
     settings: Mapping[str, object],
     save_config_to: str | None,
     recon: str | None,
+    dry_run: bool,
     no_verify: bool,
     overwrite: bool,
     **wanted: object,
@@ -116,7 +125,7 @@ def command(
     import nvcodec
 
     terminal = ctx.ensure_object(Terminal)
-    sources, read, asked = [*inputs, *inputs_again], [], EncodeOptions()
+    sources, read, asked = [*inputs, *ctx.meta[_AGAIN]], [], EncodeOptions()
     if resume is not None:
         options.check_resume(ctx, _KEPT_BY_RESUME)
         job = options.resumed(resume, layer=False)
@@ -124,6 +133,9 @@ def command(
     else:
         drop_overruled(ctx, TARGETS, wanted)
         asked = changed(asked, {**wanted, "settings": {**tables, **settings}})
+        if dry_run:
+            _say_plan(terminal, sources, asked)
+            return
         if sources or output is not None or save_config_to is None:
             _check_files(sources, output, work_dir, terminal.as_json, asked)
         read = [*(word.removeprefix("@") for word in sources), *sources, *files_read(ctx, asked.mask)]
@@ -181,6 +193,24 @@ def command(
         print_json(result.to_json())
     if result.shortfall is not None:
         raise TargetNotReachedError(f"target not reached: {result.shortfall}", "The best file found was written")
+
+
+def _say_plan(terminal: Terminal, sources: Sequence[str], asked: EncodeOptions) -> None:
+    """Print what would be fitted.
+
+    Raises:
+        UsageError: There is no input, or what is asked for makes no sense.
+    """
+    import nvcodec
+
+    if not sources:
+        raise UsageError("no input given", "See:  nvc encode -h")
+    shared = registry.by_name(asked.model).settings.shares_parameters
+    planned = nvcodec.plan(expand(sources) if shared else sources if len(sources) > 1 else sources[0], options=asked)
+    if terminal.as_json:
+        print_json(planned.to_json())
+    else:
+        say("\n".join(plan_lines(planned)))
 
 
 def _check_files(

@@ -31,6 +31,7 @@ COMMANDS = {
     "append": "Put an enhancement layer on the bitstream it was made for.",
     "eval": "Measure PSNR, MS-SSIM and bpp of videos against a reference.",
     "bench": "Compare rate and distortion with other codecs, and keep the results.",
+    "recipes": "List what nvc encode --recipe knows: networks and schedules as papers have them.",
     "doctor": "Show versions and devices, and test this installation.",
     "completion": "Print the script that lets bash, zsh or fish fill in what is typed.",
 }

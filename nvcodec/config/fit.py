@@ -25,12 +25,15 @@ _FIT_RANGES: _Ranges = {
     "final_learning_rate": (0, 1),
     "clip_norm": (1e-9, 1e9),
     "batch": (1, 4096),
+    "weight_decay": (0, 1),
     "step_rate_factor": (0, 1000),
     "first_step_log2": (-17, 1),
     "rate_from": (0, 1),
     "rate_reached": (0, 1),
     "rate_every": (1, 1_000_000),
-    "companion_until": (0, _LOOKED_FOR),
+    "companion_until": (0, 1),
+    "companion_weight": (0, 1000),
+    "fixed_from": (0, 1),
 }
 _GOP_RANGES: _Ranges = {
     "count": (1, MAX_GOPS),
@@ -44,6 +47,18 @@ def _check_ranges(group: str, config: object, ranges: _Ranges) -> None:
     for name, (low, high) in ranges.items():
         if not low <= getattr(config, name) <= high:  # what is no number lies in no range
             raise ValueError(f"{group}.{name} must be {low:.10g} to {high:.10g}, not {getattr(config, name)}")
+
+
+class Optimiser(Enum):
+    """What moves the parameters."""
+
+    MUON = "muon"
+    """Kernels, as matrices, by their momentum with all singular values made equal; all else by Adam. Not of a paper
+    that is here, and better than what they use: 1 to 2 dB at equal steps."""
+    ADAM = "adam"
+    """Adam (Kingma and Ba, 2015) for everything."""
+    ADAMW = "adamw"
+    """AdamW (Loshchilov and Hutter, 2019) for everything."""
 
 
 class Rounding(Enum):
@@ -99,6 +114,33 @@ class GopConfig:
             raise ValueError(f"gop.partition {self.partition.value} looks at the content at gop.together_until: not 0")
 
 
+class LayerShape(Enum):
+    """How the widths and kernels of an enhancement layer go from its coarsest level to its finest."""
+
+    EVEN = "even"
+    """Equal widths; 5x5 at the two finest levels, smaller ones before."""
+    HNERV = "hnerv"
+    """As in HNeRV and QS-NeRV: each level has 1/1.2 of the channels of the one before, kernels are 1, 3, 5, 5, ..."""
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """The network of an enhancement layer."""
+
+    shape: LayerShape = LayerShape.EVEN
+    grid: bool = True
+    """Whether it has a grid of its own beside the embedding of the base, where there is room for one; QS-NeRV's have
+    none."""
+    multi_scale: bool = False
+    """Whether its attention is QS-NeRV's, see :class:`nvcodec.models.een_config.EENConfig`."""
+    epochs: float = 0.0
+    """Passes over the clip of the first layer; later ones, which start from it, have half as many. 300 in QS-NeRV;
+    0: by the preset. Not used where ``--epochs`` says it."""
+
+    def __post_init__(self) -> None:
+        _check_ranges("layer", self, {"epochs": (0, 1_000_000)})
+
+
 @dataclass(frozen=True)
 class KeyFrameConfig:
     """Coded key frames, for models that draw what lies between them."""
@@ -142,7 +184,14 @@ class LossConfig:
 class FitConfig:
     """The optimiser and its schedule."""
 
+    optimiser: Optimiser = Optimiser.MUON
     learning_rate: float = 8e-3
+    """At its peak. Muon's is several times what Adam bears: papers that use Adam have 5e-4 to 2e-3."""
+    betas: tuple[float, ...] = (0.9, 0.99)
+    """How much of the mean and of the mean square of gradients Adam keeps from step to step; most papers' is
+    0.9, 0.999."""
+    weight_decay: float = 0.01
+    """AdamW's; nothing else has one."""
     warmup: float = 0.03
     """Share of the schedule in which the learning rate rises linearly."""
     final_learning_rate: float = 0.01
@@ -166,20 +215,36 @@ class FitConfig:
     )
     companion_until: float = 0.0
     """Progress until which a network that is never stored fills the field's per-frame values, where the model has such
-    a network (HNeRV's content encoder); 0: those values are trained like all others."""
+    a network (HNeRV's content encoder); 0: those values are trained like all others, 1: it makes those of the file, as
+    in HNeRV and QS-NeRV. Up to 0.8 otherwise, and its own loss fades to nothing by then."""
+    companion_weight: float = 1e-3
+    """Of that network's own loss, the distribution loss of QS-NeRV (section 4.2), a mean over values; 1 in the
+    paper."""
+    branches: bool = False
+    """Whether convolutions in the blocks of QS-NeRV, and of layers on any model, are fitted as several of different
+    sizes side by side, merged into the one kernel of the file (QS-NeRV, Figure 3)."""
     fixed_bits: int = 0
-    """For comparison, code as HiNeRV and MSNeRV do: no rate in the loss, values rounded to so many bits in the last
-    fifth of the schedule, steps from the largest magnitude in each row; the file is as large as it comes. 0: off."""
+    """For comparison, code as the papers do: no rate in the loss, values rounded to so many bits from ``fixed_from``
+    on, steps from the largest magnitude in each row; the file is as large as it comes. 0: off."""
+    fixed_from: float = 0.8
+    """Progress from which ``fixed_bits`` rounds. MSNeRV's and TeNeRV's 30 epochs behind 300 are 0.909; 1: values are
+    rounded when all is fitted, as HNeRV and QS-NeRV do."""
 
     @property
     def schedule(self) -> tuple[Stage, ...]:
         """The stages that are gone through."""
         if self.fixed_bits:
-            return Stage("fit", 0.8, Rounding.NONE), Stage("round", 1.0, Rounding.HARD)
+            return Stage("fit", self.fixed_from, Rounding.NONE), Stage("round", 1.0, Rounding.HARD)
         return self.stages
 
     def __post_init__(self) -> None:
         _check_ranges("fit", self, _FIT_RANGES)
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"fit.betas must be two numbers of 0 to below 1, not {shown(self.betas)}")
+        if _LOOKED_FOR < self.companion_until < 1:
+            raise ValueError(
+                f"fit.companion_until must be 0 to {_LOOKED_FOR:g}, or 1 for all of the fit, not {self.companion_until}"
+            )
         if not (self.fixed_bits == 0 or 2 <= self.fixed_bits <= 12):
             raise ValueError(f"fit.fixed_bits must be 0 or 2 to 12, not {self.fixed_bits}")
 
@@ -192,5 +257,6 @@ class Settings:
     loss: LossConfig = LossConfig()
     gop: GopConfig = GopConfig()
     keys: KeyFrameConfig = KeyFrameConfig()
+    layer: LayerConfig = LayerConfig()
     model: Mapping[str, object] = field(default_factory=dict)
     """Fields of the model's configuration to set instead of the rule's."""

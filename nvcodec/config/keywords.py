@@ -15,6 +15,7 @@ from nvcodec.io.conversion import Crop
 
 PresetName = Literal["draft", "faster", "fast", "medium", "slow", "slower"]
 ModelName = Literal["msnerv", "qsnerv", "tenerv", "dnerv"]
+RecipeName = Literal["msnerv", "hinerv", "tenerv", "qsnerv", "hnerv", "dnerv"]
 DomainName = Literal["yuv420", "rgb"]
 TuneName = Literal["psnr", "ssim"]
 MetricName = Literal["psnr", "ms-ssim", "vmaf"]
@@ -42,10 +43,13 @@ class LayerKeywords(TypedDict, total=False):
     params: float | str | None
     bpp: float | None
     target_psnr: float | None
+    recipe: RecipeName | None
     preset: PresetName | None
     epochs: float | None
     max_time_s: float | str | None
     max_time: float | str | None
+    settings: Mapping[str, object] | None
+    set: Mapping[str, object] | None
     device: str
     threads: int
     seed: int
@@ -63,8 +67,6 @@ class EncodeKeywords(LayerKeywords, total=False):
     bitrate: float | str | None
     target_size: float | str | None
     tune: TuneName | None
-    settings: Mapping[str, object] | None
-    set: Mapping[str, object] | None
     segment: int | None
 
 

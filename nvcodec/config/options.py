@@ -12,7 +12,7 @@ from fractions import Fraction
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
-from nvcodec.config.keywords import DomainName, ModelName, PixelFormatName, PresetName, TuneName
+from nvcodec.config.keywords import DomainName, ModelName, PixelFormatName, PresetName, RecipeName, TuneName
 from nvcodec.config.kinds import (
     BIT_RATE,
     COUNT,
@@ -37,6 +37,7 @@ from nvcodec.config.kinds import (
     several_of,
     whole,
 )
+from nvcodec.config.recipe import RECIPES, recipe
 from nvcodec.container import PREVIEW_DIVISORS, Limits
 from nvcodec.errors import UsageError, shown
 from nvcodec.io.conversion import Conversion, Crop
@@ -121,8 +122,13 @@ class Checked:
     """What options classes have in common: values are looked at where an object is made, wherever they come from."""
 
     def __init__(self, **given: Any) -> None:
-        for name, value in _values(type(self), given).items():
+        for name, value in self._completed(_values(type(self), given)).items():
             object.__setattr__(self, name, value)
+
+    @classmethod
+    def _completed(cls, values: dict[str, object]) -> dict[str, object]:
+        """Values of all fields, where those that were asked for bring others along."""
+        return values
 
     def __init_subclass__(cls) -> None:
         cls.__signature__ = _Signed()  # type: ignore[attr-defined]
@@ -253,6 +259,11 @@ class EncodeOptions(Checked):
         metavar="DB",
     )
     """Least PSNR in dB, YUV 6:1:1 (RGB in the domain ``rgb``), mean over the sources; exact pictures count as 100."""
+    recipe: RecipeName | None = option(
+        "--recipe", one_of(RECIPES), "Speed", "Encode as a paper did, see nvc recipes; give --params too."
+    )
+    """The network, losses, optimiser, schedule and quantisation of a paper, of the size ``parameters``; options that
+    are given win, and ``model``, ``domain``, ``epochs`` and ``settings`` become those of the recipe where none are."""
     preset: PresetName | None = option(
         "--preset", one_of(PRESETS), "Speed", "Encoding effort.  [default: medium on CUDA, else faster]"
     )
@@ -287,6 +298,12 @@ class EncodeOptions(Checked):
     """Most frames of an independent segment; None = the whole clip is one."""
     seed: int = option("--seed", whole(0, 2**32 - 1), "Compute", "Random seed.  [default: 0]", metavar="N", default=0)
     """Of all random choices."""
+
+    @classmethod
+    def _completed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values["recipe"] is None:
+            return values
+        return recipe(values["recipe"]).completed(values, {each.name: _default(each) for each in fields(cls)})
 
     @property
     def reading(self) -> Reading:

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from enum import Enum
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from nvcodec.config.fit import FitConfig, GopConfig, KeyFrameConfig, LossConfig, Settings
+from nvcodec.config.fit import FitConfig, GopConfig, KeyFrameConfig, LayerConfig, LossConfig, Settings
 from nvcodec.errors import UsageError, shown
 from nvcodec.models.msnerv_config import GridLevel
 from nvcodec.models.registry import MODELS, Model
 
-_Config = TypeVar("_Config", FitConfig, LossConfig, GopConfig, KeyFrameConfig)
+_Config = TypeVar("_Config", FitConfig, LossConfig, GopConfig, KeyFrameConfig, LayerConfig)
 _NOT_SETTABLE = {"stages"}
+OF_FILES, OF_LAYERS = ("fit", "loss", "gop", "keys", "model"), ("fit", "loss", "layer")
+"""Groups of settings that a new file has a use for, and one more layer on a file."""
 
 
 def settings_of(values: Mapping[str, object], model: Model, gop: GopConfig) -> Settings:
     """The settings of an encode.
 
     Args:
-        values: Dotted keys, ``fit.*``, ``loss.*``, ``gop.*``, ``keys.*`` and ``model.*``, to values: text as on a
-            command line, or values as TOML has them.
+        values: Dotted keys, ``fit.*``, ``loss.*``, ``gop.*``, ``keys.*``, ``layer.*`` and ``model.*``, to values: text
+            as on a command line, or values as TOML has them.
         model: The representation, which ``model.*`` is about.
         gop: How it groups the pictures where nothing else is asked for.
 
     Raises:
         UsageError: A key does not exist or a value does not fit it.
     """
-    groups: dict[str, dict[str, object]] = {"fit": {}, "loss": {}, "gop": {}, "keys": {}, "model": {}}
+    groups: dict[str, dict[str, object]] = {group: {} for group in dict.fromkeys((*OF_FILES, *OF_LAYERS))}
     for key, value in values.items():
         group, dot, name = str(key).partition(".")
         if not dot or group not in groups:
             raise UsageError(
-                f"no setting is called {shown(key)}", "Settings start with fit., loss., gop., keys. or model."
+                f"no setting is called {shown(key)}", "Settings start with fit., loss., gop., keys., layer. or model."
             )
         groups[group][name] = value
     if groups["keys"] and not model.settings.keyed:
@@ -47,14 +49,20 @@ def settings_of(values: Mapping[str, object], model: Model, gop: GopConfig) -> S
         loss=_replaced(LossConfig(), "loss", groups["loss"]),
         gop=_replaced(gop, "gop", groups["gop"]),
         keys=_replaced(KeyFrameConfig(), "keys", groups["keys"]),
+        layer=_replaced(LayerConfig(), "layer", groups["layer"]),
         model=_parsed(model.settings, "model", groups["model"]),
     )
 
 
 def plain_settings(settings: Settings) -> dict[str, object]:
-    """Settings as JSON can hold them, group by group."""
-    plain = {group: asdict(getattr(settings, group)) for group in ("fit", "loss", "gop", "keys")}
+    """Settings of a new file as JSON can hold them, group by group."""
+    plain = {group: asdict(getattr(settings, group)) for group in OF_FILES if group != "model"}
     return {**{group: _plain(values) for group, values in plain.items()}, "model": _plain(settings.model)}
+
+
+def suiting(values: Mapping[str, object], groups: Iterable[str]) -> dict[str, object]:
+    """Those of some settings, by dotted keys, that belong to some of the groups."""
+    return {key: value for key, value in values.items() if key.partition(".")[0] in groups}
 
 
 def flatten(tables: Mapping[str, object]) -> dict[str, object]:

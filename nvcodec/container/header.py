@@ -14,6 +14,8 @@ from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.types import ChromaFormat, Colour, VideoFormat
 
 MAX_MODEL_CONFIG_BYTES = 1 << 16
+MAX_CHOICES_BYTES = 510
+"""255 pairs."""
 MAX_NAME_BYTES = 255
 MAX_STREAM_COUNT = 1 << 12
 BIT_DEPTHS = (8, 10, 12)
@@ -124,6 +126,8 @@ class SequenceHeader:
     """Configuration of the representation, at most 64 KiB, opaque here."""
     prior_id: PriorId = PriorId.NONE
     render_profile: RenderProfile = RenderProfile.FLOAT32
+    choices: bytes = b""
+    """What the configuration does not say of the representation, at most 510 bytes, opaque here."""
 
     def __post_init__(self) -> None:
         known_id(ModelId, self.model_id, "model id")
@@ -131,6 +135,7 @@ class SequenceHeader:
         known_id(PriorId, self.prior_id, "prior id")
         known_id(RenderProfile, self.render_profile, "render profile")
         _check_range("length of the model configuration", len(self.model_config), 0, MAX_MODEL_CONFIG_BYTES)
+        _check_range("length of the choices", len(self.choices), 0, MAX_CHOICES_BYTES)
         _check_range("stream count", len(self.streams), 1, MAX_STREAM_COUNT)
         if self.domain == Domain.YUV420 and any(s.format.chroma == ChromaFormat.RGB for s in self.streams):
             raise BitstreamError("codes a stream of RGB in the domain yuv420")
@@ -138,13 +143,14 @@ class SequenceHeader:
     @property
     def minor_version(self) -> int:
         """The lowest minor version of a file with this header."""
-        return max(stream.minor_version for stream in self.streams)
+        return 2 if self.choices else max(stream.minor_version for stream in self.streams)
 
     def to_bytes(self) -> bytes:
         """Code the header as a HEAD payload."""
         ids = (self.model_id, self.domain, self.prior_id, self.render_profile)
         streams = b"".join(stream.to_bytes() for stream in self.streams)
-        return b"".join(map(varint, ids)) + prefixed(self.model_config) + varint(len(self.streams)) + streams
+        out = b"".join(map(varint, ids)) + prefixed(self.model_config) + varint(len(self.streams)) + streams
+        return out + prefixed(self.choices) if self.choices else out
 
     @classmethod
     def from_bytes(cls, payload: bytes, limits: Limits = DEFAULT_LIMITS) -> SequenceHeader:
@@ -164,10 +170,14 @@ class SequenceHeader:
         _check_range("stream count", stream_count, 1, MAX_STREAM_COUNT)
         limits.check("max_streams", stream_count, "announces {} streams")
         streams = tuple(StreamHeader.read(reader) for _ in range(stream_count))
+        choices = b""
+        if reader.remaining:
+            choices = reader.prefixed(MAX_CHOICES_BYTES, "choices")
+            _check_range("length of the choices", len(choices), 1, MAX_CHOICES_BYTES)
         reader.end()
         for stream in streams:
             stream.check_limits(limits)
-        return cls(model_id, domain, streams, model_config, prior_id, render_profile)
+        return cls(model_id, domain, streams, model_config, prior_id, render_profile, choices)
 
 
 def _read_fps(reader: Reader) -> Fraction | None:

@@ -15,7 +15,7 @@ from nvcodec.version import UPGRADE
 SIGNATURE: Final = b"\x89NVC\r\n\x1a\n"
 """First eight bytes. The high bit and the line ends show a transfer that was not binary, as in PNG."""
 
-VERSION: Final = (1, 1)
+VERSION: Final = (1, 2)
 """(major, minor): the newest that this program reads. A file has the lowest that can hold what is in it."""
 
 UPGRADE_HINT: Final = UPGRADE

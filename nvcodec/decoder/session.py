@@ -52,7 +52,7 @@ class Session:
         self.container: Container = read_container(data, self.limits)
         header = self.container.header
         self.model = registry.by_id(header.model_id)
-        self.config: FieldConfig = self.model.config(header.model_config)
+        self.config: FieldConfig = self.model.config(header.model_config, header.choices)
         for stream in header.streams:
             drawn = header.domain.drawn(stream.format.chroma)
             if drawn not in self.config.draws or stream.format.bit_depth not in self.config.bit_depths:

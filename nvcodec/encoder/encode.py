@@ -139,7 +139,7 @@ def _open_base(job: Job, overwrite: bool) -> _Opened:
         check_appendable(session.container, data)
     check_base(session, job.base)
     videos, plan = read_again(job, session.stream(0).format, len(base)), make_layer_plan(session, job.options)
-    check_room(job.target, least_layer_bytes(session), [(session.stream(0).format, len(base))])
+    check_room(job.target, least_layer_bytes(session, plan.settings.layer), [(session.stream(0).format, len(base))])
     check_kinship(
         VideoReader(session, device=job.options.device, layers=0), videos[0].source, (str(job.inputs[0]), job.base)
     )
@@ -328,11 +328,12 @@ class _Encode:
         self.on_event(
             Forecast(
                 model=part.title,
-                preset=str(self.job.options.preset),
+                preset=self.plan.preset.name,
                 device=self.job.options.device,
                 parameters=part.parameters,
                 target_bytes=self.plan.limit,
                 memory_bytes=part.memory_bytes,
+                fixed_bits=self.plan.settings.fit.fixed_bits,
                 steps=steps if budget.seconds is None else None,
                 seconds=step_s * steps if budget.seconds is None else budget.seconds / share,
             )

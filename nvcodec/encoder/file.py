@@ -31,6 +31,7 @@ from nvcodec.encoder.parts.part import Fitted, Network
 from nvcodec.encoder.plan.plan import Plan
 from nvcodec.io.output import create, part_of, place_of
 from nvcodec.io.replace import replace_with
+from nvcodec.models.config import FieldConfig
 from nvcodec.models.een_config import EENConfig
 from nvcodec.version import __version__
 
@@ -100,7 +101,7 @@ class NewFile(OutputFile):
         mask = videos[0].mask
         self.metadata: dict[str, MetadataValue] = {
             "creator": f"nvc {__version__}",
-            "preset": str(job.options.preset),
+            "preset": plan.preset.name,
             "seed": job.options.seed,
             "psnr": _PSNR_TO_COME,
             **({"mask": mask.spec} if mask else {}),
@@ -175,8 +176,15 @@ class NewFile(OutputFile):
         )
 
     def _header(self, network: Network) -> SequenceHeader:
+        assert isinstance(network, FieldConfig)
         streams = tuple(StreamHeader(video.source.format, len(video.source), video.name) for video in self.videos)
-        return SequenceHeader(ModelId(self.plan.model.id), self.plan.domain, streams, network.to_bytes())
+        return SequenceHeader(
+            ModelId(self.plan.model.id),
+            self.plan.domain,
+            streams,
+            network.to_bytes(),
+            choices=network.choices_to_bytes(),
+        )
 
 
 @final

@@ -66,6 +66,9 @@ class VideoField(nn.Module, ABC):
     """Whether drawing follows from tensors on the device alone, so that a step can be compiled and recorded as a CUDA
     graph. Others ask which frames they are to draw: they are given them in CPU memory, where that waits for nothing."""
 
+    branched: Sequence[str] = ()
+    """Convolutions, by the names of their modules, that a fit may split into several of different sizes."""
+
     @abstractmethod
     def forward(self, frames: Tensor, window: CellWindow | None = None) -> Drawing:
         """Draw frames, counted within the segment: whole pictures, or a window of them.
@@ -75,6 +78,12 @@ class VideoField(nn.Module, ABC):
                 frames is interpolated linearly, and a picture between two groups of pictures belongs to the earlier.
                 On the field's device; if it is not capturable, rather on the CPU.
             window: Part of the picture; None = all of it.
+        """
+
+    def draw_anew(self, on: bool) -> None:  # noqa: B027
+        """Draw what is random in a step of a fit anew with each call from now on, or take every decoder's numbers.
+
+        Fields begin with the numbers of decoders; most have nothing that is random.
         """
 
     def flat_plane(self, plane: int, level: float) -> FlatPlane | None:

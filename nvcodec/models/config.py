@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, final
 
+from nvcodec.models.config_bytes import Choice, choices_to_bytes
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid
 from nvcodec.quant.tensors import TensorSpec
@@ -22,6 +23,8 @@ class FieldConfig(ABC):
     shares_parameters: ClassVar[bool] = False
     """Whether a segment without coded parameters is drawn with those of the nearest one in front of it that has some:
     then one network may draw several videos."""
+    choices: ClassVar[tuple[Choice, ...]] = ()
+    """Fields that came after the first files: :meth:`to_bytes` leaves them out."""
     keyed: ClassVar[bool] = False
     """Whether pictures are drawn between coded key frames, those of :meth:`key_times`."""
 
@@ -70,12 +73,17 @@ class FieldConfig(ABC):
 
     @classmethod
     @abstractmethod
-    def from_bytes(cls, data: bytes) -> FieldConfig:
-        """Inverse of :meth:`to_bytes`.
+    def from_bytes(cls, data: bytes, choices: bytes = b"") -> FieldConfig:
+        """Inverse of :meth:`to_bytes` and :meth:`choices_to_bytes`.
 
         Raises:
             ValueError: The bytes do not describe a network.
         """
+
+    @final
+    def choices_to_bytes(self) -> bytes:
+        """What of :attr:`choices` is not as usual, as the header stores it behind its streams."""
+        return choices_to_bytes(self, self.choices)
 
     @abstractmethod
     def to_dict(self) -> dict[str, object]:

@@ -7,7 +7,7 @@ from math import ceil, prod
 from typing import ClassVar, NamedTuple
 
 from nvcodec.models.config import FieldConfig
-from nvcodec.models.config_bytes import ConfigReader, check_range
+from nvcodec.models.config_bytes import ConfigReader, check_range, choices_from_bytes
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -199,8 +199,8 @@ class DNeRVConfig(FieldConfig):
         return bytes([*numbers, self.flow, self.fusion, self.temporal])
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> DNeRVConfig:
-        """Inverse of :meth:`to_bytes`.
+    def from_bytes(cls, data: bytes, choices: bytes = b"") -> DNeRVConfig:
+        """Inverse of :meth:`to_bytes` and :meth:`choices_to_bytes`.
 
         Raises:
             ValueError: The bytes do not describe a network.
@@ -216,7 +216,7 @@ class DNeRVConfig(FieldConfig):
         flow, fusion, temporal = map(bool, switches)
         return cls(
             strides, channels, stem, key_channels, shuffle, clip, time_levels, time_width, tile, overlap,
-            flow, fusion, temporal,
+            flow, fusion, temporal, **choices_from_bytes(cls, choices, cls.choices),
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
     embedding, grid -> { convolution + pixel shuffle, attended features of the base } x levels -> head -> residual
 
-They work on any base, for all they ask of it is the pyramid of features that every field has.
+They work on any base that has a pyramid of features, which is all they ask of it.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Below(Protocol):
 class EEN(PyramidField):
     """One enhancement layer of one segment, on top of the layers below.
 
-    Source: QS-NeRV, efficient enhancement network. Where the paper is silent: features enter by a 1x1 convolution and a
-    sum, and the head is linear, so that a fresh pack changes nothing. Its three parallel convolutions of the attention
-    and the one that joins them have nothing in between, so they are stored as the one 7x7 kernel they amount to. The
-    own grid is ours: with weights alone, a pack can tell frames apart only as far as the base does.
+    Source: QS-NeRV section 3.3, extensible enhancement network. Where the paper is silent: features enter by a 1x1
+    convolution and a sum, and the head is linear, so that a fresh pack changes nothing. Its multi-branch convolutions
+    are a fit's, see :class:`nvcodec.models.qsnerv.QSNeRV`. Attention by a single kernel is ours, and so is the own
+    grid: with weights alone, a pack can tell frames apart only as far as the base does.
     """
 
     def __init__(self, config: EENConfig, geometry: FieldGeometry, base: Pyramid, below: Below) -> None:
@@ -46,6 +46,7 @@ class EEN(PyramidField):
         self.shuffle, self.scale = base.shuffle, base.scale
         start = base.levels[0]
         self.specs = config.tensor_specs(geometry, base)
+        self.branched = [f"blocks.{block}.conv" for block in range(len(config.channels))]
         self.grid: nn.Parameter | None = None
         if config.grid_channels:
             self.grid = nn.Parameter(torch.empty(self.specs[0].shape).uniform_(-1e-3, 1e-3))
@@ -54,7 +55,7 @@ class EEN(PyramidField):
         for stride, kernel, outgoing, level in zip(
             base.strides, config.kernels, config.channels, base.levels[1:], strict=True
         ):
-            self.blocks.append(EnhancementBlock(incoming, outgoing, stride, kernel, level.channels))
+            self.blocks.append(EnhancementBlock(incoming, outgoing, stride, kernel, level.channels, config.multi_scale))
             incoming = outgoing
         self.head = nn.Conv2d(incoming, head_channels(base.shuffle, geometry.chroma), 3, padding=1)
         for parameter in self.head.parameters():
@@ -100,17 +101,23 @@ class EEN(PyramidField):
 class EnhancementBlock(nn.Module):
     """From one level of the base's pyramid to the next."""
 
-    def __init__(self, incoming: int, outgoing: int, stride: int, kernel: int, features: int) -> None:
+    def __init__(
+        self, incoming: int, outgoing: int, stride: int, kernel: int, features: int, multi_scale: bool
+    ) -> None:
         super().__init__()
         self.stride = stride
         self.conv = nn.Conv2d(incoming, outgoing * stride**2, kernel, padding=kernel // 2)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
         reach = (9 * features) ** -0.5
         self.squeeze = nn.Parameter(torch.empty(3, features, 3, 3).uniform_(-reach, reach))
-        self.attention = nn.Parameter(torch.zeros(1, 1, 7, 7))
-        with torch.no_grad():
-            self.attention[..., 3, 3] = 1
-        self.attention_bias = nn.Parameter(torch.zeros(1))
+        self.attend: Attention | None = None
+        if multi_scale:
+            self.attend = Attention()
+        else:  # one kernel: what the paper's four amount to away from the borders of the picture
+            self.attention = nn.Parameter(torch.zeros(1, 1, 7, 7))
+            with torch.no_grad():
+                self.attention[..., 3, 3] = 1
+            self.attention_bias = nn.Parameter(torch.zeros(1))
         self.project = nn.Parameter(torch.zeros(outgoing, features))
 
     def forward(self, x: Tensor, before: Tensor, now: Tensor, after: Tensor) -> Tensor:
@@ -118,6 +125,34 @@ class EnhancementBlock(nn.Module):
         y = F.gelu(F.pixel_shuffle(self.conv(x.permute(0, 3, 1, 2)), self.stride))
         three = torch.cat([before, now, after], dim=-1).permute(0, 3, 1, 2)
         squeezed = F.conv2d(three, self.squeeze.flatten(0, 1).unsqueeze(0), padding=1)  # one map of all three
-        mask = torch.sigmoid(F.conv2d(squeezed, self.attention, self.attention_bias, padding=3))
+        if self.attend is None:
+            attention = F.conv2d(squeezed, self.attention, self.attention_bias, padding=3)
+        else:
+            attention = self.attend(squeezed)
+        mask = torch.sigmoid(attention)
         attended = mask.permute(0, 2, 3, 1) * now
         return y.permute(0, 2, 3, 1) + F.linear(attended, self.project)
+
+
+class Attention(nn.Module):
+    """The paper's: C3([C1(h), C3(h), C5(h)]), each with a bias, and one for h (QS-NeRV section 3.3)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.three, self.five = (nn.Parameter(_kernel(1, side)) for side in (1, 3, 5))
+        self.join = nn.Parameter(_kernel(3, 3))
+        self.biases = nn.Parameter(torch.zeros(5))
+        """Of h, of the three convolutions, and of the one that joins them."""
+
+    def forward(self, squeezed: Tensor) -> Tensor:
+        """What the sigmoid takes, from the squeezed features; both [B, 1, h, w]."""
+        h = squeezed + self.biases[0]
+        kernels = (self.one, self.three, self.five)
+        scales = [F.conv2d(h, kernel, padding=kernel.shape[-1] // 2) for kernel in kernels]
+        side_by_side = torch.cat(scales, dim=1) + self.biases[1:4].view(1, 3, 1, 1)
+        return F.conv2d(side_by_side, self.join, self.biases[4:], padding=1)
+
+
+def _kernel(incoming: int, side: int) -> Tensor:
+    reach = (incoming * side**2) ** -0.5
+    return torch.empty(1, incoming, side, side).uniform_(-reach, reach)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from math import ceil
+from typing import ClassVar
 
-from nvcodec.models.config_bytes import ConfigReader
+from nvcodec.models.config_bytes import Choice, ConfigReader, choices_from_bytes, choices_to_bytes
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid, head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -15,7 +16,7 @@ from nvcodec.quant.tensors import Role, TensorSpec
 class EENConfig:
     """Shape of an enhancement network; everything about the levels it works on comes from the base.
 
-    Source: QS-NeRV, enhancement layers (EEN).
+    Source: QS-NeRV section 3.3, extensible enhancement network (EEN).
     """
 
     channels: tuple[int, ...]
@@ -26,6 +27,13 @@ class EENConfig:
     """Frames per node of the pack's own grid; 0 = it has none and starts from the base's embedding alone, as in the
     paper."""
     grid_channels: int = 0
+    multi_scale: bool = False
+    """Whether the attention is the paper's: convolutions of three sizes side by side, and one that joins them. Off has
+    a single 7x7 kernel instead, which can be the same but for the outermost ring of places: around the picture the one
+    that joins sees zeros, not what the three would make of its surroundings."""
+
+    choices: ClassVar[tuple[Choice, ...]] = (Choice(1, "multi_scale", bool),)
+    """Fields that came after the first files."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.channels) <= 8 or len(self.channels) != len(self.kernels):
@@ -64,10 +72,21 @@ class EENConfig:
                 TensorSpec(id_, f"{name}.conv.weight", (wide, incoming, kernel, kernel), Role.WEIGHT, 0, 1),
                 TensorSpec(id_ + 1, f"{name}.conv.bias", (wide,), Role.VECTOR, None),
                 TensorSpec(id_ + 2, f"{name}.squeeze", (3, level.channels, 3, 3), Role.WEIGHT, 0, 1),
-                TensorSpec(id_ + 3, f"{name}.attention", (1, 1, 7, 7), Role.WEIGHT, None),
-                TensorSpec(id_ + 4, f"{name}.attention_bias", (1,), Role.VECTOR, None),
-                TensorSpec(id_ + 5, f"{name}.project", (outgoing, level.channels), Role.WEIGHT, 0, 1),
             ]
+            if not self.multi_scale:
+                specs += [
+                    TensorSpec(id_ + 3, f"{name}.attention", (1, 1, 7, 7), Role.WEIGHT, None),
+                    TensorSpec(id_ + 4, f"{name}.attention_bias", (1,), Role.VECTOR, None),
+                ]
+            specs.append(TensorSpec(id_ + 5, f"{name}.project", (outgoing, level.channels), Role.WEIGHT, 0, 1))
+            if self.multi_scale:
+                specs += [
+                    TensorSpec(id_ + 6, f"{name}.attend.one", (1, 1, 1, 1), Role.WEIGHT, None),
+                    TensorSpec(id_ + 7, f"{name}.attend.three", (1, 1, 3, 3), Role.WEIGHT, None),
+                    TensorSpec(id_ + 8, f"{name}.attend.five", (1, 1, 5, 5), Role.WEIGHT, None),
+                    TensorSpec(id_ + 9, f"{name}.attend.join", (1, 3, 3, 3), Role.WEIGHT, None),
+                    TensorSpec(id_ + 10, f"{name}.attend.biases", (5,), Role.VECTOR, None),
+                ]
             incoming = outgoing
         return specs
 
@@ -84,7 +103,7 @@ class EENConfig:
         """The configuration as a pack stores it (bitstream_spec.md, "EEN configuration")."""
         wide = [byte for channels in self.channels for byte in divmod(channels, 256)]
         grid = [*divmod(self.grid_interval, 256), self.grid_channels]
-        return bytes([len(self.channels), *wide, *self.kernels, *grid])
+        return bytes([len(self.channels), *wide, *self.kernels, *grid]) + choices_to_bytes(self, self.choices)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> EENConfig:
@@ -97,8 +116,8 @@ class EENConfig:
         (levels,) = reader.bytes(1)
         channels, kernels = reader.words(levels), reader.bytes(levels)
         (interval,), (grid_channels,) = reader.words(1), reader.bytes(1)
-        reader.end()
-        return cls(channels, kernels, interval, grid_channels)
+        choices = choices_from_bytes(cls, reader.rest(), cls.choices)
+        return cls(channels, kernels, interval, grid_channels, **choices)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""

@@ -12,7 +12,7 @@ from enum import IntEnum
 from math import ceil, prod
 
 from nvcodec.models.config import FieldConfig
-from nvcodec.models.config_bytes import ConfigReader, check_range
+from nvcodec.models.config_bytes import ConfigReader, check_range, choices_from_bytes
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -235,8 +235,8 @@ class MSNeRVConfig(FieldConfig):
         return bytes([*blocks, self.fusion, self.cross_depth, self.gop_kernels])
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> MSNeRVConfig:
-        """Inverse of :meth:`to_bytes`.
+    def from_bytes(cls, data: bytes, choices: bytes = b"") -> MSNeRVConfig:
+        """Inverse of :meth:`to_bytes` and :meth:`choices_to_bytes`.
 
         Raises:
             ValueError: The bytes do not describe a network.
@@ -255,6 +255,7 @@ class MSNeRVConfig(FieldConfig):
         return cls(
             strides, channels, depths, expansions, tuple(grids), shuffle, window, bool(gop_grid),
             local_channels, local_levels, Upsampling(upsampling), fusion, cross_depth, gop_kernels,
+            **choices_from_bytes(cls, choices, cls.choices),
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, object]:

@@ -30,8 +30,9 @@ class QSNeRV(PyramidField):
     """The whole representation of one segment.
 
     Source: QS-NeRV sections 3.1 and 3.2, Figures 2 to 4; what the paper leaves open is settled as in HNeRV and in IRN.
-    Differences: the multi-branch convolutions exist as their sum only (docs/switches.md); the head may end
-    in a pixel shuffle; the coupling's scale is bounded, see :class:`Coupling`.
+    Differences: the head may end in a pixel shuffle; the coupling's scale may be bounded, see :class:`Coupling`, and
+    the latent the same for all frames. The multi-branch convolutions are a fit's (:mod:`..encoder.fit.branches`): files
+    and this network have the one kernel they amount to, as a decoder of the paper has.
     """
 
     capturable = True
@@ -41,14 +42,15 @@ class QSNeRV(PyramidField):
         self.config, self.geometry, self.scale = config, geometry, config.scale
         self.interleaved = config.shuffle
         self.specs = config.tensor_specs(geometry)
+        self.branched = [f"blocks.{block}" for block in range(len(config.strides))]
         rows, columns = config.base_size(geometry)
         self.embedding = nn.Parameter(_same_for_all(geometry.frames, (rows, columns, config.embedding)))
         self.maps = nn.ParameterList()
         self.skips = nn.ModuleList()
         for level in range(1, config.levels + 1):
             size = rows * config.level_scale(level), columns * config.level_scale(level)
-            self.maps.append(nn.Parameter(_same_for_all(geometry.frames, (*size, 1))))
-            self.skips.append(_skip(config, level, size))
+            self.maps.append(nn.Parameter(_same_for_all(geometry.frames, (*size, config.map_channels))))
+            self.skips.append(_skip(config, level, size, geometry.frames))
         self.stem = Convolution(config.embedding, config.stem, 1)
         incoming = config.stem
         self.blocks = nn.ModuleList()
@@ -71,9 +73,16 @@ class QSNeRV(PyramidField):
             wide = block(x).permute(0, 3, 1, 2)
             x = F.gelu(F.pixel_shuffle(wide, stride)).permute(0, 2, 3, 1)
             if index < len(self.skips):
-                x = x + resize(self.skips[index](at_times(self.maps[index], frames), window), (x.shape[1], x.shape[2]))
+                recovered = self.skips[index](at_times(self.maps[index], frames), frames, window)
+                x = x + resize(recovered, (x.shape[1], x.shape[2]))
             pyramid.append(x)
         return pyramid
+
+    def draw_anew(self, on: bool) -> None:
+        """See :meth:`VideoField.draw_anew`: latents that every frame has for itself."""
+        for skip in self.skips:
+            if isinstance(skip, InvertibleSkip):
+                skip.anew = on
 
     def draw(self, finest: Tensor) -> PlaneTensors:
         """See :meth:`PyramidField.draw`."""
@@ -101,6 +110,21 @@ class Convolution(nn.Module):
         return F.conv2d(x.permute(0, 3, 1, 2), self.weight, self.bias, padding=padding).permute(0, 2, 3, 1)
 
 
+class DirectSkip(nn.Module):
+    """The encoder's features as they are (QS-NeRV Table 8, "direct")."""
+
+    def __init__(self, config: QSNeRVConfig, level: int) -> None:
+        super().__init__()
+        self.scale = config.level_scale(level)
+        self.merge = nn.Parameter(torch.zeros(config.channels[level - 1], config.skip_channels, 1, 1))
+
+    def forward(self, features: Tensor, frames: Tensor, window: CellWindow | None) -> Tensor:
+        """Map [B, h, w, skip_channels] -> features [B, h, w, channels of the block] of the window."""
+        if window is not None:
+            features = cut(features, window, self.scale)
+        return F.conv2d(features.permute(0, 3, 1, 2), self.merge).permute(0, 2, 3, 1)
+
+
 class ConvSkip(nn.Module):
     """A map through a dense block (QS-NeRV Table 8, "not invertible")."""
 
@@ -110,7 +134,7 @@ class ConvSkip(nn.Module):
         self.dense = DenseBlocks(1, config.dense_shapes(1, config.skip_channels))
         self.merge = nn.Parameter(torch.zeros(config.channels[level - 1], config.skip_channels, 1, 1))
 
-    def forward(self, small: Tensor, window: CellWindow | None) -> Tensor:
+    def forward(self, small: Tensor, frames: Tensor, window: CellWindow | None) -> Tensor:
         """Map [B, h, w, 1] -> features [B, h, w, channels of the block] of the window."""
         if window is not None:
             small = cut(small, window, self.scale)
@@ -124,21 +148,26 @@ class InvertibleSkip(nn.Module):
     The 1x1 convolution that brings the result to the width of the decoder starts at zero: a fit begins as HNeRV.
     """
 
-    def __init__(self, config: QSNeRVConfig, level: int, size: tuple[int, int]) -> None:
+    anew = False
+    """Whether a latent per frame is drawn anew with each call, as in a step of a fit; else it is the file's."""
+
+    def __init__(self, config: QSNeRVConfig, level: int, size: tuple[int, int], frames: int) -> None:
         super().__init__()
-        self.scale = config.level_scale(level)
+        self.scale, self.fresh = config.level_scale(level), config.fresh
         self.coupling = Coupling(config)
         self.merge = nn.Parameter(torch.zeros(config.channels[level - 1], config.skip_channels, 1, 1))
-        shape = (1, *size, config.skip_channels)
+        shape = (frames if config.fresh else 1, *size, config.skip_channels)
         values = torch.zeros(shape)
         if config.latent is Latent.SHARED:
-            values = torch.from_numpy(latent(config.seed, level, shape))
+            values = torch.from_numpy(latent(config.seed, level, shape))  # frame by frame, where each has its own
         self.latent: Tensor
         self.register_buffer("latent", values, persistent=False)
 
-    def forward(self, small: Tensor, window: CellWindow | None) -> Tensor:
+    def forward(self, small: Tensor, frames: Tensor, window: CellWindow | None) -> Tensor:
         """Map [B, h, w, 1] -> features [B, h, w, channels of the block] of the window."""
         z = self.latent
+        if self.fresh:
+            z = torch.randn_like(z[frames.floor().long()]) if self.anew else z[frames.floor().long()]
         if window is not None:
             small, z = cut(small, window, self.scale), cut(z, window, self.scale)
         _, recovered = self.coupling.inverse(small.permute(0, 3, 1, 2), z.permute(0, 3, 1, 2))
@@ -148,30 +177,36 @@ class InvertibleSkip(nn.Module):
 class Coupling(nn.Module):
     """An invertible coupling of features and a map: one step of InvNet.
 
-    Source: QS-NeRV equation 2. The paper multiplies by what its networks K and H say, which cannot be undone where they
-    say 0; scales here are IRN's, exp(2 sigmoid(u) - 1), between 1/e and e. Tensors are [B, C, h, w].
+    Source: QS-NeRV section 3.2, the equations before "During the decoding". The paper multiplies by what its networks K
+    and H say, which cannot be undone where they say 0; where ``config.bounded``, scales are IRN's,
+    exp(2 sigmoid(u) - 1), between 1/e and e. Tensors are [B, C, h, w].
     """
 
     def __init__(self, config: QSNeRVConfig) -> None:
         super().__init__()
+        self._scale = _bounded if config.bounded else _as_said
         self.widening = DenseBlocks(2, config.dense_shapes(1, config.skip_channels))
         """K and F: the map's scale and shift for the features."""
         self.narrowing = DenseBlocks(2, config.dense_shapes(config.skip_channels, 1))
         """H and G: the features' scale and shift for the map."""
+        if not config.bounded:  # a fit begins near the identity, not next to a division by nothing
+            for pair in (self.widening, self.narrowing):
+                with torch.no_grad():
+                    pair.last_biases()[0].fill_(1)
 
     def forward(self, small: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """The encoder's way: map and features to the map that is coded and features that should be normal."""
         scale, shift = self.widening(small)
-        features = features * _bounded(scale) + shift
+        features = features * self._scale(scale) + shift
         scale, shift = self.narrowing(features)
-        return small * _bounded(scale) + shift, features
+        return small * self._scale(scale) + shift, features
 
     def inverse(self, small: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
         """The decoder's way back; either argument may have a batch of one for all frames."""
         scale, shift = self.narrowing(features)
-        small = (small - shift) / _bounded(scale)
+        small = (small - shift) / self._scale(scale)
         scale, shift = self.widening(small)
-        return small, (features - shift) / _bounded(scale)
+        return small, (features - shift) / self._scale(scale)
 
 
 class DenseBlocks(nn.Module):
@@ -197,21 +232,32 @@ class DenseBlocks(nn.Module):
             seen = torch.cat((seen, F.leaky_relu(self._convolve(seen, kernel, bias), _SLOPE)), dim=2)
         return self._convolve(seen, last, last_bias).unbind(1)
 
+    def last_biases(self) -> Tensor:
+        """Those of the last convolution, [blocks, outgoing], as a view."""
+        return self.bias[-len(self.kernels[-1]) :].view(self.count, -1)
+
     def _convolve(self, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
         """[B, blocks, inputs, h, w] -> [B, blocks, outputs, h, w]."""
         out = F.conv2d(x.flatten(1, 2), kernel, bias, padding=1, groups=self.count)
         return out.view(len(x), self.count, -1, *x.shape[3:])
 
 
-def _skip(config: QSNeRVConfig, level: int, size: tuple[int, int]) -> nn.Module:
+def _skip(config: QSNeRVConfig, level: int, size: tuple[int, int], frames: int) -> nn.Module:
+    if config.direct:
+        return DirectSkip(config, level)
     if config.skip is Skip.CONV:
         return ConvSkip(config, level)
-    return InvertibleSkip(config, level, size)
+    return InvertibleSkip(config, level, size, frames)
 
 
 def _bounded(u: Tensor) -> Tensor:
     """A scale between 1/e and e."""
     return torch.exp(2 * torch.sigmoid(u) - 1)
+
+
+def _as_said(u: Tensor) -> Tensor:
+    """A scale of any size, 0 too."""
+    return u
 
 
 def _same_for_all(frames: int, shape: tuple[int, ...]) -> Tensor:

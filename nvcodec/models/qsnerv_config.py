@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from math import ceil, prod
+from typing import ClassVar
 
 from nvcodec.models.config import FieldConfig
-from nvcodec.models.config_bytes import check_range
+from nvcodec.models.config_bytes import Choice, check_range, choices_from_bytes
 from nvcodec.models.geometry import FieldGeometry
 from nvcodec.models.pyramid import Pyramid, PyramidLevel, head_channels
 from nvcodec.quant.tensors import Role, TensorSpec
@@ -70,6 +71,19 @@ class QSNeRVConfig(FieldConfig):
     latent: Latent = Latent.SHARED
     seed: int = 0
     """Of the latent, 0..2^32-1."""
+    bounded: bool = True
+    """Whether the coupling's scales are bounded as in IRN; off multiplies and divides by what its networks say, as
+    QS-NeRV's equations do (section 3.2)."""
+    direct: bool = False
+    """Whether a map is the encoder's features themselves, ``skip_channels`` of them, added without a dense block
+    (QS-NeRV, Table 8, "direct"); only with ``skip=conv``."""
+    fresh: bool = False
+    """Whether every frame has a latent of its own, which a fit draws anew with each step, as in QS-NeRV; only with
+    ``skip=inv`` and ``latent=shared``."""
+
+    choices: ClassVar[tuple[Choice, ...]] = (
+        Choice(1, "bounded", bool), Choice(2, "direct", bool), Choice(3, "fresh", bool),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         blocks = len(self.strides)
@@ -90,6 +104,12 @@ class QSNeRVConfig(FieldConfig):
             raise ValueError(f"levels must be 0 without a skip, not {self.levels}")
         if self.skip is not Skip.NONE:
             check_range("levels", (self.levels,), 1, blocks - 1)
+        if self.direct and self.skip is not Skip.CONV:
+            raise ValueError("direct is for skip=conv")
+        if not self.bounded and self.skip is not Skip.INV:
+            raise ValueError("bounded is for skip=inv")
+        if self.fresh and (self.skip is not Skip.INV or self.latent is not Latent.SHARED):
+            raise ValueError("fresh is for skip=inv and latent=shared")
 
     @property
     def scale(self) -> int:
@@ -99,6 +119,11 @@ class QSNeRVConfig(FieldConfig):
     def base_size(self, geometry: FieldGeometry) -> tuple[int, int]:
         """Rows and columns of the embedding, enough cells to cover the picture."""
         return ceil(geometry.height / self.scale), ceil(geometry.width / self.scale)
+
+    @property
+    def map_channels(self) -> int:
+        """Channels of a map of side information."""
+        return self.skip_channels if self.direct else 1
 
     def level_scale(self, level: int) -> int:
         """Places of a map per base cell along each axis; ``level`` counts from 1."""
@@ -129,7 +154,10 @@ class QSNeRVConfig(FieldConfig):
         for stride, outgoing in zip(self.strides, self.channels, strict=True):
             peak = max(peak, pixels * (incoming + 3 * stride**2 * outgoing))
             pixels, incoming = pixels * stride**2, outgoing
-        return 4 * (max(peak, pixels * 4 * self.shuffle**2) + self._skip_floats(rows * columns))
+        latents = (geometry.frames - 1) * self.skip_channels if self.fresh else 0
+        places = sum(rows * columns * self.level_scale(level) ** 2 for level in range(1, self.levels + 1))
+        skips = self._skip_floats(rows * columns) + places * latents
+        return 4 * (max(peak, pixels * 4 * self.shuffle**2) + skips)
 
     def _skip_floats(self, cells: int) -> int:
         """Numbers in the dense blocks of all levels, their latents included."""
@@ -153,7 +181,7 @@ class QSNeRVConfig(FieldConfig):
         ]
         for level in range(1, self.levels + 1):
             scale = self.level_scale(level)
-            shape = (geometry.frames, scale * rows, scale * columns, 1)
+            shape = (geometry.frames, scale * rows, scale * columns, self.map_channels)
             specs.append(TensorSpec(7 + level, f"maps.{level - 1}", shape, Role.GRID, 3))
         incoming = self.stem
         for block, (stride, kernel, outgoing) in enumerate(zip(self.strides, self.kernels, self.channels, strict=True)):
@@ -169,6 +197,8 @@ class QSNeRVConfig(FieldConfig):
     def _skip_specs(self, first: int, name: str, outgoing: int) -> list[TensorSpec]:
         width = self.skip_channels
         specs = [TensorSpec(first + 2, f"{name}.merge", (outgoing, width, 1, 1), Role.WEIGHT, 0, 1)]
+        if self.direct:
+            return specs
         if self.skip is Skip.CONV:
             return specs + self._dense_specs(first + 16, f"{name}.dense", 1, 1, width)
         specs += self._dense_specs(first + 16, f"{name}.coupling.widening", 2, 1, width)
@@ -200,8 +230,8 @@ class QSNeRVConfig(FieldConfig):
         return out + bytes([self.latent]) + self.seed.to_bytes(4, "big")
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> QSNeRVConfig:
-        """Inverse of :meth:`to_bytes`.
+    def from_bytes(cls, data: bytes, choices: bytes = b"") -> QSNeRVConfig:
+        """Inverse of :meth:`to_bytes` and :meth:`choices_to_bytes`.
 
         Raises:
             ValueError: The bytes do not describe a network.
@@ -215,7 +245,7 @@ class QSNeRVConfig(FieldConfig):
         embedding, shuffle, skip, levels, skip_channels, growth, latent = rest[:7]
         return cls(
             strides, kernels, widths[0], tuple(widths[1:]), embedding, shuffle, Skip(skip), levels, skip_channels,
-            growth, Latent(latent), int.from_bytes(rest[7:], "big"),
+            growth, Latent(latent), int.from_bytes(rest[7:], "big"), **choices_from_bytes(cls, choices, cls.choices),
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, object]:

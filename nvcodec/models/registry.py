@@ -36,14 +36,14 @@ class Model:
     """Whether its earlier blocks show the picture well enough for heads of previews: those of others come no nearer
     than 17 to 26 dB to it."""
 
-    def config(self, data: bytes) -> FieldConfig:
+    def config(self, data: bytes, choices: bytes = b"") -> FieldConfig:
         """The configuration in a header.
 
         Raises:
             BitstreamError: The bytes describe no network.
         """
         try:
-            return self.settings.from_bytes(data)
+            return self.settings.from_bytes(data, choices)
         except ValueError as error:
             raise BitstreamError(f"chunk 'HEAD' describes no {self.name} network: {error}") from None
 

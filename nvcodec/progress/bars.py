@@ -256,7 +256,8 @@ def _in_notebook() -> bool:
 
 def forecast_line(event: Forecast) -> str:
     """What the encode is about to do."""
-    target = "constant quality" if event.target_bytes is None else f"at most {size(event.target_bytes)}"
+    quality = f"{event.fixed_bits} bits each" if event.fixed_bits else "constant quality"
+    target = quality if event.target_bytes is None else f"at most {size(event.target_bytes)}"
     steps = "" if event.steps is None else f", {plural(event.steps, 'step')}"
     return (
         f"{event.model} {event.preset}: {count(event.parameters)} parameters, {target}, "

@@ -37,6 +37,7 @@ GROUPS = {
         "What to run", "Raw .yuv input (else read from header or file name)", "Conversion while reading", "Frames",
         "Report", "Compute", "Output", "General", "Examples",
     ],
+    "recipes": ["Output", "General", "Examples"],
     "doctor": ["Output", "General", "Examples"],
     "completion": ["Output", "General", "Examples"],
 }  # fmt: skip

@@ -71,6 +71,8 @@ CASES = {
         ("decode", "{work}/damaged.nvc", "--all", "-o", "{work}/some", "--format", "y4m", "--json"),
         4,
     ),
+    "encode, dry run": Case("nvc-plan/1", ("encode", "{clip}", "--recipe", "hnerv", "--dry-run", "--json")),
+    "recipes": Case("nvc-recipes/1", ("recipes", "--json")),
     "sheet": Case("nvc-sheet/1", ("sheet", "{held}/archive.nvc", "-o", "{work}/sheet.png", "--json")),
     "info": Case("nvc-info/1", ("info", "{coded}", "--json")),
     "info, all streams": Case("nvc-info/1", ("info", *map(str, sorted(HELD.glob("*.nvc"))), "--tensors", "--json")),

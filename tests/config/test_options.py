@@ -90,7 +90,12 @@ def options_of(kind: type[Options]) -> st.SearchStrategy[Any]:
         name: st.sampled_from(option.kind.choices) if option.kind.choices else _VALUES[name]
         for name, option in described(kind).items()
     }
-    return st.fixed_dictionaries({}, optional=values).map(lambda found: changed(kind(), found))
+    return st.fixed_dictionaries({}, optional=values).map(lambda found: changed(kind(), _agreeing(found)))
+
+
+def _agreeing(found: dict[str, Any]) -> dict[str, Any]:
+    """Without what a recipe says in other words."""
+    return {name: value for name, value in found.items() if "recipe" not in found or name not in ("model", "preset")}
 
 
 def _types(hint: Any) -> set[Any]:

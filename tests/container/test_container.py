@@ -91,9 +91,9 @@ def test_any_interleaving_of_streams_round_trips(parts: list[tuple[int, int, byt
 @pytest.mark.parametrize(
     ("major", "minor", "message"),
     [
-        (2, 0, "uses bitstream version 2.0; this nvc reads up to 1.1"),
-        (1, 2, "uses bitstream version 1.2; this nvc reads up to 1.1"),
-        (255, 255, "uses bitstream version 255.255; this nvc reads up to 1.1"),
+        (2, 0, "uses bitstream version 2.0; this nvc reads up to 1.2"),
+        (1, 3, "uses bitstream version 1.3; this nvc reads up to 1.2"),
+        (255, 255, "uses bitstream version 255.255; this nvc reads up to 1.2"),
     ],
 )
 def test_later_versions_are_refused_with_a_remedy(sample: Sample, major: int, minor: int, message: str) -> None:

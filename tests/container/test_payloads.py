@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -88,6 +89,14 @@ HEADER_HEX = (
 def test_header_golden_bytes() -> None:
     assert HEADER.to_bytes() == bytes.fromhex(HEADER_HEX)
     assert SequenceHeader.from_bytes(bytes.fromhex(HEADER_HEX)) == HEADER
+
+
+def test_choices_golden_bytes() -> None:
+    """They stand behind the streams, and ask for a later version of the file."""
+    chosen = replace(HEADER, choices=b"\x01\x02")
+    assert chosen.to_bytes() == bytes.fromhex(HEADER_HEX + "02 0102")
+    assert SequenceHeader.from_bytes(chosen.to_bytes()) == chosen
+    assert (HEADER.minor_version, chosen.minor_version) == (0, 2)
 
 
 def test_pack_golden_bytes() -> None:
@@ -197,7 +206,10 @@ def test_unknown_features_are_named(at: int, value: int, complaint: str) -> None
         ("05 616b69796f", "05 61ff69796f", "not UTF-8"),
         ("05 616b69796f", "05 610a69796f", "control characters"),
         ("05 616b69796f", "05 616b6979", "ends inside 'stream name'"),
-        ("05 616b69796f", "05 616b69796f 00", "1 bytes too many"),
+        ("05 616b69796f", "05 616b69796f 00", "length of the choices 0"),
+        ("05 616b69796f", "05 616b69796f 02 0101 00", "1 bytes too many"),
+        ("05 616b69796f", "05 616b69796f 02 01", "ends inside 'choices'"),
+        ("05 616b69796f", "05 616b69796f ff03", "announces 511 bytes of 'choices'"),
         ("02 cafe", "818004 cafe", "announces 65,537 bytes of 'model configuration'"),
         ("cafe01", "cafe00", "stream count 0"),
         ("cafe01", "cafe8120", "stream count 4,097"),

@@ -70,6 +70,7 @@ def test_fixed_bounds() -> None:
         "stream name": header.MAX_NAME_BYTES,
         "streams": header.MAX_STREAM_COUNT,
         "groups of pictures": segments.MAX_GOPS,
+        "choices": header.MAX_CHOICES_BYTES,
         "pack configuration": packs.MAX_PACK_CONFIG_BYTES,
         "samples of a digest": segments.MAX_DIGEST_SAMPLES,
         "key frames": keyframes.MAX_KEY_FRAMES,

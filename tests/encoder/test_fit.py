@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_a_collapse_is_rolled_back(make_fit: MakeFit) -> None:
 
     def corrupt() -> bool:
         if fit.budget.done_steps == 110 and not corrupted:
-            corrupted.append(fit.safe)
+            corrupted.append(fit.guard.safe)
             with torch.no_grad():
                 fit.flat.vector.mul_(50)
         return False
@@ -54,7 +55,8 @@ def test_a_collapse_is_rolled_back(make_fit: MakeFit) -> None:
     notices = [event.message for event in events if isinstance(event, Notice)]
     assert len(notices) == 1 and "collapsed" in notices[0]
     assert fit.learning_rate_factor == 0.5
-    assert fit.best is not None and fit.safe is not None and fit.best.error < 1.5 * fit.safe[0]
+    assert fit.best is not None and fit.guard.safe is not None
+    assert fit.best.error < 1.5 * fit.guard.safe.error
 
 
 def test_numbers_that_are_none_are_rolled_back(make_fit: MakeFit) -> None:
@@ -131,3 +133,21 @@ def test_fixed_bits_are_the_usual_quantiser(make_fit: MakeFit) -> None:
     rows = np.zeros(fit.flat.n_steps)
     np.maximum.at(rows, fit.flat.step_of.numpy(), abs(symbols))
     assert 28 < np.median(rows[~fit.flat.is_offset.numpy()]) < 36 and not codes[fit.flat.is_offset.numpy()].any()
+
+
+@pytest.mark.parametrize("begins", [0.5, 0.9, 1.0])
+def test_bits_are_fixed_when_they_are_to_be(make_fit: MakeFit, begins: float) -> None:
+    """Until then values move freely; the state that is kept is one of those behind."""
+    fit = make_fit(20, fixed_bits=6, fixed_from=begins)
+    seen: list[bool] = []
+    take = fit.stepper.take
+
+    def taken(kind: Any, *rest: object) -> None:
+        seen.append(kind.rounding is Rounding.HARD)
+        take(kind, *rest)
+
+    fit.stepper.take = taken  # type: ignore[assignment]
+    fit.run(lambda event: None)
+    assert seen == [step >= 20 * begins for step in range(20)]
+    assert fit.best is not None and torch.equal(fit.best.log2_steps, fit.quantiser.log2_steps)
+    assert not fit.quantiser.log2_steps.requires_grad

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nvcodec.config.fit import FitConfig
+from nvcodec.config.fit import FitConfig, Optimiser
 from nvcodec.encoder.fit.optimiser import FieldOptimiser, orthogonalised
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.models.geometry import FieldGeometry
@@ -96,3 +96,32 @@ def test_what_was_learned_can_be_dropped() -> None:
     optimiser.set_rate(1e-3)
     optimiser.step()
     assert torch.equal(flat.vector, before)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_adam_is_adam(decay: float) -> None:
+    """Every element by the equations of Kingma and Ba (algorithm 1), and Loshchilov and Hutter (algorithm 2)."""
+    beta1, beta2, rate, small = 0.8, 0.95, 1e-2, 1e-8
+    flat = _flat()
+    log2_steps = torch.full((flat.n_steps,), -7.0, requires_grad=True)
+    kind = Optimiser.ADAMW if decay else Optimiser.ADAM
+    config = FitConfig(optimiser=kind, betas=(beta1, beta2), weight_decay=decay, step_rate_factor=3.0)
+    optimiser = FieldOptimiser(flat, log2_steps, [], config)
+    expected, mean, square = flat.vector.detach().double(), 0.0, 0.0
+    expected_steps, mean_steps, square_steps = log2_steps.detach().double(), 0.0, 0.0
+    for turn in range(1, 4):
+        random = torch.Generator().manual_seed(turn)
+        flat.vector.grad = torch.randn(flat.vector.shape, generator=random)
+        log2_steps.grad = torch.randn(log2_steps.shape, generator=random)
+        slope, slope_steps = flat.vector.grad.double(), log2_steps.grad.double()
+        optimiser.set_rate(rate)
+        optimiser.step()
+        mean, square = beta1 * mean + (1 - beta1) * slope, beta2 * square + (1 - beta2) * slope**2
+        step = mean / (1 - beta1**turn) / ((square / (1 - beta2**turn)) ** 0.5 + small)
+        expected = expected - rate * decay * expected - rate * step
+        mean_steps = beta1 * mean_steps + (1 - beta1) * slope_steps
+        square_steps = beta2 * square_steps + (1 - beta2) * slope_steps**2
+        step = mean_steps / (1 - beta1**turn) / ((square_steps / (1 - beta2**turn)) ** 0.5 + small)
+        expected_steps = expected_steps - 3 * rate * step  # which no decay pulls towards 0
+    torch.testing.assert_close(flat.vector.detach().double(), expected, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(log2_steps.detach().double(), expected_steps, atol=1e-5, rtol=1e-5)

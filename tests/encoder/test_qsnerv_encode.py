@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from nvcodec.config.target import TargetKind
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.encoder.encode import encode
 from nvcodec.encoder.fit.companion import Guide, new_companion
-from nvcodec.encoder.fit.content_encoder import ContentEncoder
+from nvcodec.encoder.fit.content_encoder import ContentEncoder, Stage, distribution_loss
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.plan.models import ROWS, settings_for
@@ -57,9 +58,14 @@ def qsnerv_job(tiny_job: JobMaker) -> JobMaker:
     return make
 
 
-@pytest.mark.parametrize("skip", [skip.name.lower() for skip in Skip])
-def test_encode_and_decode(qsnerv_job: JobMaker, skip: str) -> None:
-    job = qsnerv_job(epochs=8, model__skip=skip, **QUICK)
+_DIRECT, _PAPER = {"model__direct": True}, {"model__bounded": False, "model__fresh": True, "fit__companion_until": 1}
+
+
+@pytest.mark.parametrize(
+    ("skip", "more"), [*((skip.name.lower(), {}) for skip in Skip), ("conv", _DIRECT), ("inv", _PAPER)]
+)
+def test_encode_and_decode(qsnerv_job: JobMaker, skip: str, more: dict[str, object]) -> None:
+    job = qsnerv_job(epochs=8, model__skip=skip, **{**QUICK, **more})
     result = encode(job)
     assert result.model == "qsnerv" and result.psnr["y"] > 14
     reader = VideoReader(job.output)
@@ -80,9 +86,12 @@ def _stop_after(steps: int) -> Callable[[], bool]:
     return lambda: next(asked, steps) >= steps
 
 
-def test_a_stopped_encode_gives_the_same_file(qsnerv_job: JobMaker, tmp_path: Path) -> None:
-    """Stopped before the companion has done anything, while it is at work, and when it is gone."""
-    settings = {"model__skip": "inv", "model__levels": 1, "fit__companion_until": 0.5, **QUICK}
+@pytest.mark.parametrize("until", [0.5, 1])
+def test_a_stopped_encode_gives_the_same_file(qsnerv_job: JobMaker, tmp_path: Path, until: float) -> None:
+    """Stopped before the companion has done anything, while it is at work, and when it is gone, where it goes."""
+    settings = {"model__skip": "inv", "model__levels": 1, "fit__companion_until": until, **QUICK}
+    if until == 1:
+        settings |= {"model__fresh": True, "fit__branches": True}
     straight, broken = (qsnerv_job(name, **settings) for name in ("straight.nvc", "broken.nvc"))
     encode(straight)
     folder = tmp_path / "work"
@@ -99,7 +108,9 @@ def guide(moving: Callable[[VideoFormat, int], list[Planes]]) -> Guide:
     video = VideoFormat(64, 48)
     config = QSNeRVConfig((2, 2, 2), (1, 3, 3), 8, (8, 6, 6), 4, 2, skip_channels=4, growth=2)
     field = QSNeRV(config, CLIP)
-    return Guide(ContentEncoder(field), FlatField(field), Clip.load(moving(video, 8), video, 8), until=0.5)
+    return Guide(
+        ContentEncoder(field), FlatField(field), Clip.load(moving(video, 8), video, 8), until=0.5, penalty_weight=0.5
+    )
 
 
 def test_a_companion_fills_the_rows_of_the_frames_it_sees(guide: Guide) -> None:
@@ -123,7 +134,7 @@ def test_a_companion_fills_the_rows_of_the_frames_it_sees(guide: Guide) -> None:
 
 def test_then_it_is_dropped(guide: Guide) -> None:
     guide.update(0.4)
-    assert guide.active and guide.weight(0.4) == pytest.approx(0.2)
+    assert guide.active and guide.weight(0.4) == pytest.approx(0.5 * 0.2)
     guide.update(0.5)
     assert not guide.active and guide.weight(0.5) == 0
     vector = guide.flat.vector
@@ -132,6 +143,76 @@ def test_then_it_is_dropped(guide: Guide) -> None:
     settled = vector.detach().clone()
     guide.update(0.6)
     assert torch.equal(settled, guide.flat.vector)
+
+
+def test_or_it_is_kept_and_makes_what_the_file_has(guide: Guide) -> None:
+    guide.until = 1
+    guide.update(0.999)
+    assert guide.active and guide.weight(0.2) == guide.weight(0.999) == 0.5
+    guide.place(torch.tensor([3]))
+    with torch.no_grad():
+        for parameter in guide.parameters():
+            parameter += 0.01
+    guide.refresh()
+    assert guide.active
+    kept = guide.flat.split(guide.flat.vector.detach().clone())
+    assert guide.companion is not None
+    rows = guide.companion(guide.clip.targets(torch.arange(8)), kept).values
+    for name, value in rows.items():
+        torch.testing.assert_close(kept[name], value, rtol=1e-4, atol=1e-5)
+    guide.update(1.0)
+    assert not guide.active
+
+
+def test_shares_of_a_fit_for_which_there_can_be_a_companion() -> None:
+    for until in (0.0, 0.8, 1.0):
+        assert settings_for(EncodeOptions(model="qsnerv", settings={"fit.companion_until": until}))
+    with pytest.raises(UsageError, match="0 to 0.8, or 1 for all of the fit, not 0.9"):
+        settings_for(EncodeOptions(model="qsnerv", settings={"fit.companion_until": 0.9}))
+
+
+def test_distribution_loss() -> None:
+    """-E[log p(F^)] of a normal distribution, but for what does not depend on F^."""
+    values = torch.tensor([[0.5, -1.25], [3.0, 0.0]])
+    density = [math.exp(-(float(value) ** 2) / 2) / math.sqrt(2 * math.pi) for value in values.flatten()]
+    expected = -sum(map(math.log, density)) / 4 - math.log(2 * math.pi) / 2
+    assert float(distribution_loss(values)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_stage_is_hnerv_s(is_first: bool) -> None:
+    """Norms over channels, behind the cells of the first stage and in front of those of the others."""
+    torch.manual_seed(0)
+    stage = Stage(3, 4, 2, is_first=is_first).requires_grad_(False)
+    for parameter in stage.parameters():
+        parameter.copy_(0.5 * torch.randn_like(parameter))
+    x = torch.randn(1, 3, 6, 4)
+
+    def normed(at: torch.Tensor, norm: torch.nn.LayerNorm) -> torch.Tensor:
+        return (at - at.mean()) / ((at - at.mean()).square().mean() + 1e-6).sqrt() * norm.weight + norm.bias
+
+    def cells(row: int, column: int) -> torch.Tensor:
+        total = stage.patches.bias.clone()
+        for u in range(2):
+            for v in range(2):
+                at = x[0, :, 2 * row + u, 2 * column + v]
+                at = at if is_first else normed(at, stage.patch_norm)
+                total += stage.patches.weight[:, :, u, v] @ at
+        return normed(total, stage.patch_norm) if is_first else total
+
+    for row in range(3):
+        for column in range(2):
+            y = stage.depthwise.bias.clone()
+            for u in range(7):
+                for v in range(7):
+                    at = row + u - 3, column + v - 3
+                    if 0 <= at[0] < 3 and 0 <= at[1] < 2:
+                        y += stage.depthwise.weight[:, 0, u, v] * cells(*at)
+            y = normed(y, stage.norm)
+            y = stage.expand.weight @ y + stage.expand.bias
+            y = y / 2 * (1 + torch.erf(y / 2**0.5))
+            expected = cells(row, column) + stage.gain * (stage.project.weight @ y + stage.project.bias)
+            torch.testing.assert_close(stage(x)[0, :, row, column], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_models_without_a_companion_do_without(guide: Guide, tiny_job: JobMaker) -> None:

@@ -51,8 +51,8 @@ def test_text_and_toml_values_mean_the_same() -> None:
         ("model.windo", "Did you mean model.window?"),
         ("loss.xyz", "loss.kind"),
         ("fit.stages", "Known"),
-        ("training.lr", "fit., loss., gop., keys. or model."),
-        ("window", "fit., loss., gop., keys. or model."),
+        ("training.lr", "fit., loss., gop., keys., layer. or model."),
+        ("window", "fit., loss., gop., keys., layer. or model."),
     ],
 )
 def test_unknown_keys(key: str, hint: str) -> None:

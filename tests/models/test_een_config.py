@@ -54,6 +54,9 @@ def test_bytes_round_trip(config: EENConfig) -> None:
 
 def test_bytes_are_those_of_the_specification() -> None:
     assert GOOD.to_bytes().hex(" ") == "02 01 2c 00 04 03 05 00 04 02"
+    paper = replace(GOOD, multi_scale=True)
+    assert paper.to_bytes().hex(" ") == "02 01 2c 00 04 03 05 00 04 02 01 01"
+    assert EENConfig.from_bytes(paper.to_bytes()) == paper
 
 
 def _is_a_network_or_a_value_error(data: bytes) -> None:
@@ -78,8 +81,10 @@ def test_damaged_bytes_are_a_network_or_a_value_error(config: EENConfig, data: s
     for cut in range(len(whole)):
         with pytest.raises(ValueError):
             EENConfig.from_bytes(whole[:cut])
-    with pytest.raises(ValueError, match="left over"):
+    with pytest.raises(ValueError, match="the choices end early"):
         EENConfig.from_bytes(whole + b"\0")
+    with pytest.raises(ValueError, match="choice 0 is not known"):
+        EENConfig.from_bytes(whole + b"\0\0")
 
 
 @pytest.mark.parametrize(
@@ -127,12 +132,21 @@ def test_ids_ascend_and_stay_what_they_are() -> None:
     bare = replace(GOOD, grid_interval=0, grid_channels=0).tensor_specs(GEOMETRY, BASE)
     assert [spec.id for spec in bare] == [spec.id for spec in specs[1:]]
     assert bare[2].shape == (1200, 5, 3, 3)
+    paper = replace(GOOD, multi_scale=True).tensor_specs(GEOMETRY, BASE)
+    assert [(spec.id, spec.name, spec.shape) for spec in paper[5:11]] == [
+        (18, "blocks.0.squeeze", (3, 7, 3, 3)),
+        (21, "blocks.0.project", (300, 7)),
+        (22, "blocks.0.attend.one", (1, 1, 1, 1)),
+        (23, "blocks.0.attend.three", (1, 1, 3, 3)),
+        (24, "blocks.0.attend.five", (1, 1, 5, 5)),
+        (25, "blocks.0.attend.join", (1, 3, 3, 3)),
+    ]
 
 
 @pytest.mark.parametrize("chroma", ChromaFormat)
 @pytest.mark.parametrize("shuffle", [1, 2, 3, 4])
-@pytest.mark.parametrize("grid", [(0, 0), (4, 2), (1, 1), (100, 3)])
-def test_specs_are_the_parameters_of_the_module(chroma: ChromaFormat, shuffle: int, grid: tuple[int, int]) -> None:
+@pytest.mark.parametrize("grid", [(0, 0), (4, 2), (1, 1), (100, 3), (0, 0, True)])
+def test_specs_are_the_parameters_of_the_module(chroma: ChromaFormat, shuffle: int, grid: tuple[int, ...]) -> None:
     geometry, base = replace(GEOMETRY, chroma=chroma), replace(BASE, shuffle=shuffle)
     config = EENConfig((6, 4), (3, 5), *grid)
     specs = config.tensor_specs(geometry, base)

@@ -21,7 +21,7 @@ class Rows(NamedTuple):
     values: dict[str, Tensor]
     """Rows [B, ...] of the field's tensors, whose first axis is time, by name."""
     penalty: Tensor
-    """An auxiliary loss, a scalar."""
+    """An auxiliary loss, a scalar, not yet weighed."""
 
 
 class Companion(nn.Module, ABC):
@@ -51,11 +51,15 @@ class Guide:
         companion: None leaves everything to the field.
         flat: The field.
         clip: The source.
-        until: Progress at which the companion is dropped.
+        until: Progress at which the companion is dropped; 1: with the fit, and what it makes then is the file's.
+        penalty_weight: Of the companion's own loss.
     """
 
-    def __init__(self, companion: Companion | None, flat: FlatField, clip: Footage, until: float) -> None:
+    def __init__(
+        self, companion: Companion | None, flat: FlatField, clip: Footage, until: float, penalty_weight: float
+    ) -> None:
         self.companion, self.flat, self.clip, self.until = companion, flat, clip, until
+        self.penalty_weight = penalty_weight
         self.active = companion is not None and until > 0
         self._places: dict[str, Tensor] = {}
         """Where a frame's row lies in the parameter vector, int64 [T, row], by name of the tensor."""
@@ -67,11 +71,14 @@ class Guide:
     def update(self, progress: float) -> None:
         """Let go when it is time."""
         if self.active and progress >= self.until:
-            self._settle()
+            self.refresh()
+            self.active = False
 
     def weight(self, progress: float) -> float:
-        """Of the companion's own loss."""
-        return 1 - progress / self.until if self.active else 0.0
+        """Of the companion's own loss: constant where it is kept to the end, else fading until it is dropped."""
+        if not self.active:
+            return 0.0
+        return self.penalty_weight * (1 - progress / self.until if self.until < 1 else 1)
 
     def place(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """The parameter vector with the companion's rows for some frames in it, and the companion's own loss.
@@ -105,9 +112,10 @@ class Guide:
         return rows
 
     @torch.no_grad()
-    def _settle(self) -> None:
-        """Write every row once more, then let go."""
+    def refresh(self) -> None:
+        """Have the companion, if it is at work, write every row of the vector as it would now."""
+        if not self.active:
+            return
         for chosen in torch.arange(len(self.clip), device=self.flat.vector.device).view(-1, 1):
             for name, value in self._rows(chosen).values.items():
                 self.flat.vector[self._places[name][chosen]] = value.reshape(1, -1)
-        self.active = False

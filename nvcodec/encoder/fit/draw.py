@@ -91,6 +91,13 @@ class Painter:
             frames: What to draw.
             compiled: By what was compiled, if anything was; False where the field does what will soon be over.
         """
+        self.flat.field.draw_anew(True)
+        try:
+            return self._train(vector, clip, frames, compiled)
+        finally:
+            self.flat.field.draw_anew(False)
+
+    def _train(self, vector: Tensor, clip: Footage, frames: Tensor, compiled: bool) -> tuple[Drawing, PlaneTensors]:
         targets, hidden = clip.targets(frames), clip.hidden_in(frames)
         if not self.tiles:
             with self._autocast():

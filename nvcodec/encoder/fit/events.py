@@ -17,13 +17,15 @@ class Forecast:
     device: str
     parameters: int
     target_bytes: int | None
-    """Size to stay under; None when quality is constant."""
+    """Size to stay under; None when quality is constant, or the bits are."""
     memory_bytes: int
     """Peak memory expected for the fit."""
     steps: int | None
     """Planned steps; None when time is the budget."""
     seconds: float
     """Planned or probed duration of the fit."""
+    fixed_bits: int = 0
+    """Bits that every parameter has; 0: what it costs is part of the fit."""
 
 
 @dataclass(frozen=True)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nvcodec.config.fit import FitConfig, GopConfig, LossConfig, Rounding
+from nvcodec.encoder.fit.branches import Branches
 from nvcodec.encoder.fit.companion import Companion, Guide
 from nvcodec.encoder.fit.draw import Painter, said
 from nvcodec.encoder.fit.events import EventHandler, Notice, Step
 from nvcodec.encoder.fit.flat_planes import FlatPlanes
 from nvcodec.encoder.fit.gauge import Clerk, Gauge
 from nvcodec.encoder.fit.grouping import Grouping
+from nvcodec.encoder.fit.guard import SAVED_EVERY, Guard
+from nvcodec.encoder.fit.kept import Best, Kept
 from nvcodec.encoder.fit.loss import Distortion
 from nvcodec.encoder.fit.optimiser import FieldOptimiser
 from nvcodec.encoder.fit.order import FrameOrder
-from nvcodec.encoder.fit.pack import real_bits
-from nvcodec.encoder.fit.parameters import FlatField
-from nvcodec.encoder.fit.quantiser import Quantiser, step_codes
+from nvcodec.encoder.fit.quantiser import Quantiser
 from nvcodec.encoder.fit.rate import RateWeight, Reading
 from nvcodec.encoder.fit.recorder import Recorder
 from nvcodec.encoder.fit.schedule import Budget, learning_rate, rate_ramp, stage_at
@@ -41,37 +40,12 @@ _JUDGED_FROM, _JUDGEMENTS = 0.8, 8
 _LOOKS_SPACING = 10
 """Steps from one calibration or judgement to the next, at least: a short fit is for steps, not for looking at it."""
 _EVENT_SPACING_S = 0.5
-_GUARDED_EVERY, _SAVED_EVERY = 10, 100
-"""Steps between looks for a collapse, and between states to go back to."""
-_COLLAPSE_RATIO = 4.0
-"""An error this many times the best (6 dB) is a collapse."""
-_INVISIBLE = 1 / 12
-"""Mean square of what rounding to code values hides: less than that is as good as none."""
+_GUARDED_EVERY = 10
+"""Steps between looks for a collapse."""
 
 
 class StopRequested(Exception):
     """Raised out of the loop when the caller asked it to stop; the fit's state stays valid."""
-
-
-class _State(NamedTuple):
-    """A state of the fit, of its own memory."""
-
-    vector: Tensor
-    log2_steps: Tensor
-
-    def real_bits(self, flat: FlatField) -> float:
-        """What it costs in a file."""
-        return real_bits(flat, self.vector, step_codes(self.log2_steps))
-
-
-@dataclass
-class Best:
-    """The best hard-rounded state seen so far."""
-
-    vector: Tensor
-    log2_steps: Tensor
-    error: float
-    bits: float
 
 
 class Fit:
@@ -106,13 +80,14 @@ class Fit:
         self.flat_planes = FlatPlanes(flat, clip.levels, self.peak)
         self.quantiser = Quantiser(flat, config.first_step_log2)
         self.distortion = Distortion(loss, flat.field).to(device)
-        self.guide = Guide(companion, flat, clip, config.companion_until)
-        heads, guides = self.distortion.parameters(), self.guide.parameters()
+        self.guide = Guide(companion, flat, clip, config.companion_until, config.companion_weight)
+        self.branches = Branches(flat, config.branches)
+        heads, guides = [*self.distortion.parameters(), *self.branches.parameters()], self.guide.parameters()
         self.optimiser = FieldOptimiser(flat, self.quantiser.log2_steps, heads, config, guides)
         self.grouping = Grouping(flat, self.optimiser, gop)
         self.stepper = Stepper(
-            painter, clip, self.quantiser, self.distortion, self.guide, self.grouping, self.flat_planes, self.optimiser,
-            clip_norm=config.clip_norm, noting=rate.sees_quality,
+            painter, clip, self.quantiser, self.distortion, self.guide, self.branches, self.grouping, self.flat_planes,
+            self.optimiser, clip_norm=config.clip_norm, noting=rate.sees_quality,
         )  # fmt: skip
         self.recorder = Recorder(painter.way.recorded, self._not_recorded)
         self.order = FrameOrder(len(clip), config.batch, device)
@@ -120,7 +95,7 @@ class Fit:
         """Frames of the step that is taken: always in the same place."""
         self._rates: Gauge[float] = Gauge(device)
         """What the field costs, and how good it is; with the progress then."""
-        self._errors: Gauge[_State | None] = Gauge(device)
+        self._errors: Gauge[Kept | None] = Gauge(device)
         """Mean error of the frames; with the state then, if it was kept."""
         self.clerk = Clerk(device)
         self.real_per_estimated = 1.0
@@ -130,7 +105,7 @@ class Fit:
         self.estimated_bits: float | None = None
         self.best: Best | None = None
         self.calibrated = self.judged = 0
-        self.safe: tuple[float, Tensor, Tensor] | None = None
+        self.guard = Guard(self.peak)
         self.learning_rate_factor = 1.0
         self.rated_at = config.rate_from
         self._last_event = -math.inf
@@ -148,8 +123,8 @@ class Fit:
                 raise StopRequested
             self._step(progress)
             calibrates = progress >= (self.calibrated + 1) / self._looks(_CALIBRATIONS, 1)
-            last = 1 - _JUDGED_FROM
-            judges = progress >= _JUDGED_FROM + self.judged * last / self._looks(_JUDGEMENTS, last)
+            last = 1 - self._judged_from
+            judges = progress >= self._judged_from + self.judged * last / self._looks(_JUDGEMENTS, last)
             if calibrates or judges or self.budget.done_steps % _GUARDED_EVERY == 0:
                 self._watch(on_event)
             if calibrates:
@@ -161,7 +136,10 @@ class Fit:
         if self.flat_planes.are_all:
             on_event(Notice("the picture is of one colour and never changes: it is exact without a fit"))
             self.frame_errors.copy_(self.painter.errors(self.flat.vector, self.clip, range(len(self.clip))))
+            self.guide.active = False
         self.grouping.update(1.0)  # a schedule of a step or two never came to it
+        self.guide.update(1.0)  # which may be when it is to let go
+        self._fix(1.0)
         self._judge()
         self.clerk.collect()
         self._report(1.0, on_event)
@@ -207,8 +185,7 @@ class Fit:
         self.grouping.update(progress)
         self.guide.update(progress)
         rounding = stage_at(progress, config.schedule).rounding
-        if config.fixed_bits and rounding is Rounding.HARD:
-            self.quantiser.fix(self.flat.vector, config.fixed_bits)
+        self._fix(progress)
         steps = self.budget.done_steps
         rated = progress >= config.rate_from and not config.fixed_bits and steps % config.rate_every == 0
         fade = self.distortion.fade(progress)
@@ -229,9 +206,19 @@ class Fit:
             weigh()
         self.budget.done_steps += 1
 
+    def _fix(self, progress: float) -> None:
+        """Give values their fixed number of bits, where they are to have one and its time has come."""
+        if self.config.fixed_bits and progress >= self.config.fixed_from:
+            self.quantiser.fix(self.flat.vector, self.config.fixed_bits)
+
+    @property
+    def _judged_from(self) -> float:
+        """Progress from which the best state is looked for: not before its values are as they will be."""
+        return max(_JUDGED_FROM, self.config.fixed_from) if self.config.fixed_bits else _JUDGED_FROM
+
     def _watch(self, on_event: EventHandler) -> None:
         """Look for a collapse, and keep a state to go back to from time to time."""
-        state = self._state() if self.budget.done_steps % _SAVED_EVERY == 0 else None
+        state = self._state() if self.budget.done_steps % SAVED_EVERY == 0 else None
         if (found := self._errors.exchange(self.stepper.mean_error.view(1), state)) is not None:
             (error,), state = found
             self._guard(error, state, on_event)
@@ -292,32 +279,26 @@ class Fit:
         self.optimiser.clear()
         self.painter.on_event(Notice(f"steps cannot be recorded as a CUDA graph, and are slower: {said(error)}"))
 
-    def _guard(self, error: float, state: _State | None, on_event: EventHandler) -> None:
-        """Collapse detection: go back to the last good state, with half the learning rate.
-
-        Networks of this family sometimes lose all they learned within a few steps; waiting does not help.
+    def _guard(self, error: float, state: Kept | None, on_event: EventHandler) -> None:
+        """Go back to the last good state, with half the learning rate, where the fit has collapsed.
 
         Args:
             error: Mean error of the frames.
-            state: What it was then, if that was kept: parameters and steps.
+            state: What it was then, if that was kept.
             on_event: Hears of it.
         """
-        if state is not None and (self.safe is None or error < 1.5 * self.safe[0]) and math.isfinite(error):
-            self.safe = error, *state
-        if self.safe is None:
-            if not math.isfinite(error):
-                raise UsageError(
-                    f"the fit diverged within {self.budget.done_steps} steps "
-                    f"at learning rate {self.config.learning_rate:g}",
-                    "Lower it:  --set fit.learning_rate=2e-3",
-                )
+        good = self.guard.look(error, state)
+        if self.guard.safe is None and not math.isfinite(error):
+            raise UsageError(
+                f"the fit diverged within {self.budget.done_steps} steps "
+                f"at learning rate {self.config.learning_rate:g}",
+                "Lower it:  --set fit.learning_rate=2e-3",
+            )
+        if good is None:
             return
-        if error < _COLLAPSE_RATIO * max(self.safe[0], _INVISIBLE / self.peak**2):  # false for what is not a number
-            return
-        _, vector, log2_steps = self.safe
         with torch.no_grad():
-            self.flat.vector.copy_(vector)
-            self.quantiser.log2_steps.copy_(log2_steps)
+            self.flat.vector.copy_(good.vector)
+            self.quantiser.log2_steps.copy_(good.log2_steps)
         self.optimiser.forget()
         self._rates.forget()
         self._errors.forget()
@@ -355,6 +336,7 @@ class Fit:
     def _judge(self) -> None:
         """Keep the best: compare the hard-rounded state with the best one so far, at today's price of a bit."""
         self.judged += 1
+        self.guide.refresh()
         frames, state, price = self.clip.typical(), self._state(), self.rate.value / self.clip.pixels
         with torch.no_grad():
             vector = self.quantiser.apply(self.flat.vector, Rounding.HARD)
@@ -377,8 +359,8 @@ class Fit:
 
         self.clerk.hand(measured, keep)
 
-    def _state(self) -> _State:
-        return _State(self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone())
+    def _state(self) -> Kept:
+        return Kept(self.flat.vector.detach().clone(), self.quantiser.log2_steps.detach().clone())
 
     def _report(self, progress: float, on_event: EventHandler) -> None:
         budget, frames = self.budget, len(self.clip)

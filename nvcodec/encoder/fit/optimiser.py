@@ -1,4 +1,4 @@
-"""The optimiser of a fit: Muon for matrices, Adam for all else, both on the flat parameter vector."""
+"""The optimisers of a fit, on the flat parameter vector: Muon for matrices and Adam for all else, or Adam for all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nvcodec.config.fit import FitConfig
+from nvcodec.config.fit import FitConfig, Optimiser
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.quant.tensors import Role
 
@@ -25,7 +25,7 @@ _UPDATE_RMS = 0.2
 """Root mean square of an update at learning rate 1, like that of Adam, so that both can share one."""
 
 _GUIDE_RATE = 0.125
-"""Learning rate of a companion in units of the field's."""
+"""Learning rate of a companion, which Adam moves, in units of the field's that Muon does."""
 _HEIR_RATE = 0.25
 """Learning rate of what groups of pictures have for themselves, in units of what they share. A full rate costs half a
 decibel on a clip that does not change, a twentieth gains nothing where it does."""
@@ -49,6 +49,9 @@ class FieldOptimiser:
     convolutions are matrices like others, [channels, taps]. What a group of pictures has for itself moves slower, and
     only in steps that saw a frame of it: momentum without news would carry it off.
 
+    With ``adam`` or ``adamw`` there are no matrices: everything is moved as their papers say, at one learning rate but
+    for the quantiser's steps.
+
     Args:
         flat: The field.
         log2_steps: Steps of its quantiser, float32 [steps].
@@ -66,21 +69,26 @@ class FieldOptimiser:
         guides: Iterable[Tensor] = (),
     ) -> None:
         self.vector = flat.vector
-        self._matrices = _matrices(flat)
+        by_muon = config.optimiser is Optimiser.MUON
+        self._matrices = _matrices(flat) if by_muon else []
         self._by_adam = torch.ones_like(flat.vector, requires_grad=False)
         for matrices in self._matrices:
             self._by_adam[matrices.places] = 0
         self._momentum = torch.zeros_like(flat.vector, requires_grad=False)
+        decay = config.weight_decay if config.optimiser is Optimiser.ADAMW else 0.0
         groups = [([flat.vector], 1.0), ([log2_steps], config.step_rate_factor), (list(heads), 1.0)]
-        groups = [group for group in [*groups, (list(guides), _GUIDE_RATE)] if group[0]]
+        groups = [group for group in [*groups, (list(guides), _GUIDE_RATE if by_muon else 1.0)] if group[0]]
         device, recorded = flat.vector.device, flat.vector.device.type == "cuda"
         self._rate = torch.zeros((), device=device)
         """Learning rate, where a recorded step reads it; each group has its multiple of it."""
         self._rates = [(torch.zeros((), device=device), factor) for _, factor in groups]
         self._trained = [parameter for group, _ in groups for parameter in group]
-        self._adam = torch.optim.Adam(
-            [{"params": group, "lr": rate} for (group, _), (rate, _) in zip(groups, self._rates, strict=True)],
-            betas=(0.9, 0.99), fused=True, capturable=recorded,
+        self._adam = (torch.optim.AdamW if decay else torch.optim.Adam)(
+            [
+                {"params": group, "lr": rate, "weight_decay": 0.0 if group[0] is log2_steps else decay}
+                for (group, _), (rate, _) in zip(groups, self._rates, strict=True)
+            ],
+            betas=(config.betas[0], config.betas[1]), fused=True, capturable=recorded,
         )  # fmt: skip
 
     def set_rate(self, learning_rate: float) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nvcodec.config.fit import Rounding
+from nvcodec.encoder.fit.branches import Branches
 from nvcodec.encoder.fit.companion import Guide
 from nvcodec.encoder.fit.draw import Painter
 from nvcodec.encoder.fit.flat_planes import FlatPlanes
@@ -54,8 +55,7 @@ class Stepper:
     Args:
         painter: Draws the field to fit; the field's vector is trained in place.
         clip: The source.
-        quantiser, distortion, guide, grouping, flat_planes, optimiser: The parts of a step, in the order in which it
-            goes through them.
+        quantiser, distortion, guide, branches, grouping, flat_planes, optimiser: The parts of a step.
         clip_norm: Largest norm of the gradient.
         noting: Whether the source hears of every step, see :class:`Footage`.
     """
@@ -67,6 +67,7 @@ class Stepper:
         quantiser: Quantiser,
         distortion: Distortion,
         guide: Guide,
+        branches: Branches,
         grouping: Grouping,
         flat_planes: FlatPlanes,
         optimiser: FieldOptimiser,
@@ -75,7 +76,9 @@ class Stepper:
         noting: bool,
     ) -> None:
         self.painter, self.clip, self.quantiser, self.distortion = painter, clip, quantiser, distortion
-        self.guide, self.grouping, self.flat_planes, self.optimiser = guide, grouping, flat_planes, optimiser
+        self.guide, self.branches, self.grouping = guide, branches, grouping
+        self.flat_planes, self.optimiser = flat_planes, optimiser
+        self._clipped = [painter.flat.vector, *branches.parameters()]
         self.flat, self.clip_norm, self.noting = painter.flat, clip_norm, noting
         device = self.flat.vector.device
         self.dials = Dials(*(torch.zeros((), device=device) for _ in Dials._fields))
@@ -95,6 +98,7 @@ class Stepper:
         """
         vector = self.flat.vector
         floats, penalty = self.guide.place(places) if kind.guided else (vector, None)
+        floats = self.branches.place(floats)
         rounded = self.quantiser.apply(floats, kind.rounding)
         (planes, features), targets = self.painter.train(rounded, self.clip, frames, compiled=kind.apart)
         fade = self.dials.fade if kind.fading else None
@@ -111,8 +115,9 @@ class Stepper:
         self.guide.hold()
         self.grouping.hold()
         self.flat_planes.hold()
-        torch.nn.utils.clip_grad_norm_([vector], self.clip_norm)
+        torch.nn.utils.clip_grad_norm_(self._clipped, self.clip_norm)
         self.optimiser.step()
+        self.branches.fold()
         self.quantiser.clamp()
         with torch.no_grad():
             errors = picture_error(planes, targets, self.flat.field.geometry.chroma)

@@ -19,7 +19,6 @@ from nvcodec.encoder.fit.goal import Goal
 from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.schedule import Budget
 from nvcodec.encoder.parts.part import Chunks, Context, Part, Room
-from nvcodec.encoder.plan.layer import BATCH
 from nvcodec.encoder.plan.memory import available_bytes
 from nvcodec.encoder.resume import fit_state
 from nvcodec.encoder.resume.checkpoint import State
@@ -79,7 +78,7 @@ class LayerPart(Part):
         flat, target = FlatField(self._fresh()), self.job.target
         psnr_db = target.value if target.kind is TargetKind.PSNR else None
         self.goal = Goal(self.room(self.network, {}), psnr_db, plan.crf)
-        config = replace(settings.fit, batch=min(BATCH, self.span.frames))
+        config = replace(settings.fit, batch=min(settings.fit.batch, self.span.frames))
         painter, budget = Painter(flat, [], self.context.on_event), Budget(plan.steps[self.index])
         self.fit = Fit(painter, self.clip, config, settings.loss, self.goal.weight(), budget)
 

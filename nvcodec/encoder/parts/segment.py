@@ -70,7 +70,7 @@ class SegmentPart(Part):
         """The network, which is in the plan unless time leads to a smaller one."""
         if state is not None:
             with fit_state.matching():
-                network = self.plan.model.config(state["network"].tobytes())
+                network = self.plan.model.config(state["network"].tobytes(), state["choices"].tobytes())
             self.begin(replace(self.plan, network=network))
         elif self.context.deadline is None or self.index > 0:
             self.begin(self.plan)
@@ -104,7 +104,8 @@ class SegmentPart(Part):
         """Build the fit of a network that can be fitted by then: tried on this machine, a few steps of each."""
         attempts = Attempts(self, deadline, should_stop)
         # a GPU would compile each of them, which takes longer than it gains
-        as_planned = self.job.options.parameters is not None or self.context.device.type == "cuda"
+        options, on_cuda = self.job.options, self.context.device.type == "cuda"
+        as_planned = options.parameters is not None or options.recipe is not None or on_cuda
         tried = attempts.planned() if as_planned else attempts.best()
         self.warnings = attempts.said_of(tried)
         self.begin(tried.plan)
@@ -187,12 +188,15 @@ class SegmentPart(Part):
 
     def state(self) -> State:
         """The network too, which may be that of another machine's time."""
-        return {**super().state(), "network": np.frombuffer(self.network.to_bytes(), np.uint8)}
+        return {**super().state(), **self._stored_network()}
 
     def kept(self) -> State:
         """The network, and where groups of pictures begin."""
-        network = np.frombuffer(self.network.to_bytes(), np.uint8)
-        return {"network": network, "gops": np.array(self.field.geometry.gops)}
+        return {**self._stored_network(), "gops": np.array(self.field.geometry.gops)}
+
+    def _stored_network(self) -> State:
+        parts = {"network": self.network.to_bytes(), "choices": self.network.choices_to_bytes()}
+        return {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
 
     def restore(self, state: State) -> None:
         """See :class:`Part`."""

@@ -127,7 +127,8 @@ class SharedPart(Part):
     def kept(self) -> State:
         """Key frames and network, by what they follow from."""
         network = np.frombuffer(self.network.to_bytes(), np.uint8)
-        return {"network": network, "crf": np.int64(self.keys.crf), "tries": np.int64(self.tries)}
+        choices = np.frombuffer(self.network.choices_to_bytes(), np.uint8)
+        return {"network": network, "choices": choices, "crf": np.int64(self.keys.crf), "tries": np.int64(self.tries)}
 
     @property
     def _units(self) -> Units:
@@ -137,7 +138,7 @@ class SharedPart(Part):
     def _take(self, state: State) -> None:
         """Key frames and network of an earlier run."""
         with fit_state.matching():
-            self.network = DNeRVConfig.from_bytes(state["network"].tobytes())
+            self.network = DNeRVConfig.from_bytes(state["network"].tobytes(), state["choices"].tobytes())
             crf, self.tries = int(state["crf"]), int(state["tries"])
         self.keys = self.coder.at(crf, self.network.clip)
 

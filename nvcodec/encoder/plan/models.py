@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from nvcodec.config.fit import GopConfig, Partition, Settings
 from nvcodec.config.options import EncodeOptions
-from nvcodec.config.settings import settings_of
+from nvcodec.config.recipe import settings_by_recipe
+from nvcodec.config.settings import OF_FILES, settings_of
 from nvcodec.encoder.plan import presets, size_dnerv, size_qsnerv
+from nvcodec.encoder.plan.recipes import SHAPES
 from nvcodec.encoder.plan.sizing import Shape
 from nvcodec.errors import UsageError
 from nvcodec.models import registry
@@ -42,13 +44,22 @@ ROWS: Mapping[str, ModelRow] = {
 }
 
 
+def shape_for(options: EncodeOptions, model: str) -> Shape:
+    """What the preset or the recipe of an encode means for a model."""
+    if options.recipe is not None:
+        return SHAPES[options.recipe]
+    assert options.preset is not None
+    return ROWS[model].presets[options.preset]
+
+
 def settings_for(options: EncodeOptions) -> Settings:
     """The settings of an encode.
 
     Raises:
         UsageError: A key does not exist, or a value does not fit it.
     """
-    values = {**options.settings, **({"loss.kind": options.tune} if options.tune else {})}
+    tuned = {"loss.kind": options.tune} if options.tune else {}
+    values = {**settings_by_recipe(options.recipe, options.settings, OF_FILES), **tuned}
     model = registry.by_name(options.model)
     settings = settings_of(values, model, ROWS[model.name].gop)
     if model.settings.keyed and settings.fit.batch > 1:

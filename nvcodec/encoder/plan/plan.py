@@ -12,7 +12,7 @@ from nvcodec.config.fit import GopConfig, Settings
 from nvcodec.config.options import EncodeOptions
 from nvcodec.config.target import DEFAULT_CRF, RateTarget, TargetKind
 from nvcodec.container.segments import MAX_GOPS
-from nvcodec.encoder.plan.models import ROWS, settings_for
+from nvcodec.encoder.plan.models import ROWS, settings_for, shape_for
 from nvcodec.encoder.plan.pace import useful_parameters
 from nvcodec.encoder.plan.partition import group_count, uniform
 from nvcodec.encoder.plan.presets import bpp_for_crf
@@ -107,8 +107,7 @@ def make_plan(videos: Sequence[tuple[VideoFormat, int]], options: EncodeOptions)
         UsageError: The domain does not suit the sources, or the settings describe no network.
     """
     model, row, settings = registry.by_name(options.model), ROWS[options.model], settings_for(options)
-    assert options.preset is not None
-    preset, target = row.presets[options.preset], RateTarget.of(options)
+    preset, target = shape_for(options, options.model), RateTarget.of(options)
     domain = choose_domain([video for video, _ in videos], options.domain, model)
     parts = plan_parts([frames for _, frames in videos], options.segment, model.settings.shares_parameters)
     limit, crf = target.files_bytes(videos), _crf(target)
@@ -136,7 +135,7 @@ def _segment_network(
     (format, frames), longest = video, max(span.frames for (span,) in parts)
     pinned = options.parameters is not None
     parameters = round(options.parameters or max(1, round(bits * longest / frames / preset.bits_per_parameter)))
-    if not pinned and options.epochs is None and options.max_time_s is None:
+    if not pinned and all(each is None for each in (options.epochs, options.max_time_s, options.recipe)):
         steps = schedule_steps(preset, settings.fit.batch, longest, None)
         parameters = min(parameters, useful_parameters(steps))
     return _network_by_rule(longest, format, domain, settings, preset, parameters, pinned=pinned)

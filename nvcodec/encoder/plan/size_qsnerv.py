@@ -6,12 +6,13 @@ preset     blocks, works up to  epochs  meant for
 draft      4, a half            20      a look, tests
 faster     4, a half            80      a CPU
 fast       4, a half            100     a patient CPU, a small GPU
-medium     5, all of it         300     a GPU: the paper's network
+medium     5, all of it         300     a GPU: HNeRV's depth and widths
 slow       5, all of it         600     a GPU
 slower     5, all of it         1200    a GPU
 =========  ===================  ======  =======================================
 
-What was measured is in docs/switches.md; nothing was for the presets that need a GPU, which are the paper's.
+What was measured is in docs/switches.md; nothing was for the presets that need a GPU. The papers' own networks are in
+:mod:`.paper_qsnerv`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _CELLS = 8
 """Base cells wanted: 2 x 4, as in the paper."""
 _NARROWING = 1.2
 _MIN_CHANNELS = 12
-_MAX_CHANNELS = 1024
-_MIN_STEM = 4
+MAX_CHANNELS = 1024
+MIN_STEM = 4
 _MAX_LEVEL_PLACES = 400
 """Largest map of side information: the two levels above the embedding, as long as they stay below this."""
 _MAX_LEVELS = 2
@@ -40,7 +41,7 @@ Beyond, nothing was measured, and the paper has one."""
 _SKIP_SHARE = 0.18
 """Largest share of the parameters in dense blocks. The paper's have 182 k of 3.25 M; 64 channels and growth 8 hold
 from 1 M parameters on."""
-_SKIP_WIDTHS = ((64, 8), (64, 4), (32, 4), (16, 4), (16, 2), (8, 2))
+SKIP_WIDTHS = ((64, 8), (64, 4), (32, 4), (16, 4), (16, 2), (8, 2))
 """(channels, growth), from rich to poor."""
 
 
@@ -73,20 +74,20 @@ class QSNeRVPreset:
             pinned: The number was asked for, so the preset's bound on the width does not hold.
         """
         given = self._with_defaults(switches or {}, geometry, Skip.INV if parameters >= _SKIP_FROM else Skip.NONE)
-        for channels, growth in _SKIP_WIDTHS:
+        for channels, growth in SKIP_WIDTHS:
             rich = {"skip_channels": channels, "growth": growth, **given}
-            if _count(_network(rich, _MIN_STEM), geometry, "skips.") <= _SKIP_SHARE * parameters:
+            if count(network_from(rich, MIN_STEM), geometry, "skips.") <= _SKIP_SHARE * parameters:
                 break
-        stems = range(_MIN_STEM, (_MAX_CHANNELS if pinned else self.max_channels) + 1)
+        stems = range(MIN_STEM, (MAX_CHANNELS if pinned else self.max_channels) + 1)
         if "stem" in given or "channels" in given:
             stems = stems[:1]
         low, high = 0, len(stems) - 1
         while low < high:  # sizes grow with the width
             middle = (low + high + 1) // 2
-            fits = _count(_network(rich, stems[middle]), geometry) <= parameters
+            fits = count(network_from(rich, stems[middle]), geometry) <= parameters
             low, high = (middle, high) if fits else (low, middle - 1)
-        nearest = [_network(rich, stem) for stem in stems[low : low + 2]]
-        return min(nearest, key=lambda config: abs(_count(config, geometry) - parameters))
+        nearest = [network_from(rich, stem) for stem in stems[low : low + 2]]
+        return min(nearest, key=lambda config: abs(count(config, geometry) - parameters))
 
     def _with_defaults(self, switches: dict[str, object], geometry: FieldGeometry, skip: Skip) -> dict[str, object]:
         """Everything but the widths."""
@@ -96,27 +97,29 @@ class QSNeRVPreset:
         strides = choose_strides(blocks, shuffle, geometry.height, geometry.width)
         given: dict[str, object] = {"strides": strides, "shuffle": shuffle, "skip": skip, **switches}
         if "levels" not in given:
-            bare = _network({**given, "skip": Skip.NONE, "levels": 0}, _MIN_STEM)
+            of_skips = {choice.field for choice in QSNeRVConfig.choices}
+            plain = {name: value for name, value in given.items() if name not in of_skips}
+            bare = network_from({**plain, "skip": Skip.NONE, "levels": 0}, MIN_STEM)
             given["levels"] = 0 if given["skip"] is Skip.NONE else choose_levels(bare, geometry)
         return given
 
 
-_PAPER = QSNeRVPreset("medium", 5, 1, 300, 10_000, _MAX_CHANNELS, 3.0)
+_MEDIUM = QSNeRVPreset("medium", 5, 1, 300, 10_000, MAX_CHANNELS, 3.0)
 PRESETS = {
     preset.name: preset
     for preset in (
         QSNeRVPreset("draft", 4, 2, 20, 2_400, 64, 5.0),
         QSNeRVPreset("faster", 4, 2, 80, 8_000, 96, 4.0),
         QSNeRVPreset("fast", 4, 2, 100, 8_000, 128, 3.5),
-        _PAPER,
-        replace(_PAPER, name="slow", epochs=600, min_steps=20_000),
-        replace(_PAPER, name="slower", epochs=1200, min_steps=40_000),
+        _MEDIUM,
+        replace(_MEDIUM, name="slow", epochs=600, min_steps=20_000),
+        replace(_MEDIUM, name="slower", epochs=1200, min_steps=40_000),
     )
 }
 
 
-def _network(given: dict[str, object], stem: int) -> QSNeRVConfig:
-    """The network with everything that is given, and HNeRV's rules for its widths and kernels."""
+def network_from(given: dict[str, object], stem: int) -> QSNeRVConfig:
+    """The network of a width, with everything that is given, and HNeRV's rules for its other widths and kernels."""
     blocks, width = len(tuple(given["strides"])), int(given.get("stem", stem))  # type: ignore[arg-type, call-overload]
     widths, floor = [], min(_MIN_CHANNELS, width)  # HNeRV's, but small budgets need networks that are narrower still
     for _ in range(blocks):
@@ -155,5 +158,6 @@ def choose_levels(config: QSNeRVConfig, geometry: FieldGeometry) -> int:
     return max(small, default=1)
 
 
-def _count(config: QSNeRVConfig, geometry: FieldGeometry, part: str = "") -> int:
+def count(config: QSNeRVConfig, geometry: FieldGeometry, part: str = "") -> int:
+    """Coded parameters, or those of the tensors whose names begin with ``part``."""
     return sum(spec.size for spec in config.tensor_specs(geometry) if spec.name.startswith(part))

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nvcodec.encoder.fit.fit import Best, Fit
+from nvcodec.encoder.fit.fit import Fit
+from nvcodec.encoder.fit.guard import Safe
+from nvcodec.encoder.fit.kept import Best, Kept
 from nvcodec.encoder.resume.checkpoint import State
 from nvcodec.errors import InputError
 
@@ -33,6 +35,8 @@ def save(fit: Fit) -> State:
         tensors[f"head.{index}"] = parameter
     for index, guide in enumerate(fit.guide.parameters()):
         tensors[f"guide.{index}"] = guide
+    for index, branch in enumerate(fit.branches.parts):
+        tensors[f"branch.{index}"] = branch
     tensors.update({f"{_OPTIMISER}{name}": value for name, value in fit.optimiser.state().items()})
     numbers = {
         "done_steps": fit.budget.done_steps,
@@ -52,8 +56,8 @@ def save(fit: Fit) -> State:
     if fit.best is not None:
         tensors.update({"best.vector": fit.best.vector, "best.log2_steps": fit.best.log2_steps})
         numbers.update({"best.error": fit.best.error, "best.bits": fit.best.bits})
-    if fit.safe is not None:
-        numbers["safe.error"], tensors["safe.vector"], tensors["safe.log2_steps"] = fit.safe
+    if fit.guard.safe is not None:
+        numbers["safe.error"], (tensors["safe.vector"], tensors["safe.log2_steps"]) = fit.guard.safe
     arrays: State = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
     arrays.update({name: np.float64(value) for name, value in numbers.items()})
     return arrays
@@ -104,6 +108,7 @@ def _load(fit: Fit, arrays: State) -> None:
             parameter.copy_(tensors[f"head.{index}"])
         for index, guide in enumerate(fit.guide.parameters()):
             guide.copy_(tensors[f"guide.{index}"])
+    fit.branches.load([tensors[f"branch.{index}"].to(device) for index in range(len(fit.branches.parts))])
     fit.guide.active = bool(number("guided"))
     fit.optimiser.load(
         {name.removeprefix(_OPTIMISER): value for name, value in tensors.items() if name.startswith(_OPTIMISER)}
@@ -122,7 +127,7 @@ def _load(fit: Fit, arrays: State) -> None:
     if "best.vector" in tensors:
         fit.best = Best(*pair("best"), number("best.error"), number("best.bits"))
     if "safe.vector" in tensors:
-        fit.safe = (number("safe.error"), *pair("safe"))
+        fit.guard.safe = Safe(number("safe.error"), Kept(*pair("safe")))
     torch.set_rng_state(tensors["random"])
 
 
