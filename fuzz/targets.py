@@ -21,7 +21,7 @@ from fuzz import mutate, seeds
 from nvcodec.api.checks import check
 from nvcodec.api.info import probe
 from nvcodec.cli._errors import as_nvc_error
-from nvcodec.cli._terminal import Terminal, print_error, printable, say_json
+from nvcodec.cli._terminal import Terminal, print_error, say_json
 from nvcodec.cli.main import cli
 from nvcodec.config.job import Job
 from nvcodec.container import (
@@ -56,6 +56,7 @@ from nvcodec.eval.results import Curve
 from nvcodec.io.mask import open_mask
 from nvcodec.io.source import open_source
 from nvcodec.io.y4m import Y4mReader
+from nvcodec.progress.lines import printable
 from nvcodec.types import VideoFormat
 
 LIMITS = Limits(

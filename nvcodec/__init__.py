@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from nvcodec.api.layers import add_layer, append, extract, strip
     from nvcodec.api.plan import EncodePlan, plan
     from nvcodec.api.sheet import sheet
-    from nvcodec.cli._progress import progress_bar
     from nvcodec.config.options import DecodeOptions, EncodeOptions, EvalOptions, SheetOptions
     from nvcodec.decoder.frames import Frame, FrameBatch
     from nvcodec.decoder.metadata import VideoMetadata
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from nvcodec.errors import NvcError, TargetNotReachedWarning
     from nvcodec.eval.measure import evaluate
     from nvcodec.eval.run import bench
+    from nvcodec.progress.bars import progress_bar
 
 __all__ = [
     "DecodeOptions", "EncodeOptions", "EncodePlan", "EvalOptions", "Frame", "FrameBatch", "NvcError", "SheetOptions",
@@ -56,7 +56,7 @@ _HOMES = {
     "extract": "nvcodec.api.layers",
     "plan": "nvcodec.api.plan",
     "probe": "nvcodec.api.info",
-    "progress_bar": "nvcodec.cli._progress",
+    "progress_bar": "nvcodec.progress.bars",
     "resume": "nvcodec.api.encode",
     "sheet": "nvcodec.api.sheet",
     "strip": "nvcodec.api.layers",

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SHORT = {
-    "y": "overwrite", "o": "output", "n": "frames", "r": "fps", "s": "size", "b": "bitrate", "m": "model",
+    "y": "overwrite", "o": "output", "n": "frames", "r": "rate", "s": "size", "b": "bitrate", "m": "model",
 }  # fmt: skip
 """Keywords of flags of one letter."""
 _OTHERS = {"all": "decode_all", "output": "output", "params": "params", "limit": "limits", "set": "settings"}
 """Keywords of long flags, where they are not simply those with underscores."""
-_TRUE = {"overwrite", "allow_truncated", "preview", "check", "drop_previews"}
+_TRUE = {"overwrite", "allow_truncated", "preview", "check", "drop_previews", "deinterlace"}
 """Keywords of flags without a value."""
 _NAMES = {
     "msnerv", "qsnerv", "tenerv", "dnerv", "hinerv", "hnerv", "rgb", "yuv", "draft", "faster", "fast", "medium", "slow",
@@ -40,6 +40,10 @@ _FLAG = re.compile(
 _QUOTED = r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"|()])+"
 _WORD = rf"(?:--resume {_QUOTED}|--?[a-z][a-z-]*|(?=[^\s|()]*[\d./='\"]|[A-Z]{{2}}){_QUOTED}|-)"
 _COMMAND = re.compile(rf"\bnvc (?P<command>{'|'.join(_FUNCTIONS)})(?![\w-])(?P<words>(?: {_WORD}(?=\s|$|[|()]))*)")
+_OUTPUT = re.compile(rf"(?<![\w./'\"=-])-o (?P<file>(?=\S*[./'\"]){_QUOTED})(?=\s|$)")
+"""An output that is named."""
+_REDIRECTED = re.compile(r"(?<!\S)-o - > ")
+"""In lines that only a shell understands."""
 _NEXT = re.compile(r"(\b\w+=(?:\"[^\"]*\"|[\w.]+)) (?=\w+=)")
 """Between two keywords of one call."""
 _FOREIGN = re.compile(r"\b(?:ffmpeg|pip|mkdir|ffplay|python)\b.*", re.DOTALL)
@@ -67,7 +71,8 @@ def spoken(text: str) -> str:
 
 def in_python(text: str) -> str:
     """What is written for the command line, in the terms of the Python functions."""
-    return "\n".join(map(_line, text.split("\n")))
+    lines = text.split("\n")
+    return "\n".join(map(_line, [line for line in lines if not _REDIRECTED.search(line)] or lines))
 
 
 def _line(line: str) -> str:
@@ -76,7 +81,15 @@ def _line(line: str) -> str:
     own, rest = line[:end], line[end:]
     if "|" in rest or "nvc" not in own and "-" not in own:
         return line
-    return _NEXT.sub(r"\1, ", _FLAG.sub(_keyword, _COMMAND.sub(_call, own))) + rest
+    return _NEXT.sub(r"\1, ", _FLAG.sub(_keyword, _OUTPUT.sub(_output, _COMMAND.sub(_call, own)))) + rest
+
+
+def _output(match: re.Match[str]) -> str:
+    try:
+        (name,) = shlex.split(match["file"])
+    except ValueError:  # a quotation that is cut
+        return match[0]
+    return f"output={name!r}"
 
 
 def _keyword(match: re.Match[str]) -> str:

@@ -2,12 +2,9 @@
 
 __version__ = "0.1.0"
 
-PACKAGE = "neural-video-codec"
-"""Its name where packages are kept; that of the module is another."""
-
-UPGRADE = f"Upgrade with: pip install -U {PACKAGE}"
+UPGRADE = "It takes a later nvc: git pull in the checkout of nvc, then  pip install ."
 
 
 def install(extra: str) -> str:
-    """How to get what only some commands need: an extra of pyproject.toml."""
-    return f"pip install '{PACKAGE}[{extra}]'"
+    """How to get what only some commands need, an extra of pyproject.toml, where nvc came from: its repository."""
+    return f"In the checkout of nvc:  pip install '.[{extra}]'"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nvcodec.models.registry import MODELS, citation
-from nvcodec.version import PACKAGE, UPGRADE, __version__, install
+from nvcodec.version import UPGRADE, __version__, install
 from tools import repository
 
 if sys.version_info >= (3, 11):
@@ -47,24 +47,26 @@ def test_the_address_is_filled_in_everywhere(
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert "https://code.example.org/somebody/nvc" in text and old not in text
     assert repository.address() == "https://code.example.org/somebody/nvc"
-    assert tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"] == PACKAGE
+    assert (
+        tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"] == PROJECT["name"]
+    )
 
 
-def test_hints_name_one_package() -> None:
-    assert PROJECT["name"] == PACKAGE and PACKAGE in UPGRADE
-    assert {install(extra) for extra in ("bench", "plot")} == {
-        f"pip install '{PACKAGE}[{e}]'" for e in ("bench", "plot")
-    }
+def test_hints_install_from_the_checkout() -> None:
+    """As README does: no registry has the package."""
+    assert "checkout" in UPGRADE and UPGRADE.endswith("pip install .")
+    assert install("bench") == "In the checkout of nvc:  pip install '.[bench]'"
+    package = PROJECT["name"]
     known = set(PROJECT["optional-dependencies"])
     for path in sorted((ROOT / "nvcodec").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        assert path.name == "version.py" or PACKAGE not in text, path
+        assert package not in text, path
         assert set(re.findall(r"\binstall\(['\"](\w+)['\"]\)", text)) <= known, path
         assert not re.search(r"pip install[^\"]*\bnvcodec\b", text), path
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"pip install[^\n`]*\bnvcodec\b", text), path
-        for extras in re.findall(r"pip install '(?:\.|neural-video-codec)\[([\w,]+)\]'", text):
+        assert not re.search(rf"pip install[^\n`]*\b(nvcodec|{package})\b", text), path
+        for extras in re.findall(r"pip install '\.\[([\w,]+)\]'", text):
             assert set(extras.split(",")) <= known, path
 
 

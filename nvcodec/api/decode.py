@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.arguments import file_name
+from nvcodec.api.arguments import file_name, strict
 from nvcodec.api.info import probe
 from nvcodec.api.shown import Hearing, shown
 from nvcodec.api.written import as_asked, seconds_of, timed
@@ -25,9 +25,9 @@ from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.decoder.shrink import shrunk_format
 from nvcodec.decoder.verdict import Verdict
-from nvcodec.errors import BitstreamError, InputError, NvcError, UnsupportedError, UsageError, naming, quoted
+from nvcodec.errors import BitstreamError, NvcError, UnsupportedError, UsageError, naming, quoted
 from nvcodec.io.output import check_apart
-from nvcodec.io.saying import plural
+from nvcodec.io.saying import too_far
 from nvcodec.io.sink import VideoSink, open_sink
 from nvcodec.types import NOTHING_SAID, Time
 
@@ -114,6 +114,7 @@ class StreamOutcome:
         }
 
 
+@strict
 def decode(
     source: str | Path | bytes | Session,
     output: str | Path | None,
@@ -152,7 +153,7 @@ def decode(
         shown(progress, "decode", on_frames=on_progress, say=on_warning) as hears,
     ):
         container = session.container
-        for warning in container.warnings:
+        for warning in () if asked.check else container.warnings:  # a check says them itself
             hears.say(f"{name}: {warning}")
         names = [header.name for header in container.header.streams]
         number = stream_number(asked.stream, names)
@@ -216,6 +217,7 @@ def _checked(session: Session, device: str) -> Verdict:
     return check_file(session, device)
 
 
+@strict
 def decode_all(
     source: str | Path | bytes,
     folder: str | Path | None,
@@ -293,7 +295,7 @@ def _drawn(
             told.add(warning)
             hears.say(f"{file}: {warning}")
 
-    for warning in session.container.warnings:
+    for warning in () if asked.check else session.container.warnings:
         tell(warning)
     verdict = _checked(session, asked.device) if asked.check else None
     before, total = 0, sum(pictures)
@@ -384,12 +386,12 @@ def _times(name: str, total: int, asked: DecodeOptions) -> Sequence[Time]:
             if getattr(asked, other) != getattr(DecodeOptions(), other):
                 raise UsageError(f"--{other} chooses frames, and --frame draws one picture", "Choose one")
         if asked.frame > total - 1:
-            raise _too_far(name, total, asked.frame)
+            raise too_far(name, total, f"frame {_plain(asked.frame)} was", "--frame")
         return [int(asked.frame) if asked.frame.denominator == 1 else asked.frame]
     seek, count, step, interpolate = asked.seek, asked.frames, asked.step, asked.interpolate
     frames = range(seek, total if count is None else seek + count * step, step)
     if not frames or frames[-1] >= total:
-        raise _too_far(name, total, seek if not frames else frames[-1])
+        raise too_far(name, total, f"frame {seek if not frames else frames[-1]} was")
     if interpolate == 1:
         return frames
     if step > 1:
@@ -398,9 +400,5 @@ def _times(name: str, total: int, asked: DecodeOptions) -> Sequence[Time]:
     return [Fraction(tick, interpolate) for tick in range(first, last + 1)]
 
 
-def _too_far(name: str, total: int, frame: Time) -> InputError:
-    shown = frame if isinstance(frame, int) or frame.denominator == 1 else f"{float(frame):g}"
-    return InputError(
-        f"{name} holds {plural(total, 'frame')}, but frame {shown} was asked for",
-        "Frames count from 0. Lower --seek or --frames.",
-    )
+def _plain(time: Fraction) -> str:
+    return str(time) if time.denominator == 1 else f"{float(time):g}"

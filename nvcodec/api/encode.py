@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.arguments import file_name
+from nvcodec.api.arguments import file_name, strict
 from nvcodec.api.checks import check, check_bitstream, check_inputs, check_resumable, settled, videos_of
 from nvcodec.api.shown import shown, warned
 from nvcodec.config.job import Job
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nvcodec.io.arrays import FrameArray
 
 
+@strict
 def encode(
     source: str | Path | FrameArray | Sequence[str | Path],
     output: str | Path,
@@ -42,7 +43,7 @@ def encode(
     Streams are called like their files; of several with one name, later ones are ``name_2``, ``name_3``.
 
     Args:
-        source: Video: .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG pictures, or ``-`` for Y4M on stdin. Or
+        source: Video: .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG, JPEG or TIFF, ``-`` for Y4M on stdin. Or
             RGB frames in memory: an array or tensor uint8 [N, 3, height, width], or uint16 of 0..1023 for 10 bit. Or a
             list of videos, for a model that draws several with one network.
         output: Bitstream to write; a pipe, a device or ``-`` for standard output gets its bytes.
@@ -91,6 +92,7 @@ def encode(
     return warned(replace(result, file=str(output)))
 
 
+@strict
 def resume(
     work_dir: str | Path,
     *,

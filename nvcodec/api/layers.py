@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvcodec.api.arguments import file_name
+from nvcodec.api.arguments import file_name, strict
 from nvcodec.api.checks import check, check_bitstream, check_inputs, check_resumable, settled, videos_of
 from nvcodec.api.info import probe
 from nvcodec.api.shown import shown, warned
@@ -19,7 +19,7 @@ from nvcodec.container import (
     Container,
     MissingLayerError,
     appended,
-    counted,
+    no_layer,
     pack_file,
     read_container,
     read_pack_file,
@@ -67,6 +67,7 @@ class ChangedFile:
         return {"schema": schema, **asdict(self)}
 
 
+@strict
 def add_layer(
     bitstream: str | Path,
     source: str | Path | FrameArray,
@@ -144,10 +145,11 @@ def add_layer(
     return warned(replace(result, file=str(bitstream if output is None else output)))
 
 
+@strict
 def strip(
     path: str | Path,
-    layers: int | None = None,
     output: str | Path | None = None,
+    layers: int | None = None,
     *,
     drop_previews: bool = False,
     overwrite: bool = False,
@@ -156,9 +158,9 @@ def strip(
 
     Args:
         path: An .nvc file.
+        output: Where to write; None changes the file itself.
         layers: Enhancement layers to keep; 0 keeps the base alone, None all of them.
         drop_previews: Leave previews out too; then what stands behind them moves forward.
-        output: Where to write; None changes the file itself.
         overwrite: Replace an existing output.
 
     Raises:
@@ -168,6 +170,7 @@ def strip(
         UsageError: It has fewer layers, or nothing is to be taken off; or the output exists, cannot be written, or is
             just being changed.
     """
+    output = None if output is None else _output_name(output, "layers")
     if layers is None and not drop_previews:
         raise UsageError(
             "nothing to take off was named",
@@ -179,7 +182,7 @@ def strip(
     def change(old: bytes) -> tuple[int, bytes]:
         held = read_container(old).layers
         if layers is not None and layers > held:
-            raise UsageError(f"{path} has no layer {layers}: it holds {counted(held)}", _choice("--layers", 0, held))
+            raise no_layer(layers, held, file=str(path))
         kept = old if layers is None else stripped(old, layers)
         if not drop_previews:
             return len(kept), b""
@@ -189,6 +192,7 @@ def strip(
     return _changed(path, output, overwrite, change)
 
 
+@strict
 def append(
     path: str | Path, pack_path: str | Path, output: str | Path | None = None, *, overwrite: bool = False
 ) -> ChangedFile:
@@ -234,20 +238,14 @@ def _next_layer(container: Container, folder: Path) -> Path | None:
     return None
 
 
-def _choice(option: str, first: int, last: int) -> str:
-    """What can be given where a file holds so many layers."""
-    if first > last:
-        return "Add one with:  nvc add-layer"
-    return f"Give {option} {first}" if first == last else f"Give {option} {first} to {last}"
-
-
-def extract(path: str | Path, layer: int, output: str | Path, *, overwrite: bool = False) -> ChangedFile:
+@strict
+def extract(path: str | Path, output: str | Path, layer: int, *, overwrite: bool = False) -> ChangedFile:
     """Write one enhancement layer as a file of its own.
 
     Args:
         path: An .nvc file.
-        layer: 1 for the first above the base.
         output: Where to write.
+        layer: 1 for the first above the base.
         overwrite: Replace an existing output.
 
     Returns:
@@ -259,17 +257,29 @@ def extract(path: str | Path, layer: int, output: str | Path, *, overwrite: bool
         UnsupportedError: It needs something this version does not have.
         UsageError: It has no such layer; or the output exists or cannot be written.
     """
-    path, layer, output = file_name(path), read_value("layer", whole(1), layer), file_name(output)
+    path, output, layer = file_name(path), _output_name(output, "layer"), read_value("layer", whole(1), layer)
     check_bitstream(output, overwrite, [path], ".nvcl")
     with naming(called(path)):
         container = read_container(read_bitstream(path))
     if not 1 <= layer <= container.layers:
-        hint = _choice("--layer", 1, container.layers)
-        raise UsageError(f"{path} has no layer {layer}: it holds {counted(container.layers)}", hint)
+        raise no_layer(layer, container.layers, file=str(path), option="--layer", first=1)
     data = pack_file(container, layer)
     with exclusive(output):
         replace_with(path, data, output, keep=0, overwrite=overwrite)
     return ChangedFile(str(output), len(data), 1, len(data))
+
+
+def _output_name(output: object, number: str) -> str:
+    """The name of an output, in front of which a number may have been meant.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if isinstance(output, int):
+        raise UsageError(
+            f"{output} is no output", f"The output comes first, then the number by its name:  {number}=..."
+        )
+    return file_name(output)
 
 
 def _changed(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nvcodec.api.arguments import strict
 from nvcodec.api.stamp import stamp
 from nvcodec.api.written import seconds_of
 from nvcodec.color import to_eight_bit, to_rgb
@@ -63,6 +64,7 @@ class SheetResult:
         return {"schema": "nvc-sheet/1", **asdict(self)}
 
 
+@strict
 def sheet(
     source: str | Path | bytes,
     output: str | Path,

@@ -6,29 +6,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from nvcodec.encoder.fit.events import Event, EventHandler
 from nvcodec.encoder.result import EncodeResult, LayerResult
 from nvcodec.errors import TargetNotReachedWarning
+from nvcodec.progress.bars import progress_bar
 from nvcodec.tongues import spoken
 
 FrameHandler = Callable[[int, int | None], None]
 """Hears of frames done and, where known, frames in all."""
 _Result = TypeVar("_Result", bound=EncodeResult | LayerResult)
-
-
-class Shown(Protocol):
-    """A bar in a terminal or a notebook, or lines where neither is; what :func:`nvcodec.progress_bar` makes."""
-
-    def on_event(self, event: Event) -> None:
-        """Show an event of an encode."""
-
-    def say(self, text: str) -> None:
-        """Print a line that stays."""
-
-    def frame_counter(self, stage: str) -> FrameHandler:
-        """A handler of frames of a stage."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +49,6 @@ def shown(
     if not progress:
         yield Hearing(on_event, on_frames, lambda text: say(spoken(text)))  # type: ignore[arg-type]
         return
-    from nvcodec import progress_bar  # which stands above everything: bars are drawn as the command line draws them
-
     with progress_bar() as bar:
         count = bar.frame_counter(stage)
 
@@ -84,5 +70,5 @@ def shown(
 def warned(result: _Result) -> _Result:
     """A result, after a warning where its target was missed."""
     if result.shortfall is not None:
-        warnings.warn(f"target not reached: {spoken(result.shortfall)}", TargetNotReachedWarning, stacklevel=3)
+        warnings.warn(f"target not reached: {spoken(result.shortfall)}", TargetNotReachedWarning, stacklevel=4)
     return result

@@ -44,13 +44,13 @@ def timed(
     if asked.audio_from is not None:
         if output is None:
             raise UsageError("--audio-from copies sound to an output, and there is none", "Name it with -o")
-        if asked.step > 1 or asked.fps is not None:
-            option = "--step" if asked.step > 1 else "--fps"
+        if asked.step > 1 or asked.rate is not None:
+            option = "--step" if asked.step > 1 else "--rate"
             raise UsageError(
                 f"{option} changes how long pictures take, --audio-from needs them as they were", "Choose one"
             )
-    if asked.fps is not None:
-        return replace(video, fps=asked.fps), replace(side, timestamps=None), None
+    if asked.rate is not None:
+        return replace(video, fps=asked.rate), replace(side, timestamps=None), None
     if side.timestamps is None:
         return replace(video, fps=video.fps and video.fps * asked.interpolate), side, None
     timestamps = side.timestamps.of(times)

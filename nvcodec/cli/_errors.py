@@ -85,7 +85,7 @@ def _failed(terminal: Terminal, code: int, message: str, hint: str = "", label: 
     print_error(message, hint, label)
     if terminal.as_json:
         found = terminal.document if isinstance(terminal.document, dict) else {"schema": SCHEMA}
-        terminal.document = {**found, "error": {"code": code, "message": message, "hint": hint}}
+        terminal.document = {**found, "error": {"code": code, "message": message, "hint": hint or None}}
     return code
 
 

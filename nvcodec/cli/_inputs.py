@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nvcodec.errors import InputError
+from nvcodec.io.folder import kind_of
 from nvcodec.io.source import VIDEO_SUFFIXES
 
 
@@ -13,7 +14,8 @@ def expand(words: Iterable[str]) -> list[str]:
     """Paths of videos, in the order given.
 
     ``@list.txt`` stands for the paths in it, one a line, seen from its folder; blank lines and those that start with
-    ``#`` do not count. A folder stands for the videos right in it, by name. A file that is called ``@...`` is itself.
+    ``#`` do not count. A folder stands for the videos right in it, by name, folders of pictures among them; one that
+    holds nothing but pictures is a video itself. A file that is called ``@...`` is itself.
 
     Raises:
         InputError: A list or folder cannot be read, or there is no video in it.
@@ -46,12 +48,21 @@ def _videos(path: str) -> list[str]:
     if not Path(path).is_dir():
         return [path]
     try:
-        files = sorted(entry for entry in Path(path).iterdir() if entry.is_file() and not entry.name.startswith("."))
+        videos = [str(entry) for entry in sorted(_seen(path)) if _is_video(entry)]
+        if videos or _holds_pictures(path):
+            return videos or [path]
     except OSError as error:
         raise InputError(f"cannot read the folder {path}: {error.strerror}") from None
-    videos = [str(file) for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
-    if not videos:
-        pictures = any(file.suffix.lower() == ".png" for file in files)
-        hint = "PNG pictures are RGB, archives hold 4:2:0: make a .mkv of them first" if pictures else ""
-        raise InputError(f"the folder {path} holds no video", hint or "Give files of other kinds by their own names")
-    return videos
+    raise InputError(f"the folder {path} holds no video", "Give files of other kinds by their own names")
+
+
+def _seen(folder: str | Path) -> list[Path]:
+    return [entry for entry in Path(folder).iterdir() if not entry.name.startswith(".")]
+
+
+def _is_video(path: Path) -> bool:
+    return _holds_pictures(path) if path.is_dir() else path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _holds_pictures(folder: str | Path) -> bool:
+    return any(kind_of(entry) is not None for entry in _seen(folder) if entry.is_file())

@@ -14,7 +14,7 @@ from nvcodec.cli._terminal import Terminal, say
 from nvcodec.config import kinds
 from nvcodec.config.job import Job
 from nvcodec.config.kinds import Kind
-from nvcodec.config.options import EncodeOptions, Options, described
+from nvcodec.config.options import Options, described
 from nvcodec.encoder.resume.work_folder import job_in
 from nvcodec.errors import UsageError, quoted
 
@@ -188,11 +188,6 @@ def _together(kind: Kind[Any]) -> Callable[[click.Context, click.Parameter, tupl
 def whole(low: int) -> KindType:
     """A whole number, at least so large."""
     return KindType(kinds.whole(low))
-
-
-def raw_options() -> Callable[[_Function], _Function]:
-    """What raw video is, and what is done to pictures as they are read: how a source is opened, but for its frames."""
-    return fields_of(EncodeOptions, "size", "rate", "pix_fmt", "crop", "scale", "fps")
 
 
 def output_options(

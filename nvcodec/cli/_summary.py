@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nvcodec.cli._format import bit_rate, count, masked_line, psnr_line, rate, size, table
+from nvcodec.cli._format import masked_line, psnr_line, table
 from nvcodec.io.geometry import describe
 from nvcodec.io.saying import duration, plural
+from nvcodec.progress.figures import bit_rate, count, rate, size
 
 if TYPE_CHECKING:
     from nvcodec.api.plan import EncodePlan

@@ -14,6 +14,8 @@ import click
 
 from nvcodec.errors import OutputError
 from nvcodec.io.standard import check_standard_output
+from nvcodec.progress.bars import Progress, make_progress
+from nvcodec.progress.lines import tell_plainly
 
 
 @dataclass
@@ -27,14 +29,18 @@ class Terminal:
     as_json: bool = False
     """One JSON document on stdout when done."""
     progress: str = "auto"
-    """How progress is shown, see :func:`nvcodec.cli._progress.make_progress`."""
+    """How progress is shown, see :func:`nvcodec.progress.bars.make_progress`."""
     document: Any = None
     """What ``--json`` prints when the command ends, see :func:`nvcodec.cli._errors.run`."""
+
+    def shown(self) -> Progress:
+        """The progress asked for; a context manager."""
+        return make_progress(self.progress, self.note, quiet=self.quiet)
 
     def note(self, text: str) -> None:
         """Tell the user something on stderr."""
         if not self.quiet:
-            tell(printable(text))
+            tell_plainly(text)
 
     def detail(self, text: str) -> None:
         """Tell the user something that only ``-v`` wants to know."""
@@ -49,7 +55,7 @@ class Terminal:
 def print_error(message: str, hint: str = "", label: str = "error: ") -> None:
     """Print ``error: what`` and, indented, what to do about it."""
     lines = [f"{label}{message}", *(f"  {line.strip()}" for line in hint.splitlines())]
-    tell(printable("\n".join(lines)))
+    tell_plainly("\n".join(lines))
 
 
 def print_json(value: Any) -> None:
@@ -75,12 +81,6 @@ def say(text: str) -> None:
         click.echo(text)
 
 
-def tell(text: str) -> None:
-    """Print a line or more on stderr, if anybody hears it: what a command does does not hang on that."""
-    with suppress(OSError, RuntimeError):  # the latter from a signal handler in the middle of another line
-        click.echo(text, err=True)
-
-
 @contextmanager
 def writing_out() -> Iterator[None]:
     """Around writing to stdout.
@@ -103,11 +103,6 @@ def give_up_output() -> None:
     with suppress(OSError, ValueError):
         if sys.stdout is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def printable(text: str) -> str:
-    """Text without anything that a terminal would obey: file names and metadata are not ours."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def use_utf8() -> None:

@@ -10,10 +10,9 @@ from nvcodec.cli import _options as options
 from nvcodec.cli._config import config_option, drop_overruled
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Command, fields_of, option
-from nvcodec.cli._progress import make_progress
 from nvcodec.cli._summary import layer_summary
 from nvcodec.cli._terminal import Terminal, print_json
-from nvcodec.config.options import EncodeOptions, changed
+from nvcodec.config.options import READ, EncodeOptions, changed
 from nvcodec.encoder.result import LayerResult
 from nvcodec.errors import TargetNotReachedError, UsageError
 
@@ -46,8 +45,7 @@ _HELP = {
 @option("-o", "--output", group=_FILES, metavar="FILE", help="Write here.  [default: append to BITSTREAM itself]")
 @option("--work-dir", group=_FILES, metavar="DIR", help="Resume files.  [default: OUTPUT.layer.work]")
 @option("--resume", group=_FILES, metavar="DIR", help="Go on with an interrupted fit of a layer.")
-@options.raw_options()
-@fields_of(EncodeOptions, "seek", "video_stream", "allow_truncated", help=_HELP)
+@fields_of(EncodeOptions, *READ, "seek", "video_stream", "allow_truncated", help=_HELP)
 @fields_of(EncodeOptions, "bpp", "target_psnr", "parameters", group=_RATE, help=_HELP)
 @fields_of(EncodeOptions, "recipe", "preset", "epochs", "max_time_s", "settings", help=_HELP)
 @config_option(group="Speed")
@@ -83,7 +81,7 @@ def command(
     elif bitstream is None or source is None:
         missing = "argument 'BITSTREAM'" if bitstream is None else "option '-i' / '--source'"
         raise UsageError(f"missing {missing}", "See:  nvc add-layer -h")
-    with make_progress(terminal.progress, terminal) as shown, stop_on_interrupt(terminal, overwrite) as should_stop:
+    with terminal.shown() as shown, stop_on_interrupt(terminal, overwrite) as should_stop:
         on_event = shown.on_event
         if resume is not None:
             result = nvcodec.resume(resume, overwrite=overwrite, on_event=on_event, should_stop=should_stop)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._terminal import Terminal, print_json
 from nvcodec.container import counted
+from nvcodec.progress.figures import size
 
 
 @click.command(

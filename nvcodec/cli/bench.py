@@ -9,13 +9,13 @@ import click
 
 from nvcodec.cli import _options as options
 from nvcodec.cli._options import Command, choice, fields_of, option
-from nvcodec.cli._progress import make_progress
-from nvcodec.cli._terminal import Terminal, print_json, printable, say
-from nvcodec.config.options import EvalOptions, changed
+from nvcodec.cli._terminal import Terminal, print_json, say
+from nvcodec.config.options import READ, EncodeOptions, EvalOptions, changed
 from nvcodec.errors import UsageError
-from nvcodec.io.output import check_output
+from nvcodec.progress.lines import printable
 
 if TYPE_CHECKING:
+    from nvcodec.eval.report import Report
     from nvcodec.eval.results import Curve
 
 _RUN, _REPORT = "What to run", "Report"
@@ -69,7 +69,7 @@ SCHEMA = "nvc-bench-report/1"
     help="Report results that exist (files or folders); run nothing.",
 )
 @option("--metrics", group=_RUN, metavar="LIST", default="", help="vmaf, besides PSNR and MS-SSIM (extra 'bench').")
-@fields_of(EvalOptions, "size", "fps", "pix_fmt", "seek", "frames")
+@fields_of(EncodeOptions, *READ, "seek", "frames")
 @option(
     "--anchor",
     group=_REPORT,
@@ -109,29 +109,21 @@ def command(
     Every point is coded, decoded from its file and measured; the table goes to stdout. A bench that was
     stopped goes on where it stopped; one that is finished only prints.
     """
-    from nvcodec.eval.compare import find_label
-    from nvcodec.eval.plot import check_plot
-    from nvcodec.metrics.bdrate import check_installed
+    from nvcodec.eval.report import Report
 
     terminal = ctx.ensure_object(Terminal)
     asked = changed(EvalOptions(threads=1), {name: value for name, value in wanted.items() if value is not None})
     more = {name.strip() for name in metrics.split(",")} - {"", "psnr", "ms-ssim"}
     if not more <= set(_MORE_METRICS):
         raise UsageError(f"--metrics {metrics} is unknown", f"Metrics: {', '.join(_MORE_METRICS)}")
-    if plot is not None:
-        check_plot(plot)
-        check_output(plot, True, [*inputs, *sources])
-    if anchor is not None:
-        check_installed()
-    if metric == "vmaf" and not sources and "vmaf" not in more:
-        raise UsageError("--metric vmaf reports what is not measured", "Measure it too:  --metrics vmaf")
+    report = Report(anchor, metric, plot)
     failures: list[Exception] = []
+    report.check_plot([*inputs, *sources])
     if sources:
         from nvcodec.eval.results import load_all
 
         curves = load_all([Path(path) for path in (*sources, *inputs)])  # the shell has expanded --from results/*.json
-        if anchor is not None:
-            find_label(anchor, list(dict.fromkeys(curve.label for curve in curves)))
+        report.check([*inputs, *sources], list(dict.fromkeys(curve.label for curve in curves)), vmaf=True)
     else:
         if not inputs:
             raise UsageError("no input given", "Name clips to code, or results to report:  nvc bench --from results/")
@@ -144,12 +136,9 @@ def command(
         compute = [] if asked.device == "auto" else [f"nvc=--device {asked.device}"]
         compute += [] if asked.threads == 1 else [f"nvc=--threads {asked.threads}"]
         contestants = parse_codecs(codecs, points, [*extra, *compute])
-        if anchor is not None:
-            find_label(anchor, [one.codec.label for one in contestants])
-        clips = [
-            BenchClip(Path(path), asked.size, asked.fps, asked.pix_fmt, asked.seek, asked.frames) for path in inputs
-        ]
-        with make_progress(terminal.progress, terminal) as shown:
+        report.check(inputs, [one.codec.label for one in contestants], vmaf="vmaf" in more)
+        clips = [BenchClip(Path(path), asked) for path in inputs]
+        with terminal.shown() as shown:
             bench = Bench(
                 folder=Path(output),
                 vmaf="vmaf" in more,
@@ -161,21 +150,18 @@ def command(
             )
             outcome = bench.run(clips, contestants)
         curves, failures = outcome.curves, list(outcome.failures)
-    _report(curves, metric, anchor, plot, terminal)
+    _tell(curves, report, terminal)
     if failures:
         raise failures[0]
 
 
-def _report(curves: list[Curve], metric: str, anchor: str | None, plot: str | None, terminal: Terminal) -> None:
+def _tell(curves: list[Curve], report: Report, terminal: Terminal) -> None:
     """Tables to stdout, the plot to its file."""
-    from nvcodec.eval.compare import compare
-    from nvcodec.eval.plot import plot as draw
     from nvcodec.eval.table import points_markdown, summary_markdown
 
-    summary = None if anchor is None or not curves else compare(curves, anchor, metric)
-    if plot is not None and curves:
-        draw(curves, plot, metric)
-        terminal.note(f"plot in {plot}")
+    summary = report.make(curves)
+    if report.plot is not None and curves:
+        terminal.note(f"plot in {report.plot}")
     if terminal.as_json:
         found = [curve.to_json() for curve in curves]
         print_json({"schema": SCHEMA, "curves": found, "summary": None if summary is None else summary.to_json()})

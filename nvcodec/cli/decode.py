@@ -10,9 +10,7 @@ from click.core import ParameterSource
 
 from nvcodec.api.decode import CheckFailedError, DecodeResult, StreamOutcome
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import rate
 from nvcodec.cli._options import Command, choice, fields_of, option
-from nvcodec.cli._progress import make_progress
 from nvcodec.cli._terminal import Terminal, print_error, print_json
 from nvcodec.config.options import DecodeOptions, changed
 from nvcodec.errors import BitstreamError, UsageError
@@ -20,6 +18,7 @@ from nvcodec.io.output import place_of
 from nvcodec.io.saying import duration, plural
 from nvcodec.io.sink import SUFFIXES
 from nvcodec.io.standard import check_standard_output, is_terminal
+from nvcodec.progress.figures import rate
 
 _CHECKED = "all digests match"
 
@@ -48,7 +47,7 @@ _CHECKED = "all digests match"
     metavar="FILE",
     help=".y4m, .yuv, .mkv (lossless), .mp4, .webm, .gif, .png, .jpg, a folder for PNGs, or '-' (Y4M on stdout).",
 )
-@fields_of(DecodeOptions, "pix_fmt", "fps", "audio_from", "seek", "frames", "step", "frame", "interpolate", "stream")
+@fields_of(DecodeOptions, "pix_fmt", "rate", "audio_from", "seek", "frames", "step", "frame", "interpolate", "stream")
 @option("--all", "every", group="Streams", is_flag=True, help="Every video of the file, to -o FOLDER/NAME.mkv.")
 @option(
     "--format",
@@ -91,7 +90,7 @@ def command(
             raise UsageError("--json and -o - both write to standard output; choose one")
         if is_terminal(sys.stdout):
             raise UsageError("standard output is a terminal", "Pipe the Y4M on:  nvc decode clip.nvc -o - | ffplay -")
-    with make_progress(terminal.progress, terminal) as shown:
+    with terminal.shown() as shown:
         told, warn = shown.frame_counter("decode"), terminal.warn
         if every:
             suffix = f".{kind or 'mkv'}"

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import click
 
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import size
 from nvcodec.cli._options import Command
 from nvcodec.cli._terminal import Terminal, print_json, say
 from nvcodec.errors import NvcError
+from nvcodec.progress.figures import size
 from nvcodec.version import __version__
 
 _PACKAGES = ("torch", "numpy", "av", "constriction", "pytorch-msssim", "click", "rich")

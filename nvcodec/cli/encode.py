@@ -20,11 +20,10 @@ from nvcodec.cli._config import config_option, drop_overruled, files_read, save_
 from nvcodec.cli._inputs import expand
 from nvcodec.cli._interrupt import stop_on_interrupt
 from nvcodec.cli._options import Command, fields_of, option
-from nvcodec.cli._progress import make_progress
 from nvcodec.cli._summary import encode_summary, plan_lines
 from nvcodec.cli._tensors import all_costs, part_table
 from nvcodec.cli._terminal import Terminal, print_json, say
-from nvcodec.config.options import MANY, TARGETS, EncodeOptions, changed
+from nvcodec.config.options import MANY, READ, TARGETS, EncodeOptions, changed
 from nvcodec.config.settings import flatten
 from nvcodec.encoder.plan.stream_names import stream_names
 from nvcodec.encoder.result import EncodeResult
@@ -34,7 +33,7 @@ from nvcodec.io.standard import check_standard_output, is_terminal
 from nvcodec.models import registry
 
 if TYPE_CHECKING:
-    from nvcodec.cli._progress import Progress
+    from nvcodec.progress.bars import Progress
 
 _KEPT_BY_RESUME = {"resume", "recon", "no_verify", "overwrite"}
 _FILES = "Files"
@@ -65,12 +64,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) ->
 @option("--resume", group=_FILES, metavar="DIR", help="Go on with an interrupted encode.")
 @fields_of(
     EncodeOptions,
-    "size",
-    "rate",
-    "pix_fmt",
-    "crop",
-    "scale",
-    "fps",
+    *READ,
     "seek",
     "frames",
     "video_stream",
@@ -123,7 +117,7 @@ def command(
 ) -> None:
     """Fit a neural representation to INPUT and write it as a bitstream.
 
-    INPUT is .y4m, raw .yuv, anything FFmpeg reads, a folder of PNGs, or '-' for Y4M on stdin.
+    INPUT is .y4m, raw .yuv, anything FFmpeg reads, a folder of PNG, JPEG or TIFF, or '-' for Y4M on stdin.
 
     With --model dnerv all INPUTs go into one archive; then a folder stands for the videos in it, by name, and @LIST for
     the paths in a text file, one a line, seen from its folder. Targets are for all of them together.
@@ -161,7 +155,7 @@ def command(
     assert output is not None
     with (
         file_for(output) as file,
-        make_progress(terminal.progress, terminal) as shown,
+        terminal.shown() as shown,
         stop_on_interrupt(terminal, overwrite) as should_stop,
     ):
         verify, on_event = not no_verify, shown.on_event

@@ -11,13 +11,14 @@ import click
 from nvcodec.cli import _format
 from nvcodec.cli import _options as options
 from nvcodec.cli._options import Command, fields_of, option
-from nvcodec.cli._progress import make_progress
-from nvcodec.cli._terminal import Terminal, print_json, printable, say
-from nvcodec.config.options import EvalOptions, changed
+from nvcodec.cli._terminal import Terminal, print_json, say
+from nvcodec.config.options import READ, EvalOptions, changed
 from nvcodec.errors import UsageError
 from nvcodec.io.output import check_output, write_output
 from nvcodec.io.saying import plural
 from nvcodec.metrics.measure import PLANE_KEYS
+from nvcodec.progress import figures
+from nvcodec.progress.lines import printable
 
 if TYPE_CHECKING:
     from nvcodec.eval.measure import Evaluation
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         "nvc eval b.mkv set.nvc",
         "nvc eval b.mkv set.nvc --stream 1",
         "nvc eval clip.y4m clip.nvc --layers 0",
+        "nvc eval clip.mp4 small.nvc --scale 1/2",
     ),
 )
 # fmt: off
@@ -40,9 +42,7 @@ if TYPE_CHECKING:
 @click.argument("tests", nargs=-1, required=True, metavar="TEST...")
 @fields_of(
     EvalOptions,
-    "size",
-    "fps",
-    "pix_fmt",
+    *READ,
     "seek",
     "frames",
     "video_stream",
@@ -68,7 +68,8 @@ def command(
 ) -> None:
     """Measure PSNR, MS-SSIM, VMAF and bpp of TEST files against REFERENCE.
 
-    A TEST is an .nvc file or any video. --seek and --frames count in both.
+    A TEST is an .nvc file or any video. --seek and --frames count in both. Where pictures were converted for encoding,
+    give the same options for REFERENCE.
     """
     from nvcodec.eval.measure import evaluate
 
@@ -78,7 +79,7 @@ def command(
         if len(tests) > 1:
             raise UsageError("--per-frame takes one TEST", "Measure the files one by one")
         check_output(per_frame, overwrite, [reference, *tests, *([] if asked.mask is None else [asked.mask])])
-    with make_progress(terminal.progress, terminal) as shown:
+    with terminal.shown() as shown:
         results = [
             evaluate(reference, test, options=asked, on_notice=shown.say, on_progress=shown.frame_counter("eval"))
             for test in tests
@@ -96,7 +97,7 @@ def command(
 def report(result: Evaluation) -> list[str]:
     """The measurement of one file, in two lines, and a third for VMAF."""
     psnr, (worst, worst_db) = result.quality.psnr, result.quality.worst_frame
-    rate = "" if result.bytes is None else f"  {_format.size(result.bytes)}"
+    rate = "" if result.bytes is None else f"  {figures.size(result.bytes)}"
     rate += "" if result.bpp is None else f"  {result.bpp:.4f} bpp"
     ms_ssim = f"    MS-SSIM Y {result.quality.ms_ssim_y:.4f}" if result.ms_ssim else ""
     lines = [

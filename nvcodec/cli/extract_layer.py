@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._terminal import Terminal, print_json
 from nvcodec.errors import UsageError
+from nvcodec.progress.figures import size
 
 
 @click.command(cls=Command, examples=("nvc extract-layer clip.nvc --layer 1 -o layer1.nvcl",))
@@ -35,7 +35,7 @@ def command(ctx: click.Context, bitstream: str, layer: int | None, output: str |
         raise UsageError("no layer given", "Name one; 1 = the first above the base:  --layer 1")
     if output is None:
         raise UsageError("no output given", "Name the layer:  -o layer.nvcl")
-    result = extract(bitstream, layer, output, overwrite=overwrite)
+    result = extract(bitstream, output, layer, overwrite=overwrite)
     terminal.note(f"{result.file}  {size(result.bytes)}, layer {layer} of {bitstream}")
     if terminal.as_json:
         print_json({**result.to_json("nvc-extract-layer/1"), "layer": layer})

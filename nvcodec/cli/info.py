@@ -9,12 +9,11 @@ import click
 
 from nvcodec.api.info import Info, probe
 from nvcodec.api.layer_file import LayerFileInfo, probe_layer
-from nvcodec.cli import _format
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import count, table
+from nvcodec.cli._format import table
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._tensors import all_costs, part_table, tensor_table
-from nvcodec.cli._terminal import Terminal, print_error, print_json, printable, say
+from nvcodec.cli._terminal import Terminal, print_error, print_json, say
 from nvcodec.container import counted
 from nvcodec.container.ids import CHUNK_TYPES
 from nvcodec.decoder.opening import called, read_bitstream
@@ -24,6 +23,9 @@ from nvcodec.io.geometry import describe
 from nvcodec.io.saying import plural
 from nvcodec.models import pack_registry
 from nvcodec.models.registry import citation
+from nvcodec.progress import figures
+from nvcodec.progress.figures import count
+from nvcodec.progress.lines import printable
 from nvcodec.types import NOTHING_SAID
 
 _GOPS_LISTED = 12
@@ -68,7 +70,7 @@ def command(ctx: click.Context, files: tuple[str, ...], chunks: bool, tensors: b
     terminal = ctx.ensure_object(Terminal)
     found = [_probed(file) for file in files]
     for info in found:
-        for warning in info.warnings if isinstance(info, Info) else ():
+        for warning in info.warnings if isinstance(info, Info) and not check else ():  # a check says them itself
             terminal.warn(f"{info.file}: {warning}")
     if cite:
         say("\n\n".join(citation(name) for name in dict.fromkeys(name for info in found for name in _cited(info))))
@@ -120,7 +122,7 @@ def _layer_file(info: LayerFileInfo, check: bool) -> str:
         ("checked", "all checksums; its integers need the base" if check else ""),
     ]
     what = f"layer {info.layer} for {plural(info.frames, 'frame')} in {plural(len(info.made_for), 'segment')}"
-    lines = [f"{info.file}  {_format.size(info.bytes)}  {what}, without its base"]
+    lines = [f"{info.file}  {figures.size(info.bytes)}  {what}, without its base"]
     return "\n".join(lines + [f"  {name:<10}  {fact}" for name, fact in facts if fact])
 
 
@@ -163,7 +165,7 @@ def summary(info: Info) -> list[str]:
     """A bitstream on one screen."""
     one = len(info.streams) == 1
     what = f"{describe(info.streams[0].format)}{_rate(info)}" if one else f"of {plural(len(info.streams), 'video')}"
-    lines = [f"{info.file}  {_format.size(info.bytes)}  {info.bpp:.4f} bpp   {plural(info.frames, 'frame')} {what}"]
+    lines = [f"{info.file}  {figures.size(info.bytes)}  {info.bpp:.4f} bpp   {plural(info.frames, 'frame')} {what}"]
     keyed = info.session.config.keyed
     facts = [
         ("bitstream", "version {}.{}".format(*info.version)),
@@ -189,7 +191,7 @@ def _rate(info: Info) -> str:
     fps = info.streams[0].format.fps
     if fps is None:
         return ""
-    return f", {_format.bit_rate(float(8 * info.bytes * fps / info.frames))}"
+    return f", {figures.bit_rate(float(8 * info.bytes * fps / info.frames))}"
 
 
 def _pictures(info: Info) -> str:

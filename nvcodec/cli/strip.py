@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from nvcodec.cli import _options as options
-from nvcodec.cli._format import size
 from nvcodec.cli._options import Command, option
 from nvcodec.cli._terminal import Terminal, print_json
 from nvcodec.container import counted
+from nvcodec.progress.figures import size
 
 
 @click.command(
@@ -47,7 +47,7 @@ def command(
     from nvcodec.api.layers import strip
 
     terminal = ctx.ensure_object(Terminal)
-    result = strip(bitstream, layers, output, drop_previews=drop_previews, overwrite=overwrite)
+    result = strip(bitstream, output, layers, drop_previews=drop_previews, overwrite=overwrite)
     removed = f"{size(-result.changed_bytes)} removed" if result.changed_bytes else "nothing to remove"
     terminal.note(f"{result.file}  {size(result.bytes)}, {counted(result.enhancement_layers)}; {removed}")
     if terminal.as_json:

@@ -35,6 +35,7 @@ class LayerKeywords(TypedDict, total=False):
     crop: Crop | tuple[int, ...] | str | None
     scale: Fraction | tuple[int, int] | str | float | None
     fps: Fraction | float | str | None
+    deinterlace: bool
     seek: int
     video_stream: int | None
     allow_truncated: bool
@@ -73,7 +74,7 @@ class DecodeKeywords(TypedDict, total=False):
     """The fields of :class:`nvcodec.DecodeOptions`."""
 
     pix_fmt: PixelFormatName | None
-    fps: Fraction | float | str | None
+    rate: Fraction | float | str | None
     audio_from: str | Path | None
     seek: int
     frames: int | None
@@ -107,8 +108,12 @@ class BenchKeywords(TypedDict, total=False):
     """Those of :class:`nvcodec.EvalOptions` that :func:`nvcodec.bench` takes."""
 
     size: tuple[int, int] | str | None
-    fps: Fraction | float | str | None
+    rate: Fraction | float | str | None
     pix_fmt: PixelFormatName | None
+    crop: Crop | tuple[int, ...] | str | None
+    scale: Fraction | tuple[int, int] | str | float | None
+    fps: Fraction | float | str | None
+    deinterlace: bool
     seek: int
     frames: int | None
     device: str

@@ -43,7 +43,7 @@ from nvcodec.errors import UsageError, shown
 from nvcodec.io.conversion import Conversion, Crop
 from nvcodec.io.geometry import PIXEL_FORMATS
 from nvcodec.metrics.psnr import MAX_PSNR_DB
-from nvcodec.models.registry import MODELS
+from nvcodec.models.registry import MODELS, by_name
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -62,9 +62,11 @@ MAX_INTERPOLATE = 64
 """From 1 frame per second to 64."""
 MANY = cast(ModelName, next(model.name for model in MODELS if model.settings.shares_parameters))
 """The model that draws several videos with one network."""
+READ = ("size", "rate", "pix_fmt", "crop", "scale", "fps", "deinterlace")
+"""What raw video is, and what is done to pictures as they are read: fields of whatever opens a source."""
 
 _RAW, _MODEL, _RATE = "Raw .yuv input (else read from header or file name)", "Model", "Quality and size (at most one)"
-_CONVERT = "Conversion while reading"
+_CONVERT, _CONVERT_REFERENCE = "Conversion while reading", "Conversion of REFERENCE, as it was encoded with"
 PIXEL_FORMAT = one_of(PIXEL_FORMATS, {"8": "yuv420p", "10": "yuv420p10le", "12": "yuv420p12le"})
 
 
@@ -108,7 +110,7 @@ class Reading(TypedDict):
 
     size: tuple[int, int] | None
     fps: Fraction | None
-    pix_fmt: PixelFormatName | None
+    pix_fmt: str | None
     seek: int
     video_stream: int | None
     allow_truncated: bool
@@ -185,6 +187,10 @@ class EncodeOptions(Checked):
         metavar="N[/D]",
     )  # fmt: skip
     """Frames per second to have: frames are left out, or shown again; where the source says no rate, this is it."""
+    deinterlace: bool = option(
+        "--deinterlace", FLAG, _CONVERT, "Make whole pictures of interlaced ones, as many.", default=False
+    )
+    """Make whole pictures of those that hold two fields, as many as there are; they come first, before the crop."""
     seek: int = option("--seek", whole(0), "Frames", "First frame to use.  [default: 0]", metavar="N", default=0)
     """First frame to take of every source."""
     frames: int | None = option(
@@ -302,25 +308,30 @@ class EncodeOptions(Checked):
     @property
     def reading(self) -> Reading:
         """How sources are opened, for :func:`nvcodec.io.source.open_source`."""
-        return {
-            "size": self.size,
-            "fps": self.rate,
-            "pix_fmt": self.pix_fmt,
-            "seek": self.seek,
-            "video_stream": self.video_stream,
-            "allow_truncated": self.allow_truncated,
-            "conversion": Conversion(self.crop, self.scale, self.fps, self.pix_fmt),
-            "assume_rate": True,
-        }
+        kind, reading = by_name(self.model).settings, _reading(self)
+        drawn = tuple((chroma, depth) for chroma in kind.draws for depth in kind.bit_depths)
+        return {**reading, "conversion": replace(reading["conversion"], drawn=drawn), "assume_rate": True}
+
+
+def _reading(options: EncodeOptions | EvalOptions) -> Reading:
+    return {
+        "size": options.size,
+        "fps": options.rate,
+        "pix_fmt": options.pix_fmt,
+        "seek": options.seek,
+        "video_stream": options.video_stream,
+        "allow_truncated": options.allow_truncated,
+        "conversion": Conversion(options.crop, options.scale, options.fps, options.pix_fmt, options.deinterlace),
+        "assume_rate": False,
+    }
 
 
 def _as_in_encode(
-    name: str, default: Any = None, group: str | None = None, help: str | None = None, flags: str | None = None
+    name: str, default: Any = None, group: str | None = None, help: str | None = None, aliases: tuple[str, ...] = ()
 ) -> Any:
-    """A field that is explained as that of :class:`EncodeOptions` with this name."""
+    """A field that is called and explained as that of :class:`EncodeOptions` with this name."""
     each: Option = EncodeOptions.__dataclass_fields__[name].metadata["option"]
-    called = each.flags if flags is None else tuple(flags.split())
-    described = replace(each, flags=called, group=group or each.group, help=help or each.help)
+    described = replace(each, group=group or each.group, help=help or each.help, aliases=(*each.aliases, *aliases))
     return field(default=default, metadata={"option": described})
 
 
@@ -337,11 +348,11 @@ class DecodeOptions(Checked):
 
     pix_fmt: PixelFormatName | None = _as_in_encode("pix_fmt", group="Files", help="[default: as encoded]")
     """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS` to convert to; None = planes and bit depth of the file."""
-    fps: Fraction | None = _as_in_encode(
+    rate: Fraction | None = _as_in_encode(
         "rate",
         group="Files",
-        flags="-r --fps",
         help="Frame rate of the output, whatever the file says of times.  [default: as encoded]",
+        aliases=("--fps",),
     )
     """Frames per second of what is written; None = as the file says, or when each frame appears where it says that."""
     audio_from: str | None = option(
@@ -458,12 +469,23 @@ class EvalOptions(Checked):
 
     size: tuple[int, int] | None = _as_in_encode("size")
     """(width, height) of raw video."""
-    fps: Fraction | None = _as_in_encode("rate", flags="-r --fps", help="Frame rate, e.g. 30 or 30000/1001.")
-    """Frames per second of raw video."""
+    rate: Fraction | None = _as_in_encode("rate")
+    """Frames per second of the source; wins over what it says."""
     pix_fmt: PixelFormatName | None = _as_in_encode(
-        "pix_fmt", help="yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more."
+        "pix_fmt",
+        help="yuv420p, yuv422p, yuv444p or gray, of 8 bits or, with 10le or 12le behind it, of more. Another REFERENCE "
+        "is converted to it.",
     )
-    """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`, for raw video."""
+    """A name of :data:`nvcodec.io.geometry.PIXEL_FORMATS`: what raw video has, and what another source is converted to
+    as for encoding."""
+    crop: Crop | None = _as_in_encode("crop", group=_CONVERT_REFERENCE)
+    """What of every picture of the source is compared: what it was encoded with, like the three that follow."""
+    scale: Fraction | tuple[int, int] | None = _as_in_encode("scale", group=_CONVERT_REFERENCE)
+    """Share of its width and height, or (width, height) in luma samples."""
+    fps: Fraction | None = _as_in_encode("fps", group=_CONVERT_REFERENCE)
+    """Its frames per second."""
+    deinterlace: bool = _as_in_encode("deinterlace", False, group=_CONVERT_REFERENCE)
+    """Whether whole pictures were made of its fields."""
     seek: int = _as_in_encode("seek", 0)
     """First frame of both."""
     frames: int | None = _as_in_encode("frames")
@@ -504,6 +526,11 @@ class EvalOptions(Checked):
     threads: int | None = _as_in_encode("threads")
     """CPU threads; None = as torch is set."""
 
+    @property
+    def reading(self) -> Reading:
+        """How the source is opened, for :func:`nvcodec.io.source.open_source`."""
+        return _reading(self)
+
 
 Options = EncodeOptions | DecodeOptions | SheetOptions | EvalOptions
 _Value = TypeVar("_Value")
@@ -529,7 +556,7 @@ def changed(options: _Options, changes: Mapping[str, object]) -> _Options:
         raise UsageError(
             f"options cannot be a {type(options).__name__}", "Give nvcodec.EncodeOptions(...), or keywords"
         )
-    return replace(options, **_by_field(type(options), changes))
+    return replace(options, **_read(type(options), changes))
 
 
 def plain(options: Options) -> dict[str, object]:
@@ -541,38 +568,41 @@ def plain(options: Options) -> dict[str, object]:
 
 def keyword(option: Option) -> str:
     """What a field is called after its long flag: ``max_time`` for ``--max-time``."""
-    return option.flags[-1].removeprefix("--").replace("-", "_")
+    return _keyword(option.flags[-1])
 
 
-def _by_field(options: type[Checked], given: Mapping[str, object]) -> dict[str, Any]:
-    """Values by the names of fields, whichever of its two names each was given by.
+def _keyword(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def _read(options: type[Checked], given: Mapping[str, object]) -> dict[str, Any]:
+    """Values of their kinds by the names of fields, whichever of its names each was given by; messages have that.
 
     Raises:
-        UsageError: There is no option of a name, or one was given by both.
+        UsageError: There is no option of a name, one was given by two, or a value is none of its kind.
     """
     known = described(options)  # type: ignore[arg-type]
-    fields_of = {keyword(each): name for name, each in known.items()} | {name: name for name in known}
+    fields_of = {_keyword(flag): name for name, each in known.items() for flag in (*each.aliases, each.flags[-1])}
+    fields_of |= {name: name for name in known}
+    called: dict[str, str] = {}
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name not in fields_of:
             near = difflib.get_close_matches(name, fields_of, 1)
             hint = f"Did you mean {near[0]}?" if near else f"Options: {', '.join(known)}"
             raise UsageError(f"no option is called {shown(name)}", hint)
-        if fields_of[name] in found:
-            raise UsageError(
-                f"{keyword(known[fields_of[name]])} and {fields_of[name]} are one option", "Give one of them"
-            )
-        found[fields_of[name]] = value
+        field = fields_of[name]
+        if field in called:
+            raise UsageError(f"{called[field]} and {name} are one option", "Give one of them")
+        called[field] = name
+        default = _default(options.__dataclass_fields__[field])  # type: ignore[attr-defined]
+        found[field] = default if value is None else read_value(name, known[field].kind, value)
     return found
 
 
 def _values(options: type[Checked], given: Mapping[str, object]) -> dict[str, object]:
     """All the values of an options object of which some are given."""
-    known, asked = described(options), _by_field(options, given)  # type: ignore[arg-type]
-    values = {each.name: _default(each) for each in fields(options)}  # type: ignore[arg-type]
-    for name, value in asked.items():
-        values[name] = values[name] if value is None else read_value(name, known[name].kind, value)
-    return values
+    return {each.name: _default(each) for each in fields(options)} | _read(options, given)  # type: ignore[arg-type]
 
 
 def read_value(name: str, kind: Kind[_Value], value: object) -> _Value:

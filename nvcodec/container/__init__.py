@@ -8,6 +8,7 @@ from nvcodec.container.append import (
     check_appendable,
     is_pack_file,
     layer_bytes,
+    layers_end,
     pack_file,
     pack_frames,
     read_pack_file,
@@ -20,7 +21,7 @@ from nvcodec.container.header import SequenceHeader, StreamHeader
 from nvcodec.container.ids import Domain, IndexKind, KeyFrameCodec, ModelId, PackModelId, PriorId, RenderProfile
 from nvcodec.container.index import IndexEntry, index_bytes
 from nvcodec.container.keyframes import KeyFrames
-from nvcodec.container.layers import counted
+from nvcodec.container.layers import counted, no_layer
 from nvcodec.container.limits import Limits
 from nvcodec.container.metadata import MetadataValue
 from nvcodec.container.packs import PackSegment, base_id
@@ -60,6 +61,8 @@ __all__ = [
     "index_bytes",
     "is_pack_file",
     "layer_bytes",
+    "layers_end",
+    "no_layer",
     "pack_file",
     "pack_frames",
     "read_container",

@@ -90,7 +90,7 @@ def check_appendable(container: Container, data: bytes) -> None:
     if container.key_frame_problems:
         problem = next(iter(container.key_frame_problems.values()))
         raise BitstreamError(f"cannot be drawn everywhere: {problem}", "Get the file once more, then try again")
-    if _end(container, data, container.layers) < len(data):
+    if layers_end(container, data, container.layers) < len(data):
         raise BitstreamError(
             f"has something behind its layers that cannot be used: {container.warnings[0]}",
             f"Remove it with:  nvc strip FILE --layers {container.layers}",
@@ -114,7 +114,7 @@ def stripped(data: bytes, layers: int, limits: Limits = DEFAULT_LIMITS) -> bytes
     container = read_container(data, limits)
     if layers > container.layers:
         raise BitstreamError(f"has no layer {layers}: it holds {counted(container.layers)}")
-    end = _end(container, data, layers)
+    end = layers_end(container, data, layers)
     if max(entry.offset for entry in container.index if entry.layer <= layers) >= end:
         raise BitstreamError("holds its layers in an order of which nothing can be cut off at the end")
     return data[:end]
@@ -228,8 +228,8 @@ def _check_pack_index(chunk: ChunkInfo, data: bytes, expected: list[IndexEntry])
         raise BitstreamError("disagrees with the packs in front of it")
 
 
-def _end(container: Container, data: bytes, layers: int) -> int:
-    """Where the file ends with ``layers`` layers and nothing that cannot be used."""
+def layers_end(container: Container, data: bytes, layers: int) -> int:
+    """Byte at which a file ends with ``layers`` layers and nothing that cannot be used."""
     kept = {entry.offset for entry in container.index if entry.layer <= layers}
     last_base = max(entry.offset for entry in container.index if entry.kind == ids.IndexKind.BASE)
     for chunk in container.chunks:
@@ -263,4 +263,7 @@ def _check_parent(container: Container, pack: PackSegment, layer: int) -> None:
 
 def _listed(packs: Iterable[PackSegment]) -> str:
     ordinals = [pack.segment for pack in packs]
-    return f"segments {', '.join(map(str, ordinals[:8]))}{', ...' if len(ordinals) > 8 else ''}" if ordinals else "none"
+    if not ordinals:
+        return "none"
+    listed = f"{', '.join(map(str, ordinals[:8]))}{', ...' if len(ordinals) > 8 else ''}"
+    return f"segment{'' if len(ordinals) == 1 else 's'} {listed}"

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from nvcodec.container.packs import PackSegment, base_id
-from nvcodec.errors import BitstreamError
+from nvcodec.errors import BitstreamError, UsageError
 
 
 def counted(layers: int) -> str:
     """How every message counts: ``base + 2 layers``, whose numbers are 1 and 2; ``the base alone``."""
     return f"base + {layers:,} layer{'' if layers == 1 else 's'}" if layers else "the base alone"
+
+
+def no_layer(
+    layer: object, held: int, *, file: str = "the file", option: str = "--layers", first: int = 0
+) -> UsageError:
+    """That a file has no such layer, and which can be given.
+
+    Args:
+        layer: What was asked for.
+        held: Layers that the file holds above the base.
+        file: What messages call it.
+        option: What it was asked for with.
+        first: The lowest that this takes.
+    """
+    choice = f"{option} can be {first}" + (f" to {held}" if held > first else " only")
+    return UsageError(
+        f"{file} has no layer {layer}: it holds {counted(held)}",
+        choice if held >= first else "Add one with:  nvc add-layer",
+    )
 
 
 class LayerChain:

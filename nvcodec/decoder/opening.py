@@ -9,7 +9,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Protocol
 
-from nvcodec.container import Limits, counted
+from nvcodec.container import Limits, no_layer
 from nvcodec.decoder.session import FIELDS_KEPT, Session
 from nvcodec.errors import BitstreamError, DeviceError, InputError, UsageError, naming, shown
 from nvcodec.io.standard import is_terminal, standard_input
@@ -135,10 +135,10 @@ def check_layers(session: Session, layers: int | None) -> int:
     container = session.container
     if layers is None or (isinstance(layers, Integral) and 0 <= layers <= container.layers):
         return container.layers if layers is None else int(layers)
-    usable = f"Draw with what there is:  --layers {container.layers}"
+    missing = no_layer(layers, container.layers)
     if container.layer_problem is not None:
-        raise BitstreamError(f"has no usable layer {layers}: {container.layer_problem}", usable)
-    raise UsageError(f"there is no layer {layers}: the file holds {counted(container.layers)}", usable)
+        raise BitstreamError(f"has no usable layer {layers}: {container.layer_problem}", missing.hint)
+    raise missing
 
 
 def pick_device(name: str) -> str:

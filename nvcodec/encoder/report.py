@@ -169,7 +169,20 @@ def layer_result(
 def described(job: Job, plan: Plan) -> dict[str, object]:
     """A job as results tell it: every setting, those that were not asked for too."""
     options, target = job.options, job.target
-    apart = ("size", "rate", "pix_fmt", "crop", "scale", "fps", "seek", "frames", "mask", "model", "preview")
+    apart = (
+        "size",
+        "rate",
+        "pix_fmt",
+        "crop",
+        "scale",
+        "fps",
+        "deinterlace",
+        "seek",
+        "frames",
+        "mask",
+        "model",
+        "preview",
+    )
     plain: dict[str, Any] = replace(job, base=None).to_dict()
     together = ("preset", "parameters", "segment", "epochs", "max_time_s", "seed", "threads", "device", "domain")
     inputs = {"sources": plain["inputs"]} if len(job.inputs) > 1 else {"source": plain["inputs"][0]}

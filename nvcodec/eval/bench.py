@@ -19,11 +19,14 @@ from nvcodec.eval.measure import evaluate
 from nvcodec.eval.results import ClipInfo, Curve, Point
 from nvcodec.eval.vmaf import require_libvmaf
 from nvcodec.io.output import check_apart
+from nvcodec.io.saying import plural
 from nvcodec.io.source import open_source
 
 if TYPE_CHECKING:
     from nvcodec.eval.compare import Summary
 
+_SHOWN = 12
+"""Curves that a text names."""
 FILES = "files"
 """Folder beside the results that keeps the coded videos."""
 
@@ -43,12 +46,14 @@ class Benched:
     curves: list[Curve] = field(default_factory=list)
     failures: list[NvcError] = field(default_factory=list)
     """What could not be coded; the rest was done all the same."""
+    summary: Summary | None = None
+    """All codecs against the anchor; None where none was named."""
 
     def compare(self, anchor: str, metric: str = "psnr-yuv") -> Summary:
         """BD-rate against one of the codecs; see :func:`nvcodec.eval.compare.compare`."""
         from nvcodec.eval.compare import compare
 
-        return compare(self.curves, anchor.replace(":", "-"), metric)
+        return compare(self.curves, anchor, metric)
 
     def plot(self, path: str | Path, metric: str = "psnr-yuv") -> None:
         """Draw rate against quality; see :func:`nvcodec.eval.plot.plot`."""
@@ -57,7 +62,10 @@ class Benched:
         plot(self.curves, path, metric)
 
     def __repr__(self) -> str:
-        return f"Benched({len(self.curves)} curves of {len({curve.clip.name for curve in self.curves})} clips)"
+        lines = [f"  {curve.clip.name} {curve.label}: {plural(len(curve.points), 'point')}" for curve in self.curves]
+        more = [f"  and {plural(len(lines) - _SHOWN, 'curve')} more"] if len(lines) > _SHOWN else []
+        failed = [f"  {plural(len(self.failures), 'failure')}"] if self.failures else []
+        return "\n".join(["Benched(", *lines[:_SHOWN], *more, *failed, ")"])
 
 
 @dataclass(frozen=True)
@@ -180,10 +188,7 @@ class Bench:
         found = evaluate(
             clip.path,
             coded.file,
-            size=clip.size,
-            fps=clip.fps,
-            pix_fmt=clip.pix_fmt,
-            seek=clip.seek,
+            options=clip.asked,
             frames=info.frames,
             test_seek=0,
             metrics=("psnr", "ms-ssim", "vmaf") if self.vmaf else ("psnr", "ms-ssim"),
@@ -224,7 +229,7 @@ def describe(clip: BenchClip) -> ClipInfo:
         width=video.width,
         height=video.height,
         frames=count,
-        seek=clip.seek,
+        seek=clip.asked.seek,
         fps=None if video.fps is None else str(video.fps),
         bit_depth=video.bit_depth,
     )

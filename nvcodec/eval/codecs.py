@@ -6,14 +6,12 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nvcodec.config.keywords import PixelFormatName
+from nvcodec.config.options import EvalOptions
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.errors import UsageError, shown
-from nvcodec.io.conversion import Conversion
 from nvcodec.io.source import VideoSource, open_source
 
 
@@ -22,11 +20,8 @@ class BenchClip:
     """A source as the bench was given it."""
 
     path: Path
-    size: tuple[int, int] | None = None
-    fps: Fraction | None = None
-    pix_fmt: PixelFormatName | None = None
-    seek: int = 0
-    frames: int | None = None
+    asked: EvalOptions = EvalOptions()
+    """How it is read."""
 
     @property
     def name(self) -> str:
@@ -35,15 +30,7 @@ class BenchClip:
 
     def open(self) -> VideoSource:
         """Open the frames to be coded; errors as :func:`nvcodec.io.source.open_source`."""
-        return open_source(
-            self.path,
-            size=self.size,
-            fps=self.fps,
-            pix_fmt=self.pix_fmt,
-            seek=self.seek,
-            frames=self.frames,
-            conversion=Conversion(pix_fmt=self.pix_fmt),
-        )
+        return open_source(self.path, frames=self.asked.frames, **self.asked.reading)
 
 
 @dataclass(frozen=True)

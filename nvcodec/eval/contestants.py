@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import Any
 
-from nvcodec.errors import UsageError
+from nvcodec.errors import UsageError, shown
 from nvcodec.eval.bench import Contestant
 from nvcodec.eval.registry import make_codec
+
+
+def words_of(name: str, value: object) -> list[str]:
+    """What the words of an option of the command line are that a keyword of Python stands for.
+
+    Args:
+        name: The keyword.
+        value: None, such a word, several of them, or a dictionary by codec; of numbers one, or several.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        return [f"{key}={word}" for key, each in value.items() for word in words_of(name, each)]
+    if isinstance(value, str):
+        return [value]
+    parts: list[Any] = list(value) if isinstance(value, Iterable) and not isinstance(value, bytes) else [value]
+    if parts and all(isinstance(part, str) for part in parts):
+        return parts
+    if all(isinstance(part, Real) and not isinstance(part, bool) for part in parts):
+        return [",".join(map(str, parts))]
+    raise UsageError(f"{name}: {shown(value)} is no list of words or numbers", "Give a list, or a dictionary by codec")
 
 
 def parse_codecs(codecs: str, points: Iterable[str], extra: Iterable[str] = ()) -> list[Contestant]:

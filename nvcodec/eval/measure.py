@@ -10,21 +10,22 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nvcodec.api.arguments import file_name
+from nvcodec.api.arguments import file_name, strict
 from nvcodec.api.shown import shown
 from nvcodec.color import yuv_format
 from nvcodec.config.options import EvalOptions, changed
-from nvcodec.container import layer_bytes
+from nvcodec.container import layers_end
 from nvcodec.container.ids import SIGNATURE
-from nvcodec.decoder.opening import called, open_session
+from nvcodec.decoder.opening import called, open_session, read_bitstream
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.errors import InputError, UsageError, naming
 from nvcodec.errors import shown as worded
 from nvcodec.eval.vmaf import Vmaf, check_vmaf_size, measure_vmaf, require_libvmaf
+from nvcodec.io.conversion import AS_IT_IS
 from nvcodec.io.geometry import describe, parse_name, pixel_format_of
 from nvcodec.io.mask import open_mask
-from nvcodec.io.saying import plural
+from nvcodec.io.saying import plural, too_far
 from nvcodec.io.source import open_source
 from nvcodec.io.standard import standard_input
 from nvcodec.io.y4m import MAGIC
@@ -40,13 +41,13 @@ if TYPE_CHECKING:
 
 SCHEMA = "nvc-eval/1"
 _UNCOMPRESSED = {".y4m", ".yuv", ".raw", ".png"}
-_LENGTH_HINT = "Compare only the first N frames of both with -n N"
+_LENGTH_HINT = "Compare only the first N frames of both with -n N; or give --seek and --fps as for encoding"
 _MOST_LISTED = 20
 """Videos that a hint names."""
 _Progress = Callable[[int, int | None], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """How close a test video is to its reference, and what it costs."""
 
@@ -66,6 +67,25 @@ class Evaluation:
     """Which video of the bitstream that was tested; None: it is none."""
     layers: int | None = None
     """Enhancement layers it was drawn with; None likewise."""
+
+    def __repr__(self) -> str:
+        """Every number but those of single frames."""
+        psnr = {name: round(db, 2) for name, db in self.quality.psnr.items()}
+        shown = {
+            "reference": self.reference,
+            "test": self.test,
+            "frames": self.quality.frames,
+            "bytes": self.bytes,
+            "bpp": None if self.bpp is None else round(self.bpp, 4),
+            "psnr": psnr,
+            "ms_ssim_y": round(self.quality.ms_ssim_y, 4) if self.ms_ssim else None,
+            "vmaf": None if self.vmaf is None else round(self.vmaf.mean, 2),
+            "masked": self.quality.masked,
+            "stream": self.stream,
+            "layers": self.layers,
+        }
+        lines = [f"    {name}={value!r},\n" for name, value in shown.items() if value is not None]
+        return f"Evaluation(\n{''.join(lines)})"
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``nvc eval --json`` prints, schema ``nvc-eval/1``."""
@@ -122,6 +142,7 @@ class _Coded(NamedTuple):
     layers: int
 
 
+@strict
 def evaluate(
     reference: str | Path,
     test: str | Path,
@@ -225,11 +246,19 @@ def _measured(
 
 def _open(stack: ExitStack, path: str | Path, other: tuple[str, _Side] | None, asked: EvalOptions) -> _Side:
     """Open one side; raw video that says nothing of its geometry takes that of the other side, the reference."""
-    size, seek, frames = asked.size, asked.seek, asked.frames
+    seek, frames = asked.seek, asked.frames
     pix_fmt: str | None = asked.pix_fmt
     like = None if other is None else other[1].format
+    size = asked.size if like is None or (asked.crop, asked.scale) == (None, None) else None
     if is_bitstream(path):
-        session = open_session(path)
+        if like is None and replace(asked.reading["conversion"], pix_fmt=None) != AS_IT_IS:
+            raise UsageError(
+                f"{path} is a bitstream, whose pictures are compared as they are",
+                "Leave out --crop, --scale, --fps and --deinterlace, or decode it and compare with that",
+            )
+        data = read_bitstream(path)
+        with naming(called(path)):
+            session = open_session(data)
         stream = asked.stream
         if stream is None:
             stream = 0 if other is None else _stream_like(str(path), session, *other, frames is None and seek == 0)
@@ -237,14 +266,11 @@ def _open(stack: ExitStack, path: str | Path, other: tuple[str, _Side] | None, a
             reader = VideoReader(session, device=asked.device, stream=stream, layers=asked.layers)
         wanted = range(len(reader))[seek : None if frames is None else seek + frames]
         if not wanted or (frames is not None and len(wanted) < frames):
-            raise InputError(
-                f"{path} holds {plural(len(reader), 'frame')}, but frame {max(seek, len(reader))} was asked for",
-                "Frames count from 0. Lower --seek or --frames.",
-            )
+            raise too_far(str(path), len(reader), f"frame {max(seek, len(reader))} was")
         origin = f"geometry {describe(reader.format)} (from the bitstream)"
         if len(session.container.header.streams) > 1:
             origin = f"stream {reader.stream} {worded(session.stream(reader.stream).name)}, {origin}"
-        kept = sum(layer_bytes(session.container, session.size)[: reader.layers + 1])
+        kept = len(data) if asked.layers is None else layers_end(session.container, data, reader.layers)
         return _Side(
             _named(reader.frames(wanted), called(path)),
             reader.format,
@@ -261,18 +287,11 @@ def _open(stack: ExitStack, path: str | Path, other: tuple[str, _Side] | None, a
             size, inherited = (like.width, like.height), True
         if pix_fmt is None and named.bit_depth is None and named.sampling is None and not is_rgb(like):
             pix_fmt = pixel_format_of(like)
-    source = stack.enter_context(
-        open_source(
-            path,
-            size=size,
-            fps=asked.fps,
-            pix_fmt=pix_fmt,
-            seek=seek,
-            frames=frames,
-            video_stream=asked.video_stream if like is None else None,
-            allow_truncated=asked.allow_truncated,
-        )
-    )
+    reading = asked.reading
+    if like is not None:  # it is what the reference is converted to
+        reading = {**reading, "size": size, "fps": None, "pix_fmt": pix_fmt, "video_stream": None}
+        reading["conversion"] = AS_IT_IS
+    source = stack.enter_context(open_source(path, frames=frames, **reading))
     whole = source.frame_count if frames is None and seek == 0 else None
     origin = f"geometry {describe(source.format)} (from the reference)" if inherited else source.origin
     return _Side(source, source.format, origin, source.frame_count, whole, says_colour=not raw, notices=source.notices)
@@ -322,19 +341,20 @@ def _check_match(reference: str, source: _Side, test: str, drawn: _Side) -> None
     if (ours.width, ours.height) != (theirs.width, theirs.height):
         raise InputError(
             f"{test} is {theirs.width}x{theirs.height}, but {reference} is {ours.width}x{ours.height}",
-            "Quality is only measured at the size of the source; scale one of them first",
+            f"Convert the source as it was for encoding, e.g. with --scale {theirs.width}x{theirs.height}, or --crop",
         )
     if ours.bit_depth != theirs.bit_depth:
         raise InputError(
             f"{test} has {theirs.bit_depth} bits per sample, but {reference} has {ours.bit_depth}",
-            "Decode to the depth of the source, e.g. with --pix-fmt "
-            + pixel_format_of(replace(in_common(ours, theirs), bit_depth=ours.bit_depth)),
+            f"Decode to the depth of the source:  --pix-fmt {_with_depth_of(ours, theirs)}   "
+            f"(or convert that as for encoding:  --pix-fmt {_with_depth_of(theirs, ours)})",
         )
     rgb = [is_rgb(video) for video in (ours, theirs)]
     if not any(rgb) and ours.chroma is not theirs.chroma:
         raise InputError(
             f"{test} has planes of {theirs.chroma}, but {reference} of {ours.chroma}",
-            f"Decode to the planes of the source:  --pix-fmt {pixel_format_of(ours)}",
+            f"Decode to the planes of the source:  --pix-fmt {pixel_format_of(ours)}   "
+            f"(or convert that as for encoding:  --pix-fmt {pixel_format_of(theirs)})",
         )
     if any(rgb) and not all(rgb):
         yuv_format(theirs if rgb[0] else ours)  # where nobody knows what RGB it shows, nothing can be compared
@@ -342,6 +362,10 @@ def _check_match(reference: str, source: _Side, test: str, drawn: _Side) -> None
         raise InputError(
             f"{test} has {plural(drawn.frames, 'frame')}, but {reference} has {source.frames}", _LENGTH_HINT
         )
+
+
+def _with_depth_of(video: VideoFormat, other: VideoFormat) -> str:
+    return pixel_format_of(replace(in_common(video, other), bit_depth=video.bit_depth))
 
 
 def _unlike_colours(ours: VideoFormat, theirs: VideoFormat) -> str:

@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, final
 
-from nvcodec.config.options import PRESETS
+from nvcodec.config.kinds import FLAG
+from nvcodec.config.options import PRESETS, READ, EvalOptions, described
 from nvcodec.encoder.fit.events import Event, EventHandler, Forecast, Notice, Step
 from nvcodec.errors import (
     BitstreamError,
@@ -63,7 +64,7 @@ class NvcCodec(BenchCodec):
     def encode(self, clip: BenchClip, point: float, folder: Path, on_event: EventHandler) -> Coded:
         """Encode a clip, then time the decoder on the file; an interrupted encode is taken up again."""
         file = folder / f"{clip.name}.{self.label}.{point:g}.nvc"
-        how = ["--bpp", f"{point:g}", "--preset", self.preset, *_source_options(clip), *shlex.split(self.options)]
+        how = ["--bpp", f"{point:g}", "--preset", self.preset, *source_options(clip), *shlex.split(self.options)]
         command = ["encode", str(clip.path), "-o", str(file), *how, "-y", "--json", "--progress", "json"]
         found, encoding = _run(command, on_event)
         if not found["target_reached"]:
@@ -133,17 +134,14 @@ def _event(line: str) -> Event | None:
     return Notice(values.get("message", "")) if kind == "notice" else Forecast(**values) if kind == "forecast" else None
 
 
-def _source_options(clip: BenchClip) -> list[str]:
-    words: list[str] = []
-    if clip.size is not None:
-        words += ["--size", f"{clip.size[0]}x{clip.size[1]}"]
-    if clip.fps is not None:
-        words += ["-r", str(clip.fps)]
-    if clip.pix_fmt is not None:
-        words += ["--pix-fmt", clip.pix_fmt]
-    if clip.seek:
-        words += ["--seek", str(clip.seek)]
-    return words if clip.frames is None else [*words, "--frames", str(clip.frames)]
+def source_options(clip: BenchClip) -> list[str]:
+    """How a clip is read, for ``nvc encode``."""
+    known, words = described(EvalOptions), list[str]()
+    for name in (*READ, "seek", "frames"):
+        value, option = getattr(clip.asked, name), known[name]
+        if value != getattr(EvalOptions(), name):
+            words += [option.flags[-1], *([] if option.kind is FLAG else [str(option.kind.plain(value))])]
+    return words
 
 
 def _kmac_per_pixel(file: Path) -> float:

@@ -1,6 +1,7 @@
 """What is done to pictures between a file and the encoder: cut, made smaller or larger, at another rate, other planes.
 
-In this order: frames are chosen, cropped, scaled, and then become the planes and the depth asked for.
+In this order: fields become whole pictures, frames are chosen, cropped, scaled, and then become the planes and the
+depth asked for.
 """
 
 from __future__ import annotations
@@ -64,6 +65,17 @@ class Conversion:
     """Frames per second: others are left out, or shown again. Of a video that says no rate, this is its rate."""
     pix_fmt: str | None = None
     """One of :data:`PIXEL_FORMATS`."""
+    deinterlace: bool = False
+    """Whether lines of two times become pictures of one, as many."""
+    drawn: tuple[tuple[ChromaFormat, int], ...] = ()
+    """Planes and bits that can be drawn at all; others become 4:2:0 where no pixel format is asked for. Empty: any."""
+
+    def of(self, video: VideoFormat) -> Conversion:
+        """What that is of a video, without a word of what can be drawn."""
+        pix_fmt = self.pix_fmt
+        if pix_fmt is None and self.drawn and (video.chroma, video.bit_depth) not in self.drawn:
+            pix_fmt = "yuv420p" if video.bit_depth == 8 else "yuv420p10le"
+        return replace(self, pix_fmt=pix_fmt, drawn=())
 
     def size(self, video: VideoFormat, name: str) -> tuple[int, int]:
         """(width, height) of scaled pictures of a video; of halved chroma, shares come to even sizes.
@@ -130,6 +142,11 @@ class ConvertedReader:
         self._aspect = Fraction(1)
         done, video = [], given
         self._resampled = asked.fps is not None and given.fps is not None
+        if asked.deinterlace:
+            first = "bff" if getattr(reader, "bottom_first", False) else "tff"
+            self._steps.append(f"bwdif=mode=send_frame:parity={first}:deint=all")
+            done.append("deinterlaced")
+        self._from_start = self._resampled or asked.deinterlace  # what comes out hangs on what came before
         if asked.fps is not None:
             video = replace(video, fps=asked.fps)
             if self._resampled:
@@ -157,8 +174,8 @@ class ConvertedReader:
 
     def pictures(self, first: int) -> Iterator[Planes]:
         """Yield the pictures from number ``first`` on; errors as the reader's."""
-        index = 0 if self._resampled else first
-        for planes in self._through_filters(0 if self._resampled else first):
+        index = 0 if self._from_start else first
+        for planes in self._through_filters(index):
             if index >= first:
                 yield converted(planes, self._filtered, self.format)
             index += 1

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import av
+from dataclasses import replace
 
-from nvcodec.io.av_frames import EXACT, LAYOUTS
-from nvcodec.types import ChromaFormat
+import av
+import numpy as np
+
+from nvcodec.io.av_frames import EXACT, LAYOUTS, component_views
+from nvcodec.io.saying import ALPHA, nearest_taken
+from nvcodec.io.yuv import check_whole
+from nvcodec.types import ChromaFormat, Planes, VideoFormat
 
 _SIDE = 64
 """Of a picture whose chroma is looked at."""
@@ -44,6 +49,46 @@ def nearest(pixel_format: str) -> str | None:
         return f"gray{deep}"
     cell = _SIDE // known.chroma_width(_SIDE), _SIDE // known.chroma_height(_SIDE)
     return f"{_YUV[cell]}{deep}" if cell in _YUV else None
+
+
+class RawFitting:
+    """Raw pictures of a planar kind of FFmpeg's, as the nearest kind that planes of ours can hold.
+
+    Args:
+        pixel_format: What they are; of more than 8 bits two bytes a sample, little-endian.
+        like: Their size, rate and range.
+    """
+
+    def __init__(self, pixel_format: str, like: VideoFormat) -> None:
+        self._pixel_format, self._range = pixel_format, 2 if like.colour.full_range else 1
+        found = nearest(pixel_format)
+        assert found is not None
+        self._held = found
+        chroma, bit_depth, _ = LAYOUTS[found]
+        self.format = replace(like, chroma=chroma, bit_depth=bit_depth)
+        self.notices = [nearest_taken(pixel_format, found)]
+        known = av.VideoFormat(pixel_format, like.width, like.height)
+        if any(each.is_alpha for each in known.components):
+            self.notices.append(ALPHA)
+        wide = max(each.bits for each in known.components) > 8
+        self._planes = [(each.height, each.width * (1 + wide)) for each in known.components]
+        self.frame_bytes = sum(lines * line for lines, line in self._planes)
+
+    def planes(self, data: bytes, where: str) -> Planes:
+        """One picture of ``frame_bytes`` bytes as planes of ``format``; ``where`` names it in messages.
+
+        Raises:
+            InputError: It is cut off.
+        """
+        check_whole(data, self.frame_bytes, where)
+        frame = av.VideoFrame(self.format.width, self.format.height, self._pixel_format)
+        frame.color_range = self._range
+        start = 0
+        for plane, (lines, line) in zip(frame.planes, self._planes, strict=True):
+            memory = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+            memory[:lines, :line] = np.frombuffer(data, np.uint8, lines * line, start).reshape(lines, line)
+            start += lines * line
+        return tuple(view.copy() for view in component_views(fitted(frame, self._held)))
 
 
 def with_chroma(pixel_format: str, chroma: ChromaFormat) -> str:

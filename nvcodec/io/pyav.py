@@ -22,14 +22,14 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from nvcodec.errors import InputError, UsageError, quoted
+from nvcodec.errors import InputError, UsageError
 from nvcodec.io import matroska
 from nvcodec.io.av_frames import LAYOUTS, STORED_AS, attached, component_views, display_matrix, new_frame, os_errors
 from nvcodec.io.fitting import fitted, is_upside_down, nearest, standing, with_chroma
 from nvcodec.io.geometry import checked_size, describe
 from nvcodec.io.orientation import Orientation
-from nvcodec.io.saying import ALPHA, INTERLACED, no_stream, only_before, plural
-from nvcodec.io.side_data import Clock, aspect_of, chroma_location_of, content_light, mastering_display
+from nvcodec.io.saying import ALPHA, ASKEW, INTERLACED, nearest_taken, no_stream, only_before, plural
+from nvcodec.io.side_data import Clock, aspect_of, chroma_location_of, content_light, is_bottom_first, mastering_display
 from nvcodec.io.ticks import ticks_for
 from nvcodec.io.truncation import missing_bytes
 from nvcodec.types import NOTHING_SAID, ChromaFormat, Colour, Planes, SideData, VideoFormat
@@ -81,7 +81,7 @@ class PyavReader:
             raise InputError(
                 f"{path} is not a video that can be read",
                 f"FFmpeg says: {error.strerror}. "
-                "Readable are .y4m, raw .yuv, .mp4, .mkv, .webm, .avi, .ts, .ogg, .ivf and folders of .png.",
+                "Readable are .y4m, raw .yuv, .mp4, .mkv, .webm, .avi, .ts, .ogg, .ivf, folders of PNG, JPEG or TIFF.",
             ) from error
         try:
             self._stream = self._video_stream(video_stream)
@@ -118,7 +118,8 @@ class PyavReader:
             self.clock.add(frame.pts, frame.duration)
             if index >= first:
                 held = fitted(frame, self._pixel_format)
-                yield self._orientation.planes(tuple(view.copy() for view in component_views(held)))
+                upright = self._orientation_of(frame) or self._orientation
+                yield upright.planes(tuple(view.copy() for view in component_views(held)))
             if frame.pts is not None and frame.time_base is not None:
                 ends_at = max(ends_at, (frame.pts + (frame.duration or 0)) * frame.time_base)
             frame, index = next(self._frames, None), index + 1
@@ -220,7 +221,7 @@ class PyavReader:
                 "It cannot be shown as it is: develop it with the program of the camera.",
             )
         if found != pixel_format:
-            self._tell(f"its pixel format {pixel_format} becomes {found}, the nearest that can be coded")
+            self._tell(nearest_taken(pixel_format, found))
         if any(each.is_alpha for each in av.VideoFormat(pixel_format).components):
             self._tell(ALPHA)
         return found
@@ -238,16 +239,13 @@ class PyavReader:
         return VideoFormat(frame.width, frame.height, self._frame_rate(), bit_depth, chroma, colour)
 
     def _orientation_of(self, frame: av.VideoFrame) -> Orientation | None:
-        """How a frame is to be turned; None where it does not say."""
+        """How a frame is to be turned; None where it does not say, or by no right angle."""
         matrix = display_matrix(frame)
         if matrix is None:
             return None
         orientation = Orientation.of_matrix(matrix)
         if orientation is None:
-            raise InputError(
-                f"{self._name} is to be shown turned by {-frame.rotation % 360} degrees, which is no right angle",
-                "Turn its pictures first:  " + self._convert().removeprefix("Convert it:  "),
-            )
+            self._tell(ASKEW)
         return orientation
 
     def _upright(self) -> VideoFormat:
@@ -267,22 +265,27 @@ class PyavReader:
         return self._orientation.side_data(
             SideData(
                 aspect_of(self._stream.sample_aspect_ratio),
-                self._chroma_location() if self._stored.chroma is ChromaFormat.YUV420 else None,
+                chroma_location_of(self._matroska_header()) if self._stored.chroma is ChromaFormat.YUV420 else None,
                 None if display is None else mastering_display(display),
                 None if light is None else content_light(light),
             )
         )
 
-    def _chroma_location(self) -> int | None:
-        """Where chroma lies. PyAV does not say, but a Matroska header does that is made for the same stream."""
+    @property
+    def bottom_first(self) -> bool:
+        """Whether the lower field of interlaced pictures is the earlier one, by all that the file says of them."""
+        return is_bottom_first(self._matroska_header())
+
+    def _matroska_header(self) -> bytes:
+        """What PyAV does not say, but a Matroska header does that is made for the same stream."""
         memory = io.BytesIO()
         try:
             with av.open(memory, "w", format="matroska") as container:
                 container.add_stream_from_template(self._stream, opaque=True)
                 container.start_encoding()
         except (av.FFmpegError, ValueError):  # of a codec that Matroska cannot hold
-            return None
-        return chroma_location_of(memory.getvalue())
+            return b""
+        return memory.getvalue()
 
     def _frame_rate(self) -> Fraction | None:
         if self._container.format.name in _ELEMENTARY:
@@ -309,12 +312,14 @@ class PyavReader:
                 f"{pixel_format} at frame {index}",
                 f"Take those before:  --frames {index}",
             )
-        if (self._orientation_of(frame) or self._orientation) != self._orientation:
+        orientation = self._orientation_of(frame) or self._orientation
+        if orientation.transposed != self._orientation.transposed:
             raise InputError(
-                f"{self._name} is to be shown {self._orientation_of(frame)} from frame {index} on, "
-                f"and {self._orientation} before",
-                "Turn its pictures first:  " + self._convert().removeprefix("Convert it:  "),
+                f"{self._name} is to be shown {orientation} from frame {index} on, and {self._orientation} before",
+                f"Take those before:  --frames {index}",
             )
+        if orientation != self._orientation:
+            self._tell(f"{orientation} from frame {index} on")
         if frame.interlaced_frame:
             self._tell(INTERLACED)
 
@@ -343,9 +348,6 @@ class PyavReader:
             self._end_early(decoded, problem, "Take the file again")
         elif lacks:
             self._tell(f"{lacks}, and yet nothing is missing: its header is wrong, or it skips frames")
-
-    def _convert(self, options: str = "") -> str:
-        return " ".join(filter(None, ["Convert it:  ffmpeg -i", quoted(self._name), options, "OUTPUT.y4m"]))
 
 
 @final
@@ -514,7 +516,8 @@ class _AudioCopy:
                 container.start_encoding()
             except (ValueError, av.FFmpegError) as error:
                 raise UsageError(
-                    f"{name} cannot hold {stream.codec_context.name} sound", "Write .mkv, or convert the sound to AAC."
+                    f"{name} cannot hold {stream.codec_context.name} sound",
+                    "Write .mkv, which holds any; .mp4 holds AAC and the like, .webm Opus and Vorbis.",
                 ) from error
         except BaseException:
             self._source.close()

@@ -6,10 +6,21 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from nvcodec.errors import UsageError
+from nvcodec.errors import InputError, UsageError
 
-INTERLACED = "interlaced; coded as it is, with two fields in each picture (ffmpeg -vf bwdif would take them apart)"
+INTERLACED = "interlaced; coded with two fields in each picture, unless --deinterlace makes whole ones of them"
+ASKEW = "to be shown turned by no right angle; coded as it is stored"
 ALPHA = "its transparency is not coded"
+
+
+def nearest_taken(pixel_format: str, taken: str) -> str:
+    """That pictures are of a kind that cannot be coded, and what becomes of them."""
+    return f"its pixel format {pixel_format} becomes {taken}, the nearest that can be coded"
+
+
+def only_drawn(kind: str, taken: str | None) -> str:
+    """That a model draws no pictures of a kind, and what becomes of them."""
+    return f"{kind}, which this model does not draw: converted to {taken}"
 
 
 def only_before(problem: str, frames: int) -> str:
@@ -44,6 +55,13 @@ def about(seconds: float) -> str:
         if round(seconds / unit) * unit < most:
             return duration(round(seconds / unit) * unit)
     raise AssertionError
+
+
+def too_far(name: str, total: int, asked: str, options: str = "--seek or --frames") -> InputError:
+    """That a video ends before what was asked for, as in ``frame 9 was``."""
+    return InputError(
+        f"{name} holds {plural(total, 'frame')}, but {asked} asked for", f"Frames count from 0. Lower {options}."
+    )
 
 
 def no_stream(name: str, stream: int, streams: Sequence[str]) -> UsageError:

@@ -15,6 +15,8 @@ _ROUNDING = Fraction(1, 500)
 """Seconds of a tick of containers that count all times in the same, at most."""
 _SITING = {(2, 2): 1, (1, 1): 2, (2, 1): 3}
 """Matroska's ChromaSitingHorz and -Vert -> chroma sample location type of ITU-T H.273; (1, 2) is type 0."""
+_BOTTOM_FIRST = (6, 9)
+"""Matroska's FieldOrder: the lower field is stored and shown first, or shown first alone."""
 
 
 def mastering_display(data: bytes) -> MasteringDisplay | None:
@@ -49,6 +51,11 @@ def chroma_location_of(matroska_header: bytes) -> int | None:
     if at < 0 or len(siting) < 5 or siting[1:4] != b"\x55\xb8\x81":
         return None
     return _SITING.get((siting[0], siting[4]))
+
+
+def is_bottom_first(matroska_header: bytes) -> bool:
+    """Whether a Matroska header of one interlaced video says that the lower field is shown first."""
+    return any(b"\x9a\x81\x01\x9d\x81" + bytes([order]) in matroska_header for order in _BOTTOM_FIRST)
 
 
 def _within(value: int, bits: int) -> int:

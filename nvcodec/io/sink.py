@@ -295,7 +295,9 @@ def says_timestamps(path: str | Path) -> bool:
 
 def _check_audio(suffix: str, audio_from: str | Path | None) -> None:
     if audio_from is not None and suffix not in _WITH_SOUND:
-        raise UsageError(f"a {suffix} video has no sound; --audio-from is for .mkv and .mp4", "Write one of these.")
+        raise UsageError(
+            f"a {suffix} video has no sound; --audio-from is for {', '.join(_WITH_SOUND)}", "Write one of these."
+        )
 
 
 def _target(path: str | Path) -> _Target:

@@ -18,7 +18,7 @@ from nvcodec.errors import InputError, UsageError, quoted
 from nvcodec.io.arrays import ArrayReader
 from nvcodec.io.conversion import AS_IT_IS, Conversion, ConvertedReader, Reader
 from nvcodec.io.geometry import PIXEL_FORMATS, check_options
-from nvcodec.io.saying import no_stream
+from nvcodec.io.saying import no_stream, only_drawn, too_far
 from nvcodec.io.standard import is_terminal, standard_input
 from nvcodec.io.y4m import MAGIC, Y4mReader
 from nvcodec.io.yuv import YuvReader
@@ -140,10 +140,7 @@ class _FrameRange(VideoSource):
         wanted = self._seek + (self._frames or 1)
         if wanted > total:
             asked = f"frames {self._seek} to {wanted - 1} were" if self._frames else f"frame {self._seek} was"
-            raise InputError(
-                f"{self._name} holds {total} frame{'' if total == 1 else 's'}, but {asked} asked for",
-                "Frames count from 0. Lower --seek or --frames.",
-            )
+            raise too_far(self._name, total, asked)
 
 
 def open_source(
@@ -192,6 +189,11 @@ def open_source(
         if video_stream and not reader.choosable:
             raise no_stream(name, video_stream, ["the only one"])
         check_options(reader.format, name, size, None if conversion.pix_fmt else pix_fmt)
+        asked, conversion = conversion, conversion.of(reader.format)
+        if conversion.pix_fmt != asked.pix_fmt:
+            reader.notices.append(
+                only_drawn(f"{reader.format.bit_depth}-bit {reader.format.chroma}", conversion.pix_fmt)
+            )
         rate_is = "from the options"
         if assume_rate and fps is None and conversion.fps is None and _is_folder(path):
             fps, rate_is = _ASSUMED_RATE, "assumed"

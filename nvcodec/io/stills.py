@@ -18,7 +18,7 @@ from nvcodec.io.folder import KINDS, kind_of, pictures_in, unlike
 from nvcodec.io.geometry import MAX_SIDE, checked_size, describe
 from nvcodec.io.orientation import Orientation
 from nvcodec.io.png import PngReader, is_deep, png_file
-from nvcodec.io.saying import ALPHA, plural
+from nvcodec.io.saying import ALPHA, nearest_taken, plural
 from nvcodec.io.side_data import aspect_of
 from nvcodec.types import SRGB, ChromaFormat, Colour, Planes, SideData, VideoFormat
 
@@ -134,7 +134,7 @@ class StillsReader:
         if upright.transposed and LAYOUTS[found][0] is ChromaFormat.YUV422:
             found = with_chroma(found, ChromaFormat.YUV444)
         if found != name and not name.startswith("yuvj"):
-            self._tell(f"its pixel format {name} becomes {found}, the nearest that can be coded")
+            self._tell(nearest_taken(name, found))
         if any(each.is_alpha for each in frame.format.components):
             self._tell(ALPHA)
         return found

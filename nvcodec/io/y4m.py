@@ -29,15 +29,24 @@ _KINDS = {
     **{f"mono{deep}": (ChromaFormat.GREY, depth) for deep, depth in (("", 8), ("10", 10), ("12", 12))},
 }
 """C tag -> chroma format and bits per sample."""
+_OTHERS = {
+    "411": "yuv411p",
+    "444alpha": "yuva444p",
+    **{f"{sampling}p{depth}": f"yuv{sampling}p{depth}le" for sampling in (420, 422, 444) for depth in (9, 14, 16)},
+    **{f"mono{depth}": f"gray{depth}le" for depth in (9, 14, 16)},
+}
+"""C tags of pictures that no planes of ours can hold -> FFmpeg's name of theirs."""
 _TAGS = {**{kind: tag for tag, kind in _KINDS.items()}, (ChromaFormat.YUV420, 8): "420mpeg2"}
 _LOCATIONS = {None: "mpeg2", 1: "jpeg", 2: "paldv"}
 """Chroma sample location type of ITU-T H.273, None for type 0 -> ending of the chroma tag. ``C420`` alone says none."""
-_CONVERT = "Convert it:  ffmpeg -i INPUT {} -f yuv4mpegpipe OUTPUT.y4m"
+_DAMAGED = "The stream is damaged, or its writer failed: take it again."
 
 
 @final
 class Y4mReader:
     """Pictures of a Y4M stream; a file is reached by byte offset, a pipe is read through.
+
+    Pictures of a kind that no planes of ours can hold become those of the nearest kind that can.
 
     Args:
         stream: Binary stream at its start; closed with the reader.
@@ -54,8 +63,16 @@ class Y4mReader:
         self._name = name
         self._allow_truncated = allow_truncated
         header = _read_line(stream, name)
-        self.format = parse_header(header, name)
+        self.format, pixel_format = parse_header(header, name)
         self._side_data, self.notices = parse_side_data(header, name)
+        self.bottom_first = _tags(header)[0].get("I") == "b"
+        self._frame_bytes, self._fitting = self.format.frame_bytes, None
+        if pixel_format is not None:
+            from nvcodec.io.fitting import RawFitting  # it takes PyAV, and most streams do not
+
+            self._fitting = RawFitting(pixel_format, self.format)
+            self.format, self._frame_bytes = self._fitting.format, self._fitting.frame_bytes
+            self.notices += self._fitting.notices
         self.origin = f"geometry {describe(self.format)} (from the Y4M header)"
         self._offsets = self._frame_offsets() if stream.seekable() else []
         self.frame_count: int | None = len(self._offsets) if stream.seekable() else None
@@ -72,12 +89,13 @@ class Y4mReader:
             self._stream.seek(self._offsets[first])
         index = first if self._offsets else 0
         while _next_frame(self._stream, self._name, index):
-            data = self._stream.read(self.format.frame_bytes)
-            if len(data) < self.format.frame_bytes and index and self._allow_truncated:
+            data = self._stream.read(self._frame_bytes)
+            if len(data) < self._frame_bytes and index and self._allow_truncated:
                 self.notices.append(only_before(f"frame {index} is cut off", index))
                 break
             if index >= first:
-                yield split_planes(data, self.format, f"{self._name}: frame {index}")
+                where = f"{self._name}: frame {index}"
+                yield self._fitting.planes(data, where) if self._fitting else split_planes(data, self.format, where)
             index += 1
         if index == 0:
             raise self._no_frames()
@@ -98,12 +116,12 @@ class Y4mReader:
         offsets: list[int] = []
         while offset < end:
             self._stream.seek(offset)
-            if self._allow_truncated and offsets and end - offset < len(_FRAME) + 1 + self.format.frame_bytes:
+            if self._allow_truncated and offsets and end - offset < len(_FRAME) + 1 + self._frame_bytes:
                 offsets.append(offset)  # met again, and told, when pictures are read
                 break
             _next_frame(self._stream, self._name, len(offsets))
             offsets.append(offset)
-            offset = self._stream.tell() + self.format.frame_bytes
+            offset = self._stream.tell() + self._frame_bytes
         return offsets
 
     def _no_frames(self) -> InputError:
@@ -143,25 +161,33 @@ class Y4mWriter:
         self._stream.close()
 
 
-def parse_header(line: bytes, name: str) -> VideoFormat:
+def parse_header(line: bytes, name: str) -> tuple[VideoFormat, str | None]:
     """Read the header line of a Y4M stream.
+
+    Returns:
+        What its pictures are; and FFmpeg's name of their kind where it is none of ours, and the format's planes and
+        depth are to be those of the nearest one.
 
     Raises:
         InputError: It is not one, or says a size, rate or chroma format that cannot be read.
     """
     if line.split(b" ")[0].rstrip() != MAGIC:
-        raise InputError(f"{name} is not Y4M: it does not begin with {MAGIC.decode()}", _CONVERT.format(""))
+        raise InputError(
+            f"{name} is not Y4M: it does not begin with {MAGIC.decode()}",
+            "Give a file by its name, or pipe Y4M in:  ffmpeg -i INPUT -f yuv4mpegpipe - | nvc",
+        )
     tags, extensions = _tags(line)
     chroma = tags.get("C", "420")
-    if chroma not in _KINDS:
-        remedy = _CONVERT.format("-pix_fmt yuv420p") + "\n(10 bit: -pix_fmt yuv420p10le -strict -1)"
+    if chroma not in _KINDS and chroma not in _OTHERS:
         raise InputError(
-            f"{name} has chroma format C{chroma}; grey, 4:2:0, 4:2:2 and 4:4:4 of 8, 10 and 12 bits can be read", remedy
+            f"{name} has chroma format C{chroma}, which is not known",
+            "Known are grey, 4:1:1, 4:2:0, 4:2:2 and 4:4:4, of 8 to 16 bits.",
         )
     width, height = checked_size(_number(tags, "W", name), _number(tags, "H", name), name)
     colour = Colour(full_range="COLORRANGE=FULL" in extensions)
-    sampling, bit_depth = _KINDS[chroma]
-    return VideoFormat(width, height, _rate(tags.get("F", "0:0"), name), bit_depth, sampling, colour)
+    sampling, bit_depth = _KINDS.get(chroma, _KINDS["420"])
+    video = VideoFormat(width, height, _rate(tags.get("F", "0:0"), name), bit_depth, sampling, colour)
+    return video, _OTHERS.get(chroma)
 
 
 def parse_side_data(line: bytes, name: str) -> tuple[SideData, list[str]]:
@@ -189,7 +215,7 @@ def _tags(line: bytes) -> tuple[dict[str, str], list[str]]:
 def _number(tags: dict[str, str], tag: str, name: str) -> int:
     text = tags.get(tag, "")
     if not (text.isascii() and text.isdecimal() and len(text) <= 9):
-        raise InputError(f"{name}: the Y4M header has no valid {tag} tag ({tag}{text})", _CONVERT.format(""))
+        raise InputError(f"{name}: the Y4M header has no valid {tag} tag ({tag}{text})", _DAMAGED)
     return int(text)
 
 
@@ -201,14 +227,14 @@ def _rate(text: str, name: str) -> Fraction | None:
     if frames == seconds == 0:
         return None
     if frames == 0 or seconds == 0:
-        raise InputError(f"{name}: the Y4M header has the frame rate F{text}", _CONVERT.format(""))
+        raise InputError(f"{name}: the Y4M header has the frame rate F{text}", _DAMAGED)
     return Fraction(frames, seconds)
 
 
 def _read_line(stream: BinaryIO, name: str) -> bytes:
     line = stream.readline(_MAX_LINE_BYTES)
     if not line.endswith(b"\n") and line.startswith(MAGIC):
-        raise InputError(f"{name}: the Y4M header does not end within {_MAX_LINE_BYTES} bytes", _CONVERT.format(""))
+        raise InputError(f"{name}: the Y4M header does not end within {_MAX_LINE_BYTES} bytes", _DAMAGED)
     return line
 
 

@@ -100,11 +100,7 @@ def split_planes(data: bytes, format: VideoFormat, where: str) -> Planes:
     Raises:
         InputError: ``data`` is too short, or holds values that its depth cannot.
     """
-    if len(data) != format.frame_bytes:
-        raise InputError(
-            f"{where} is cut off: {len(data):,} of {format.frame_bytes:,} bytes",
-            "Take the file again, or use the whole frames before it:  --allow-truncated, or --frames.",
-        )
+    check_whole(data, format.frame_bytes, where)
     # A bytearray makes the planes writable, as torch wants them.
     memory = bytearray(data)
     samples: CodeValues = np.frombuffer(memory, np.uint8)
@@ -121,6 +117,19 @@ def split_planes(data: bytes, format: VideoFormat, where: str) -> Planes:
         planes.append(samples[start : start + rows * columns].reshape(rows, columns))
         start += rows * columns
     return tuple(planes)
+
+
+def check_whole(data: bytes, frame_bytes: int, where: str) -> None:
+    """Refuse a raw picture that is cut off.
+
+    Raises:
+        InputError: It is.
+    """
+    if len(data) != frame_bytes:
+        raise InputError(
+            f"{where} is cut off: {len(data):,} of {frame_bytes:,} bytes",
+            "Take the file again, or use the whole frames before it:  --allow-truncated, or --frames.",
+        )
 
 
 def write_planes(stream: BinaryIO, planes: Planes) -> None:

@@ -25,7 +25,7 @@ def config(model_id: int, data: bytes, base: Pyramid) -> EENConfig:
     if model_id != PackModelId.EEN:
         raise UnsupportedError(
             f"uses the enhancement network {model_id}, which this nvc does not have",
-            f"{UPGRADE}, or decode the layers below with --layers",
+            f"Decode the layers below with --layers. {UPGRADE}",
         )
     try:
         config = EENConfig.from_bytes(data)

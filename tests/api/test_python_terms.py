@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import inspect
 import os
 import pickle
 import re
@@ -10,7 +12,9 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import click
@@ -26,6 +30,7 @@ from nvcodec.cli.main import COMMANDS, cli
 from nvcodec.config import keywords
 from nvcodec.config.options import DecodeOptions, EncodeOptions, EvalOptions, Options, described, keyword
 from nvcodec.errors import NvcError, TargetNotReachedWarning, UsageError
+from nvcodec.eval.contestants import parse_codecs, words_of
 from nvcodec.tongues import in_python, speaking_command_line
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +66,7 @@ def test_python_refuses_what_the_command_line_refuses(options: type[Options], na
         ours = KindType(option.kind).convert(given_as, None, None)
     except click.ClickException:
         for spelling in (name, keyword(option)):
-            with pytest.raises(UsageError, match=f"^{name}: "):
+            with pytest.raises(UsageError, match=f"^{spelling}: "):
                 options(**{spelling: given_as})
     else:
         assert getattr(options(**{name: given_as}), name) == ours
@@ -70,7 +75,7 @@ def test_python_refuses_what_the_command_line_refuses(options: type[Options], na
 
 @pytest.mark.parametrize(
     ("how", "name"),
-    [({"bpp": -1}, "bpp"), ({"crf": 99}, "crf"), ({"max_time": -3}, "max_time_s"), ({"max_time": "-3s"}, "max_time_s"),
+    [({"bpp": -1}, "bpp"), ({"crf": 99}, "crf"), ({"max_time": -3}, "max_time"), ({"max_time_s": "-3s"}, "max_time_s"),
      ({"seek": -1}, "seek"), ({"preset": "drft"}, "preset"), ({"target_size": 0}, "target_size")],
 )  # fmt: skip
 def test_nonsense_is_refused_before_anything_else(how: dict[str, Any], name: str) -> None:
@@ -98,10 +103,10 @@ def test_what_is_no_file_is_refused_by_all(value: Any, tmp_path: Path, monkeypat
         lambda: nvcodec.encode(value, "x.nvc"),
         lambda: nvcodec.decode(value, None),
         lambda: nvcodec.probe(value),
-        lambda: nvcodec.strip(value, 0),
+        lambda: nvcodec.strip(value, layers=0),
         lambda: nvcodec.append(file, value),
-        lambda: nvcodec.extract(file, value, "x"),
-        lambda: nvcodec.extract(file, 1, value),
+        lambda: nvcodec.extract(file, "x", value),
+        lambda: nvcodec.extract(file, value, 1),
         lambda: nvcodec.evaluate(value, file),
         lambda: nvcodec.evaluate(file, value),
         lambda: nvcodec.resume(value),
@@ -125,6 +130,39 @@ def test_what_is_no_file_is_refused_by_all(value: Any, tmp_path: Path, monkeypat
         with pytest.raises(NvcError):
             call()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("call", [nvcodec.strip, nvcodec.extract])
+def test_outputs_come_before_numbers(call: Callable[..., object]) -> None:
+    for words in ((SAMPLE, 0), (SAMPLE, 1, "x.nvc")):
+        with pytest.raises(UsageError, match="is no output") as caught:
+            call(*(words if call is nvcodec.strip else (*words, 1)[:3]))
+        assert "layer" in caught.value.hint
+    names = list(inspect.signature(call).parameters)
+    assert names.index("output") == 1
+
+
+_FLAGS = [
+    (getattr(nvcodec, name), each.name)
+    for name in nvcodec.__all__
+    if inspect.isfunction(getattr(nvcodec, name))
+    for each in inspect.signature(getattr(nvcodec, name)).parameters.values()
+    if isinstance(each.default, bool)
+]
+
+
+@pytest.mark.parametrize(("function", "flag"), _FLAGS, ids=lambda each: getattr(each, "__name__", each))
+@pytest.mark.parametrize("value", ["yes", "", 1, 0, None])
+def test_flags_are_true_or_false(function: Callable[..., object], flag: str, value: Any) -> None:
+    """And that is looked at first of all."""
+    required = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
+    words = {each.name: "missing" for each in required if each.kind is not each.VAR_KEYWORD}
+    with pytest.raises(UsageError, match=f"^{flag}: .* is neither true nor false"):
+        function(**words, **{flag: value})
+
+
+def test_all_flags_are_tried() -> None:
+    assert {"overwrite", "progress", "verify", "drop_previews"} == {flag for _, flag in _FLAGS} and len(_FLAGS) > 15
 
 
 def test_what_sequences_raise_is_an_error_of_ours_too() -> None:
@@ -211,9 +249,7 @@ def test_flags_become_keywords(options: type[Options], name: str) -> None:
     option = described(options)[name]
     for flag in option.flags:
         word = in_python(f"lower {flag}").removeprefix("lower ").removesuffix("=True").removesuffix("=...")
-        # -r says how fast a video is that does not say so itself; where a fit may also be asked for another rate,
-        # fps does as well
-        assert word in (name, keyword(option)) or (flag == "-r" and word == "fps"), flag
+        assert word in (name, keyword(option)), flag
 
 
 def _words_of_messages() -> Iterator[str]:
@@ -252,8 +288,10 @@ def test_no_message_speaks_of_flags_to_python() -> None:
         ("Remove it with:  nvc strip FILE --layers 2", "Remove it with:  nvcodec.strip(FILE, layers=2)"),
         ("raise the limit with: --limit max_frames=2000", 'raise the limit with: limits={"max_frames": 2000}'),
         ("Lower it:  --set fit.learning_rate=2e-3", 'Lower it:  settings={"fit.learning_rate": 2e-3}'),
-        ("Give it:  -s 1920x1080 -r 30 --pix-fmt yuv420p", 'Give it:  size="1920x1080", fps=30, pix_fmt="yuv420p"'),
+        ("Give it:  -s 1920x1080 -r 30 --pix-fmt yuv420p", 'Give it:  size="1920x1080", rate=30, pix_fmt="yuv420p"'),
         ("  --allow-truncated, or --frames 12", "  allow_truncated=True, or frames=12"),
+        ("Name it so:  -o 'my x.nvc'\nElse:  -o - > x.mp4", "Name it so:  output='my x.nvc'"),
+        ("Name a .png or a .jpg:  -o sheet.png", "Name a .png or a .jpg:  output='sheet.png'"),
         # what is the same for whoever calls from Python
         ("Convert it:  ffmpeg -i in.mp4 -r 30 --y out.y4m", "Convert it:  ffmpeg -i in.mp4 -r 30 --y out.y4m"),
         ("Make it first:  mkdir -p './-y'", "Make it first:  mkdir -p './-y'"),
@@ -304,6 +342,64 @@ def test_results_are_a_few_lines(tmp_path: Path) -> None:
     assert "Info(" in repr(shown[0]) and "320x180" in repr(shown[0])
 
 
+def test_an_evaluation_says_its_numbers(tmp_path: Path) -> None:
+    found = nvcodec.evaluate(SAMPLE, SAMPLE, device="cpu", frames=1)
+    said = repr(found)
+    assert f"bytes={found.bytes}" in said and f"bpp={found.bpp:.4f}" in said and "'yuv_611': 100.0" in said
+    assert "ms_ssim_y=1.0" in said and "frames=1" in said and "per_frame" not in said
+
+
+# ---- bench, as on the command line
+
+
+_POINTS = [
+    ([30], "x264", {"x264": (30.0,)}),
+    (30, "x264,x265", {"x264": (30.0,), "x265": (30.0,)}),
+    ("20,40", ["x264"], {"x264": (20.0, 40.0)}),
+    ({"x264": 20}, "x264,x265", {"x264": (20.0,)}),
+    ({"x264": [20, 40], "x265": "30"}, "x264,x265", {"x264": (20.0, 40.0), "x265": (30.0,)}),
+    (["x264=20", "x265=40"], "x264,x265", {"x264": (20.0,), "x265": (40.0,)}),
+    (np.array([20, 40]), "x264", {"x264": (20.0, 40.0)}),
+]
+
+
+@pytest.mark.parametrize(("points", "codecs", "wanted"), _POINTS, ids=lambda each: str(each)[:20])
+def test_points_as_they_come(points: Any, codecs: Any, wanted: dict[str, tuple[float, ...]]) -> None:
+    found = parse_codecs(",".join(words_of("codecs", codecs)), words_of("points", points))
+    chosen = {one.codec.name: one.points for one in found}
+    assert {name: chosen[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"points": 1j}, {"points": [True]}, {"points": [None]}, {"points": [[30]]}, {"points": ["30", 20]},
+     {"points": b"30"}, {"options": 3}, {"codecs": 5}, {"codecs": []},
+     {"points": "x265=30"}, {"anchor": "av1"}, {"anchor": 3}, {"metric": "ssim"}, {"metric": "vmaf"}, {"plot": "a.gif"},
+     {"plot": 5}, {"metrics": "ssim"}, {"fps": -1}, {"crop": "0:0"}, {"anything": 1}],
+    ids=str,
+)  # fmt: skip
+def test_a_bench_that_makes_no_sense(tmp_path: Path, how: dict[str, Any]) -> None:
+    with pytest.raises(NvcError) as caught:
+        nvcodec.bench(ROOT / "samples" / "bunny_320x180_25.mkv", tmp_path / "x", **{"codecs": "x264", **how})
+    assert "--" not in str(caught.value) and not (tmp_path / "x").exists()
+
+
+def test_a_bench_compares_and_draws_by_keyword(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    clip = ROOT / "samples" / "bunny_320x180_25.mkv"
+    how: dict[str, Any] = {
+        "codecs": ["x264:ultrafast", "x264:superfast"],
+        "points": [30, 40],
+        "frames": 2,
+        "scale": "1/4",
+    }
+    found = nvcodec.bench(clip, tmp_path / "x", anchor="x264:ultrafast", plot=tmp_path / "rd.svg", **how)
+    assert found.summary is not None and found.summary.anchor == "x264-ultrafast"
+    assert (tmp_path / "rd.svg").read_bytes().startswith(b"<?xml")
+    assert "bunny_320x180_25 x264-superfast: 2 points" in repr(found)
+    assert [(curve.clip.width, curve.clip.height) for curve in found.curves] == [(80, 44)] * 2
+
+
 def test_a_missed_target_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "clip.y4m"
     noise = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 48), np.uint8)
@@ -351,8 +447,43 @@ def test_progress_by_one_keyword(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert not capsys.readouterr().err
 
 
+def test_in_a_notebook_it_is_a_bar_below_the_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the widget that rich asks for; the rest of IPython is made up."""
+    cells: list[str] = []
+
+    class ZMQInteractiveShell:
+        """What rich knows notebooks by."""
+
+    class Output:
+        def __enter__(self) -> None:
+            cells.append("")
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def clear_output(self, wait: bool) -> None: ...
+
+        def close(self) -> None: ...
+
+    def display(what: Any) -> None:
+        if not isinstance(what, Output):
+            cells[-1] += str(what._repr_mimebundle_((), ())["text/plain"])
+
+    modules: dict[str, Any] = {name: ModuleType(name) for name in ("IPython", "IPython.display", "ipywidgets")}
+    modules["IPython.display"].display = display
+    modules["ipywidgets"].__spec__ = ModuleSpec("ipywidgets", None)
+    modules["ipywidgets"].Output = Output
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(builtins, "get_ipython", ZMQInteractiveShell, raising=False)
+    nvcodec.decode(SAMPLE, tmp_path / "x.y4m", device="cpu", frames=3, progress=True)
+    assert any(cell.startswith("decode ") and "%" in cell for cell in cells), cells
+    assert "\x1b" not in capsys.readouterr().err
+
+
 def test_in_a_terminal_it_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    from nvcodec.cli._progress import BarProgress
+    from nvcodec.progress.bars import BarProgress
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")

@@ -51,7 +51,7 @@ def test_from_one_end_to_the_other(nvc, clip, file, tmp_path):
     assert pictures["base"] == pictures["old"] and pictures["all"] == pictures["one"] != pictures["old"]
     outcome = nvc("decode", file, "-o", tmp_path / "two.yuv", "--layers", 2)
     assert outcome.code == 2 and not (tmp_path / "two.yuv").exists()
-    assert "there is no layer 2: the file holds base + 1 layer" in outcome.err and "--layers 1" in outcome.err
+    assert "the file has no layer 2: it holds base + 1 layer" in outcome.err and "--layers can be 0 to 1" in outcome.err
 
     measured = nvc("eval", clip, file, "--json").json
     assert measured["psnr"]["yuv_611"] == pytest.approx(result["psnr"]["yuv_611"], abs=0.01)

@@ -42,7 +42,7 @@ def test_interrupt_and_resume(nvc, interrupted, here, straight):
     assert sorted(os.listdir()) == ["clip.nvc", "clip.nvc.layer.work", "clip.y4m"]
 
     other = nvc("add-layer", "clip.nvc", "-i", "clip.y4m", *FIT, "--epochs", "61")
-    assert other.code == 2 and "clip.nvc.layer.work holds an interrupted encode with epochs = 60" in other.err
+    assert other.code == 2 and "clip.nvc.layer.work holds an interrupted encode with --epochs 60" in other.err
     assert "nvc add-layer --resume clip.nvc.layer.work" in other.err
 
     resumed = nvc("add-layer", "--resume", "clip.nvc.layer.work", "--json")

@@ -56,7 +56,7 @@ def test_output_among_the_inputs(nvc, clip, tmp_path):
         ("--all -o videos --stream 1", "--stream cannot be given with --all"),
         ("--all -o videos --seek 1", "--seek cannot be given with --all"),
         ("--all -o videos -n 1", "--frames cannot be given with --all"),
-        ("--all -o videos --layers 3", "there is no layer 3"),
+        ("--all -o videos --layers 3", "has no layer 3"),
         ("--all -o videos --device abacus", "'abacus' is no device"),
         ("-o x.y4m --format mkv", "--format is for --all"),
     ],
@@ -98,7 +98,21 @@ def test_lists_without_videos(tmp_path, name, content, message):
 def test_folders_without_videos(tmp_path):
     with pytest.raises(InputError, match="holds no video"):
         expand([str(tmp_path)])
-    (tmp_path / "00001.png").touch()
-    with pytest.raises(InputError, match="holds no video") as error:
+    (tmp_path / "readme.txt").touch()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no video"):
         expand([str(tmp_path)])
-    assert "PNG pictures are RGB" in error.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_folders_of_pictures_are_videos(tmp_path, suffix):
+    """By themselves, and in a folder of them beside files."""
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / f"{number}{suffix}").touch()
+    assert expand([str(tmp_path / "a")]) == [str(tmp_path / "a")]
+    assert expand([str(tmp_path)]) == [str(tmp_path / "a"), str(tmp_path / "b")]
+    (tmp_path / "a.mkv").touch()
+    (tmp_path / "thumbnail.png").touch()
+    assert expand([str(tmp_path)]) == [str(tmp_path / name) for name in ("a", "a.mkv", "b")]

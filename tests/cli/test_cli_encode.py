@@ -112,7 +112,7 @@ def test_interrupt_and_resume(nvc, interrupted, clip, tmp_path, monkeypatch):
     assert not (tmp_path / "x.nvc").exists()
 
     other = nvc("encode", "clip.y4m", "-o", "x.nvc", "--preset", "draft", "--epochs", "61")
-    assert other.code == 2 and "x.nvc.work holds an interrupted encode with epochs = 60" in other.err
+    assert other.code == 2 and "x.nvc.work holds an interrupted encode with --epochs 60" in other.err
 
     resumed = nvc("encode", "--resume", "x.nvc.work", "--json")
     assert re.search(r"^going on from step [\d,]+$", resumed.err, re.MULTILINE)

@@ -30,12 +30,12 @@ GROUPS = {
     "extract-layer": ["Layers", "Files", "Output", "General", "Examples"],
     "append": ["Files", "Output", "General", "Examples"],
     "eval": [
-        "Raw .yuv input (else read from header or file name)", "Frames", "Streams", "Metrics", "Compute", "Output",
-        "General", "Examples",
+        "Raw .yuv input (else read from header or file name)", "Conversion of REFERENCE, as it was encoded with",
+        "Frames", "Streams", "Metrics", "Compute", "Output", "General", "Examples",
     ],
     "bench": [
-        "What to run", "Raw .yuv input (else read from header or file name)", "Frames", "Report", "Compute", "Output",
-        "General", "Examples",
+        "What to run", "Raw .yuv input (else read from header or file name)", "Conversion while reading", "Frames",
+        "Report", "Compute", "Output", "General", "Examples",
     ],
     "recipes": ["Output", "General", "Examples"],
     "doctor": ["Output", "General", "Examples"],

@@ -290,6 +290,26 @@ def test_no_torch_is_needed(layered, files):
     assert layered.read_bytes() == files[0]
 
 
+@pytest.mark.parametrize("spoil", ["nothing", "first layer", "second layer", "cut"])
+def test_eval_counts_the_bytes_that_strip_leaves(nvc, clip, layered, files, tmp_path, spoil):
+    """Of every number of layers that there are, whatever is behind those that can be used."""
+    data = bytearray(files[2])
+    if spoil.endswith("layer"):
+        data[len(files[0 if spoil == "first layer" else 1]) + 60] ^= 1
+    layered.write_bytes(data[:-9] if spoil == "cut" else data)
+    held = {"nothing": 2, "first layer": 0, "second layer": 1, "cut": 2}[spoil]
+    for layers in range(held + 1):
+        left = tmp_path / f"{layers}.nvc"
+        assert nvc("strip", layered, "--layers", layers, "-o", left).code == 0
+        found = nvc("eval", clip, layered, "--layers", layers, "--metrics", "psnr", "--json").json
+        alone = nvc("eval", clip, left, "--metrics", "psnr", "--json").json
+        assert found["bytes"] == left.stat().st_size
+        assert (layers, spoil) == (2, "cut") or left.read_bytes() == files[layers]
+        assert {**found, "test": ""} == {**alone, "test": ""}
+    whole = nvc("eval", clip, layered, "--metrics", "psnr", "--json").json
+    assert whole["bytes"] == layered.stat().st_size and whole["layers"] == held
+
+
 @pytest.mark.parametrize("spoil", ["layer", "cut"])
 def test_a_check_looks_at_layers_and_the_end(nvc, layered, files, tmp_path, spoil):
     data = bytearray(files[2])

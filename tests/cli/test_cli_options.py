@@ -7,12 +7,12 @@ from fractions import Fraction
 import click
 import pytest
 
-from nvcodec.cli._format import bit_rate, clock, count, rate, size
 from nvcodec.cli._options import KindType
 from nvcodec.cli.encode import command
 from nvcodec.config import kinds
 from nvcodec.config.options import PIXEL_FORMAT
 from nvcodec.io.saying import about, duration
+from nvcodec.progress.figures import bit_rate, clock, count, rate, size
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,31 @@ def test_grey_has_no_chroma_to_measure(nvc, saved, tmp_path: Path) -> None:
     "known", [{"chroma": chroma} for chroma in ChromaFormat if chroma is not ChromaFormat.YUV420] + [{"bit_depth": 12}]
 )
 def test_key_frames_have_planes_of_their_own(nvc, saved, tmp_path: Path, known: dict[str, object]) -> None:
-    output = tmp_path / "out.nvc"
-    refused = nvc("encode", saved(**known), "-o", output, *QUICK, "--model", "dnerv")
+    """Other pictures become these, which is told; planes that were asked for must be these."""
+    output, source = tmp_path / "out.nvc", saved(**known)
+    taken = "yuv420p10le" if "bit_depth" in known else "yuv420p"
+    made = nvc("encode", source, "-o", output, *QUICK, "--model", "dnerv")
+    assert made.code == 0 and f"which this model does not draw: converted to {taken}" in made.err
+    assert nvc("eval", source, output, "--pix-fmt", taken, "--metrics", "psnr").code == 0
+    refused = nvc("encode", source, "-o", tmp_path / "x.nvc", *QUICK, "--model", "dnerv", "--pix-fmt", "yuv444p")
     assert refused.code == 2 and "the key frames of dnerv are 4:2:0 of 8 or 10 bits" in refused.err
-    assert "--pix-fmt yuv420p" in refused.err and not output.exists()
+    assert "--pix-fmt yuv420p" in refused.err and not (tmp_path / "x.nvc").exists()
+
+
+def test_a_folder_of_pictures_makes_an_archive(nvc, saved, tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    with open_source(saved()) as source:
+        pictures = list(source)
+    for name, inside in (("one", ""), ("two", "%d.jpg")):  # RGB, and YUV 4:4:4 of full range
+        (videos / name).mkdir()
+        with open_sink(f"{videos / name}/{inside}", source.format, overwrite=True) as sink:
+            for planes in pictures:
+                sink.write(planes)
+    for given, names in (([videos], ["one", "two"]), ([videos / "two"], ["two"])):
+        made = nvc("encode", *given, "-o", tmp_path / "set.nvc", "-y", *QUICK, "--model", "dnerv")
+        assert made.code == 0, made.err
+        streams = nvc("info", tmp_path / "set.nvc", "--json").json["streams"]
+        assert [(stream["name"], stream["frames"], stream["fps"]) for stream in streams] == [
+            (name, 3, "25") for name in names
+        ]

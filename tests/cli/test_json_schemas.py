@@ -305,7 +305,8 @@ def test_what_is_printed(said: Callable[[str], Said], name: str) -> None:
         (document,) = printed.documents
         error = document["error"]
         assert error["code"] == CASES[name].code and f"error: {error['message']}\n" in printed.text
-        assert all(f"  {line.strip()}\n" in printed.text for line in error["hint"].splitlines())
+        assert all(f"  {line.strip()}\n" in printed.text for line in (error["hint"] or "").splitlines())
+        assert error["hint"] != ""
     for document in printed.documents:
         assert ("error" in document) == bool(CASES[name].code)
         _validator(expected).validate(document)

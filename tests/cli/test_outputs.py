@@ -32,7 +32,7 @@ def here(clip, coded, tmp_path, monkeypatch):
     base = read_container(data)
     packs = [PackSegment(n, 1, base.layer_id(n, 0), 1, b"", bytes(16), 0, b"pack") for n in range(len(base.segments))]
     Path("layers.nvc").write_bytes(data + appended(data, packs))
-    extract("layers.nvc", 1, "layer.nvcl")
+    extract("layers.nvc", "layer.nvcl", layer=1)
     Path("list.txt").write_text("clip.y4m\nother.y4m\n")
     Path("conf.toml").write_text("epochs = 1\n")
     Path("frames").mkdir()

@@ -27,6 +27,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "crop": st.sampled_from(["32:16", "32:16:4:8"]),
     "scale": st.sampled_from(["1/2", "64x48", "0.75"]),
     "fps": st.fractions(1, 999, max_denominator=1001),
+    "deinterlace": st.booleans(),
     "pix_fmt": st.sampled_from(["yuv420p", "yuv420p10le"]),
     "seek": st.integers(0, (1 << 32) - 1),
     "frames": st.integers(1, (1 << 32) - 1),

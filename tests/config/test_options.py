@@ -59,6 +59,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "audio_from": st.text(),
     "mask": st.text(),
     "preview": st.booleans(),
+    "deinterlace": st.booleans(),
     "parameters": st.floats(1, 1e9),
     "crf": st.floats(0, 63),
     "bpp": st.floats(1e-6, 1e4),
@@ -119,7 +120,7 @@ def _types(hint: Any) -> set[Any]:
             DecodeOptions,
             DecodeKeywords,
             {
-                "fps": {float, str},
+                "rate": {float, str},
                 "audio_from": {Path},
                 "limits": {Mapping[str, int]},
                 "frame": {str, float},
@@ -127,7 +128,16 @@ def _types(hint: Any) -> set[Any]:
             },
         ),
         (SheetOptions, SheetKeywords, {}),
-        (EvalOptions, EvalKeywords, {"size": {str}, "fps": {float, str}, "mask": {Path}}),
+        (
+            EvalOptions,
+            EvalKeywords,
+            {
+                "size": {str},
+                **{name: {float, str} for name in ("rate", "fps", "scale")},
+                "crop": {str, tuple[int, ...]},
+                "mask": {Path},
+            },
+        ),
     ],
 )
 def test_keywords_are_the_fields(options: type, keywords: type, wider: dict[str, set[type]]) -> None:
@@ -321,7 +331,7 @@ def test_decimals_mean_rates_of_television(base: int, digits: int) -> None:
     written = f"{float(exact):.{digits}f}"
     parse = described(EncodeOptions)["fps"].kind.parse
     assert parse(written) == parse(float(written)) == exact
-    assert described(DecodeOptions)["fps"].kind.parse(written) == exact
+    assert described(DecodeOptions)["rate"].kind.parse(written) == exact
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from nvcodec.container.chunks import preamble_bytes
 from nvcodec.container.metadata import metadata_bytes
 from nvcodec.errors import BitstreamError, UnsupportedError
 from nvcodec.types import ChromaFormat, VideoFormat
+from nvcodec.version import UPGRADE
 
 if TYPE_CHECKING:
     from conftest import Sample
@@ -99,7 +100,7 @@ def test_later_versions_are_refused_with_a_remedy(sample: Sample, major: int, mi
     with pytest.raises(UnsupportedError) as caught:
         read_container(sample.data[:8] + bytes([major, minor]) + sample.data[10:])
     assert caught.value.message == message
-    assert caught.value.hint == "Upgrade with: pip install -U neural-video-codec"
+    assert caught.value.hint == UPGRADE
     assert caught.value.exit_code == 5
 
 

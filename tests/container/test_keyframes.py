@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nvcodec.container import KeyFrameCodec, KeyFrames, chunk_bytes
 from nvcodec.errors import BitstreamError, UnsupportedError
+from nvcodec.version import UPGRADE
 
 TEN = KeyFrames(
     KeyFrameCodec.AV1,
@@ -97,4 +98,4 @@ def test_unknown_codecs_are_named(codec: int) -> None:
     with pytest.raises(UnsupportedError) as caught:
         KeyFrames.from_bytes(bytes([codec, 1, 1, 0, 1, 42]))
     assert caught.value.message == f"uses key-frame codec {codec}; this nvc knows 1 av1"
-    assert caught.value.hint == "Upgrade with: pip install -U neural-video-codec"
+    assert caught.value.hint == UPGRADE

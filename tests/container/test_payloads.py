@@ -190,7 +190,7 @@ def test_unknown_features_are_named(at: int, value: int, complaint: str) -> None
     payload[at] = value
     with pytest.raises(UnsupportedError, match=complaint) as caught:
         SequenceHeader.from_bytes(bytes(payload))
-    assert "pip install -U neural-video-codec" in caught.value.hint
+    assert "pip install ." in caught.value.hint
 
 
 @pytest.mark.parametrize(

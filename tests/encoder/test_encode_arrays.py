@@ -95,13 +95,11 @@ def test_what_cannot_be_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="array cannot be resumed") as caught:
         _encode(frames, output, work_dir=tmp_path / "work")
     assert "work_dir" in caught.value.hint
-    with pytest.raises(UsageError, match="the source is 8-bit RGB; the key frames of dnerv are 4:2:0"):
-        _encode(frames, output, model="dnerv", settings=None)
+    with pytest.raises(UsageError, match="the source is 8-bit 4:4:4; the key frames of dnerv are 4:2:0"):
+        _encode(frames, output, model="dnerv", settings=None, pix_fmt="yuv444p")
     for several in ([frames], [tmp_path / "clip.y4m", frames]):
         with pytest.raises(UsageError, match="a list of arrays is no video"):
             nvcodec.encode_archive(several, output)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="the source is 8-bit RGB"):
-        nvcodec.encode_archive(frames, output)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="needs a YUV source"):
         _encode(frames, output, domain="yuv420")
     with pytest.raises(UsageError, match=r"\[N, 3, height, width\]"):

@@ -101,7 +101,7 @@ def test_what_is_there_stays_and_the_layer_betters_it(finished: Finished, moving
     assert (result.layer, result.frames, result.fit_steps, result.shortfall) == (1, FRAMES, 80, None)
     assert _equal(_pictures(data, 0), _pictures(old))
     check_segment(VideoReader(data, device="cpu"), 0)
-    strip(job.output, 0)
+    strip(job.output, layers=0)
     assert _bytes(job) == old
     assert {path.name for path in tmp_path.iterdir()} == {Path(job.output).name, Path(job.inputs[0]).name}
 
@@ -169,7 +169,7 @@ def test_second_layer_starts_from_the_trunk_of_the_first(finished: Finished, mon
     assert _equal(_pictures(two, 1), _pictures(one))
     assert not _equal(_pictures(two), _pictures(one))
     check_segment(VideoReader(two, device="cpu"), 0)
-    strip(job.output, 1)
+    strip(job.output, layers=1)
     assert _bytes(job) == one
 
 
@@ -223,7 +223,7 @@ def test_segments_domains_and_ten_bits(finished: Finished, domain: Domain) -> No
     assert reader.format.bit_depth == 10 and reader.format.chroma is domain.drawn(DEEP.chroma)
     for ordinal in (0, 1):
         check_segment(reader, ordinal)
-    strip(job.output, 0)
+    strip(job.output, layers=0)
     assert _bytes(job) == old
     with_target = _add(job, target_psnr=60)
     assert "60 dB were asked for" in (with_target.shortfall or "")

@@ -11,14 +11,16 @@ import pytest
 
 from nvcodec import resume
 from nvcodec.config.job import Job
-from nvcodec.config.options import EncodeOptions
+from nvcodec.config.options import EncodeOptions, described
 from nvcodec.container import read_container
 from nvcodec.encoder.encode import encode
 from nvcodec.encoder.fit.events import Event, Forecast, Step
 from nvcodec.encoder.parts.segment import SegmentPart
 from nvcodec.encoder.result import LayerResult
 from nvcodec.encoder.resume.checkpoint import State
-from nvcodec.errors import InputError, InterruptedEncodeError
+from nvcodec.encoder.resume.work_folder import check_work_dir
+from nvcodec.errors import InputError, InterruptedEncodeError, UsageError
+from nvcodec.tongues import speaking_command_line
 
 JobMaker = Callable[..., Job]
 
@@ -31,6 +33,31 @@ def _stop_after(steps: int) -> Callable[[], bool]:
 
 def _bytes(job: Job) -> bytes:
     return Path(job.output).read_bytes()
+
+
+_OTHER: dict[str, object] = {
+    "size": (64, 48), "rate": 24, "pix_fmt": "gray", "crop": "8:8", "scale": "1/2", "fps": 25, "deinterlace": True,
+    "seek": 2, "frames": 3, "video_stream": 1, "allow_truncated": True, "mask": "boxes:2", "model": "qsnerv",
+    "domain": "rgb", "preview": True, "parameters": 3000, "crf": 20, "bpp": 0.5, "bitrate": 8000, "target_size": 900,
+    "target_psnr": 30, "preset": "fast", "epochs": 3, "max_time_s": 60, "tune": "ssim",
+    "settings": {"fit.batch": 2}, "device": "cuda", "threads": 2, "segment": 4, "seed": 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", described(EncodeOptions))
+@pytest.mark.parametrize("newer", [True, False])
+def test_a_folder_of_another_encode_says_so_in_options(tmp_path: Path, name: str, newer: bool) -> None:
+    jobs = [Job(("a.y4m",), "x.nvc", each) for each in (EncodeOptions(), EncodeOptions(**{name: _OTHER[name]}))]
+    kept, asked = jobs if newer else jobs[::-1]
+    kept.save(tmp_path / "job.json")
+    flag = described(EncodeOptions)[name].flags[-1]
+    with pytest.raises(UsageError) as caught:
+        check_work_dir(tmp_path, asked)
+    with speaking_command_line():
+        said = caught.value.message
+    assert f" {'--set fit.batch' if name == 'settings' else flag}" in said
+    assert " = " not in said and "None" not in said and "--" not in str(caught.value)
+    check_work_dir(tmp_path, kept)
 
 
 def test_a_stopped_encode_gives_the_same_file(tiny_job: JobMaker, tmp_path: Path) -> None:

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import pytest
 
+from nvcodec.cli.encode import command as encode_command
+from nvcodec.config.options import EvalOptions
 from nvcodec.encoder.fit.events import EventHandler
 from nvcodec.errors import InputError, NvcError, UsageError
 from nvcodec.eval.bench import Bench, Benched, Contestant, describe
 from nvcodec.eval.codecs import BenchClip, BenchCodec, Coded
 from nvcodec.eval.contestants import parse_codecs
+from nvcodec.eval.nvc_codec import source_options
 from nvcodec.io.sink import open_sink
 from nvcodec.types import Planes, VideoFormat
 
@@ -94,8 +97,23 @@ def test_a_point_that_fails_leaves_the_others(tmp_path: Path, clip: BenchClip) -
 
 
 def test_a_range_of_frames_is_compared_with_itself(tmp_path: Path, clip: BenchClip) -> None:
-    (curve,) = _run(tmp_path, replace(clip, seek=2, frames=3), _codec(), 0).curves
+    (curve,) = _run(tmp_path, replace(clip, asked=EvalOptions(seek=2, frames=3)), _codec(), 0).curves
     assert (curve.clip.frames, curve.clip.seek, curve.points[0].psnr["y"]) == (3, 2, 100.0)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"crop": "40:32"}, {"scale": "1/2"}, {"fps": 12.5, "seek": 1}, {"pix_fmt": "yuv422p"}, {"deinterlace": True}],
+    ids=lambda how: "-".join(how),
+)
+def test_what_is_converted_is_compared_with_that(tmp_path: Path, clip: BenchClip, how: dict[str, Any]) -> None:
+    """By whatever codec; nvc is told so in the words of its own command line."""
+    asked = EvalOptions(**how)
+    (curve,) = _run(tmp_path, replace(clip, asked=asked), _codec(), 0).curves
+    assert curve.points[0].psnr["y"] == 100.0
+    words = ["encode", "a.y4m", "-o", "a.nvc", *source_options(replace(clip, asked=asked))]
+    given = encode_command.make_context("encode", words[1:]).params
+    assert {name: value for name in how if (value := given[name])} == {name: getattr(asked, name) for name in how}
 
 
 @pytest.mark.parametrize("change", ["frames", "versions", "settings"])
@@ -103,7 +121,7 @@ def test_results_of_something_else_are_not_mixed(tmp_path: Path, clip: BenchClip
     _run(tmp_path, clip, _codec(), 1)
     codec = _codec()
     if change == "frames":
-        clip = replace(clip, frames=2)
+        clip = replace(clip, asked=EvalOptions(frames=2))
     elif change == "versions":
         codec.release = "2"  # type: ignore[misc]
     else:
@@ -124,7 +142,7 @@ def test_a_clip_is_known_by_its_pictures(tmp_path: Path, clip: BenchClip) -> Non
         for planes in source:
             sink.write(planes)
     assert describe(BenchClip(raw)).sha256 == describe(clip).sha256
-    assert describe(replace(clip, frames=5)).sha256 != describe(clip).sha256
+    assert describe(replace(clip, asked=EvalOptions(frames=5))).sha256 != describe(clip).sha256
 
 
 @pytest.mark.parametrize(
@@ -135,7 +153,7 @@ def test_nvc_is_run_as_its_users_run_it(
 ) -> None:
     contestants = parse_codecs("nvc:draft", [f"nvc={bpp}"], [f"nvc={options}", "nvc=--seed 3"])
     events: list[object] = []
-    benched = Bench(tmp_path, on_event=events.append).run([replace(clip, frames=4)], contestants)
+    benched = Bench(tmp_path, on_event=events.append).run([replace(clip, asked=EvalOptions(frames=4))], contestants)
     assert not benched.failures
     (point,) = benched.curves[0].points
     assert point.file is not None and (tmp_path / point.file).stat().st_size == point.bytes

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from nvcodec.config.options import EvalOptions
 from nvcodec.errors import UsageError
 from nvcodec.eval import feed as feed_module
 from nvcodec.eval.block_codecs import BLOCK_CODECS
@@ -62,7 +63,7 @@ def bitstream(coded: Coded) -> Path:
 
 
 def quality(clip: BenchClip, coded: Coded) -> float:
-    found = evaluate(clip.path, coded.file, seek=clip.seek, frames=clip.frames, test_seek=0, metrics=("psnr",))
+    found = evaluate(clip.path, coded.file, options=clip.asked, test_seek=0, metrics=("psnr",))
     return found.quality.psnr["yuv_611"]
 
 
@@ -113,7 +114,7 @@ def test_settings_are_enough_to_do_it_again(clip, name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_wanted_frames_only(clip, name: str) -> None:
-    source = replace(clip(), seek=2, frames=4)
+    source = replace(clip(), asked=EvalOptions(seek=2, frames=4))
     coded = code(name, source, 25)
     with open_source(coded.file) as video:
         assert len(list(video)) == 4
@@ -195,8 +196,8 @@ def test_a_rate_is_needed(clip, name: str) -> None:
     source = clip(replace(FORMAT, fps=None, colour=Colour()), suffix=".y4m")
     with pytest.raises(UsageError, match=f"{name} needs a frame rate") as caught:
         code(name, source, 30)
-    assert "fps" in caught.value.hint
-    with open_source(code(name, replace(source, fps=Fraction(24)), 30).file) as video:
+    assert "rate" in caught.value.hint
+    with open_source(code(name, replace(source, asked=EvalOptions(rate=24)), 30).file) as video:
         assert video.format.fps == 24
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -145,6 +147,56 @@ def test_frames_of_uneven_length_become_even(tmp_path: Path) -> None:
         shown = [int(planes[0][0, 0]) - 40 for planes in source]
         assert source.side_data.timestamps is None and source.fps == 50
     assert shown == [number for number, ticks in enumerate(times.ticks) for _ in range(ticks)]
+
+
+def ffmpeg(*words: object) -> None:
+    """FFmpeg itself, as the writer of what PyAV cannot write."""
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-y", *map(str, words)], capture_output=True, check=True)
+
+
+def fields(number: int, bottom_first: bool) -> Planes:
+    """A picture of which each second line is half a picture later: a bar that moves four samples a picture."""
+    video = video_of()
+    planes = [np.full(shape, 128, np.uint8) for shape in video.plane_shapes]
+    planes[0][:] = 30
+    for line in range(HEIGHT):
+        later = (line % 2 == 0) == bottom_first
+        start = 4 * number + 2 * later
+        planes[0][line, start : start + 8] = 220
+    return tuple(planes)
+
+
+@pytest.mark.parametrize(("name", "bottom_first"), [("a.y4m", False), ("a.y4m", True), ("a.ts", False), ("a.ts", True)])
+@pytest.mark.parametrize("seek", [0, 3])
+def test_fields_become_whole_pictures(tmp_path: Path, name: str, bottom_first: bool, seek: int) -> None:
+    """Those of the earlier field, whichever it is: what moved between two fields leaves no comb."""
+    path, video = tmp_path / "a.y4m", video_of(fps=25)
+    with open_sink(path, video) as sink:
+        for number in range(FRAMES):
+            sink.write(fields(number, bottom_first))
+    path.write_bytes(path.read_bytes().replace(b" Ip ", b" Ib " if bottom_first else b" It ", 1))
+    if name == "a.ts":
+        order = "bb" if bottom_first else "tt"
+        how = ("-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-q:v", "1", "-field_order", order)
+        ffmpeg("-i", path, "-vf", f"setfield={'bff' if bottom_first else 'tff'}", *how, tmp_path / name)
+    with open_source(tmp_path / name, seek=seek, conversion=Conversion(deinterlace=True)) as source:
+        pictures = list(source)
+        assert "deinterlaced" in source.origin and source.fps == 25 and source.side_data.timestamps is None
+    assert len(pictures) == FRAMES - seek
+    for number, planes in enumerate(pictures, seek):
+        combs = np.abs(np.diff(planes[0][4:-4].astype(int), axis=0)).max()
+        assert combs <= (8 if name == "a.y4m" else 60), (number, combs)
+        assert np.abs(planes[0][8].astype(int) - fields(number, bottom_first)[0][8 + bottom_first]).mean() < 4
+
+
+@pytest.mark.parametrize(("chroma", "depth"), KINDS)
+def test_a_single_picture_of_fields(tmp_path: Path, chroma: ChromaFormat, depth: int) -> None:
+    video = video_of(chroma, depth)
+    with open_sink(tmp_path / "a.mkv", video) as sink:
+        sink.write(quarters(video, 0))
+    with open_source(tmp_path / "a.mkv", conversion=Conversion(deinterlace=True, scale=Fraction(1, 2))) as source:
+        (planes,) = source
+    assert [plane.shape for plane in planes] == list(source.format.plane_shapes) and planes[0].dtype == video.dtype
 
 
 def test_a_rate_that_nobody_says_is_stated(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_options_beat_the_name_and_the_origin_says_so() -> None:
 def test_unknown_size_names_the_options_to_add() -> None:
     with pytest.raises(InputError, match="cannot tell the picture size of clip.yuv") as caught:
         raw_format(Path("clip.yuv"), None, None, None)
-    assert 'size="1920x1080", fps=30, pix_fmt="yuv420p"' in caught.value.hint
+    assert 'size="1920x1080", rate=30, pix_fmt="yuv420p"' in caught.value.hint
     assert "ffmpeg -s 1920x1080 -r 30 -i clip.yuv clip.y4m" in caught.value.hint
 
 

@@ -12,7 +12,6 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from nvcodec.errors import InputError
 from nvcodec.io.orientation import Orientation
 from nvcodec.io.source import open_source
 from nvcodec.types import ChromaFormat, SideData, VideoFormat
@@ -111,11 +110,12 @@ def test_422_that_lies_on_its_side_stands_up_as_444(tmp_path: Path, words: str) 
         assert np.abs(planes[1].reshape(16, 2, 16).mean(1) - narrow).mean() < 0.5 * narrow.std()
 
 
-def test_a_slant_is_refused(tmp_path: Path) -> None:
+def test_a_slant_is_left_as_it_is_and_told(tmp_path: Path, same) -> None:
     write(tmp_path / "a.mov", "yuv420p", (16, 16), [60000, 26000, 0, -26000, 60000, 0, 0, 0, 1 << 30])
-    with pytest.raises(InputError, match=r"turned by 2[34] degrees, which is no right angle") as caught:
-        open_source(tmp_path / "a.mov")
-    assert "ffmpeg -i" in caught.value.hint
+    write(tmp_path / "b.mov", "yuv420p", (16, 16), matrix_of(*MATRICES["as they are"]))
+    with open_source(tmp_path / "a.mov") as source, open_source(tmp_path / "b.mov") as straight:
+        assert same(list(source), list(straight))
+        assert source.notices == ["to be shown turned by no right angle; coded as it is stored"]
 
 
 def test_every_orientation_has_a_name_of_its_own() -> None:

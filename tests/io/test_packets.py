@@ -179,7 +179,7 @@ def test_options_are_checked(options: dict[str, str], message: str) -> None:
 def test_rate_and_pictures_are_needed() -> None:
     with pytest.raises(UsageError, match="libx264 needs a frame rate") as caught:
         encode_packets(steps(FORMAT, 1), replace(FORMAT, fps=None), "libx264", {})
-    assert "fps" in caught.value.hint
+    assert "rate" in caught.value.hint
     for encoder in ENCODERS:
         with pytest.raises(UsageError, match="no picture"):
             encode_packets([], FORMAT, encoder, FAST[encoder])

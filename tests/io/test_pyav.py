@@ -294,7 +294,7 @@ def test_past_the_end_of_a_file_that_does_not_say_its_length(tmp_path: Path, noi
 def test_writing_needs_a_rate(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(UsageError, match="needs a frame rate") as caught:
         open_sink(tmp_path / f"a{suffix}", VideoFormat(16, 16))
-    assert "fps" in caught.value.hint and not list(tmp_path.iterdir())
+    assert "rate" in caught.value.hint and not list(tmp_path.iterdir())
 
 
 def test_mp4_of_odd_size_points_to_mkv(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ from nvcodec.api.layers import append, strip
 print("ready", flush=True)
 while True:
     append(sys.argv[1], sys.argv[2])
-    strip(sys.argv[1], 0)
+    strip(sys.argv[1], layers=0)
 """
 
 

@@ -9,6 +9,7 @@ import threading
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nvcodec.errors import InputError, UsageError
@@ -118,10 +119,9 @@ def test_named_pipe(tmp_path: Path, load) -> None:
 @pytest.mark.parametrize(
     ("tags", "message"),
     [
-        ("W4 H4 C411", "chroma format C411"),
-        ("W4 H4 C444alpha", "chroma format C444alpha"),
-        ("W4 H4 Cmono16", "chroma format Cmono16"),
-        ("W4 H4 C420p14", "chroma format C420p14"),
+        ("W4 H4 C410", "chroma format C410"),
+        ("W4 H4 C420p11", "chroma format C420p11"),
+        ("W4 H4 C411 F25", "F denominator"),
         ("W4 H4 A4", "no valid A tag"),
         ("H4", "no valid W tag"),
         ("W4", "no valid H tag"),
@@ -144,6 +144,50 @@ def test_headers_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     pipe_in(monkeypatch, path.read_bytes())
     with pytest.raises(InputError, match=message):
         open_source("-")
+
+
+_OTHERS = [
+    ("411", 8, "4:2:2", 8), ("444alpha", 8, "4:4:4", 8), ("mono9", 9, "grey", 10), ("mono16", 16, "grey", 12),
+    *((f"{sampling}p{depth}", depth, f"4:{sampling[1]}:{sampling[2]}", min(12, 10 if depth == 9 else 12))
+      for sampling in ("420", "422", "444") for depth in (9, 14, 16)),
+]  # fmt: skip
+_CELLS = {"411": (1, 4), "420": (2, 2), "422": (1, 2), "444": (1, 1), "mon": None}
+
+
+@pytest.mark.parametrize(("tag", "depth", "chroma", "held"), _OTHERS, ids=lambda each: str(each))
+@pytest.mark.parametrize("size", [(16, 8), (19, 7)])
+def test_kinds_that_no_planes_hold_become_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tag: str, depth: int, chroma: str, held: int, size: tuple[int, int]
+) -> None:
+    """Of flat planes: file and pipe, sought, and cut off."""
+    cell, (width, height) = _CELLS[tag[:3]], size
+    planes = [(height, width)]
+    planes += [] if cell is None else [(-(-height // cell[0]), -(-width // cell[1]))] * 2
+    planes += [(height, width)] * (tag == "444alpha")
+    dtype, levels = ("u1" if depth == 8 else "<u2"), (40, 90, 170, 255)
+
+    def frame(number: int) -> bytes:
+        values = ((level + 8 * number) * 2**depth // 256 % 2**depth for level in levels)
+        return b"FRAME\n" + b"".join(np.full(s, v, dtype).tobytes() for s, v in zip(planes, values, strict=False))
+
+    data = f"YUV4MPEG2 W{width} H{height} F25:1 C{tag}\n".encode() + frame(0) + frame(1) + frame(2)
+    (tmp_path / "a.y4m").write_bytes(data)
+    pipe_in(monkeypatch, data)
+    for path in (tmp_path / "a.y4m", "-"):
+        with open_source(path, seek=1) as source:
+            first, second = source
+            assert (str(source.format.chroma), source.format.bit_depth) == (chroma, held)
+            assert source.notices[0].startswith("its pixel format ") and len(source.notices) == 1 + (tag == "444alpha")
+        for number, found in enumerate((first, second), 1):
+            assert [plane.shape for plane in found] == list(source.format.plane_shapes)
+            for plane, level in zip(found, levels, strict=False):
+                wanted = (level + 8 * number) * 2**held // 256
+                assert abs(plane.astype(int) - wanted).max() <= 1
+    (tmp_path / "b.y4m").write_bytes(data[:-3])
+    with open_source(tmp_path / "b.y4m") as source, pytest.raises(InputError, match="frame 2 is cut off"):
+        list(source)
+    with open_source(tmp_path / "b.y4m", allow_truncated=True) as source:
+        assert len(list(source)) == 2
 
 
 def test_last_frame_cut_off(tmp_path: Path, load, monkeypatch: pytest.MonkeyPatch) -> None:

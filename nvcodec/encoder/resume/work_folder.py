@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from nvcodec.config.job import Job
+from nvcodec.config.options import EncodeOptions, described
 from nvcodec.config.settings import flatten
 from nvcodec.errors import OutputError, UsageError
 from nvcodec.io.replace import locked
@@ -16,6 +17,7 @@ JOB = "job.json"
 ROOM = "room.npz"
 """As large as a state, so that one can be saved on a disk that has filled up."""
 _LOCK = "lock"
+_WORDS = {"inputs": "of", "output": "to", "base": "for"}
 
 
 def job_in(folder: Path) -> Job:
@@ -43,9 +45,9 @@ def check_work_dir(folder: Path, job: Job) -> None:
     # as JSON has them, where a tuple is a list
     ours, theirs = (flatten(json.loads(json.dumps(one.to_dict()))) for one in (job, kept))
     if different := [key for key in (*ours, *theirs) if ours.get(key) != theirs.get(key)]:
-        old, new = (_shown(values.get(different[0])) for values in (theirs, ours))
+        old, new = (values.get(different[0]) for values in (theirs, ours))
         raise UsageError(
-            f"{folder} holds an interrupted encode with {different[0]} = {old}, not {new}",
+            f"{folder} holds an interrupted encode {_difference(different[0], old, new)}",
             f"Go on with it:  {kept.resume_command(folder)}   (or delete it, or give another --work-dir)",
         )
 
@@ -88,7 +90,21 @@ def _leave(folder: Path) -> None:
         folder.rmdir()
 
 
+def _difference(key: str, old: object, new: object) -> str:
+    """In what two jobs differ, as they are asked for: ``with --bpp 0.1, not 0.2``."""
+    if key in _WORDS:
+        return f"{_WORDS[key]} {_shown(old)}, not {_shown(new)}"
+    known = described(EncodeOptions)
+    option = known[key].flags[-1] if key in known else f"--set {key.removeprefix('settings.')}"
+    joint = " " if key in known else "="
+    if isinstance(old, bool) or isinstance(new, bool):
+        return f"{'with' if old else 'without'} {option}"
+    if old is None:
+        return f"without {option}, which is {_shown(new)} now"
+    return f"with {option}{joint}{_shown(old)}, not {'without it' if new is None else _shown(new)}"
+
+
 def _shown(value: object) -> str:
-    if value is None:
-        return "left out"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -7,16 +7,17 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
-from nvcodec.cli._format import clock, count, long_clock, rate, size
-from nvcodec.cli._terminal import Terminal, printable, tell
 from nvcodec.encoder.fit.events import Event, Forecast, Notice, Step
 from nvcodec.io.saying import about, plural
+from nvcodec.progress.figures import clock, count, long_clock, rate, size
+from nvcodec.progress.lines import printable, tell_plainly
 
 _LINE_EVERY_S = 30.0
 _LINE_EVERY_SHARE = 0.1
@@ -49,10 +50,13 @@ class Progress:
     """Shows lines that stay, and no progress; a context manager that tidies up however the command ends.
 
     Subclasses show progress too.
+
+    Args:
+        say: Prints a line that stays.
     """
 
-    def __init__(self, terminal: Terminal) -> None:
-        self.terminal = terminal
+    def __init__(self, say: Callable[[str], None] = tell_plainly) -> None:
+        self._say = say
         self._began = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -78,7 +82,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a line that stays."""
-        self.terminal.note(text)
+        self._say(text)
 
     def close(self) -> None:
         """Leave the terminal as it was found."""
@@ -109,8 +113,8 @@ class FrameCounter:
 class PlainProgress(Progress):
     """One line per 30 seconds or 10 %, whichever comes first, and one at the end."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__(terminal)
+    def __init__(self, say: Callable[[str], None] = tell_plainly) -> None:
+        super().__init__(say)
         self._line_at = self._began
         self._stage = ""
         self._share = 0.0
@@ -131,8 +135,8 @@ class PlainProgress(Progress):
 class JsonProgress(Progress):
     """Every event as one line of JSON."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__(terminal)
+    def __init__(self, say: Callable[[str], None] = tell_plainly) -> None:
+        super().__init__(say)
         self._line_at = -math.inf
 
     def on_event(self, event: Event) -> None:
@@ -176,14 +180,14 @@ class JsonProgress(Progress):
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in event.items()
         }
-        tell(json.dumps(finite))
+        self._say(json.dumps(finite))
 
 
 class BarProgress(Progress):
     """A live line at the bottom of the terminal."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__(terminal)
+    def __init__(self, say: Callable[[str], None] = tell_plainly) -> None:
+        super().__init__(say)
         from rich.console import Console
         from rich.progress import BarColumn, TaskID, TextColumn
         from rich.progress import Progress as RichProgress
@@ -219,20 +223,26 @@ class BarProgress(Progress):
             self._bar.stop()
 
 
-def make_progress(kind: str, terminal: Terminal) -> Progress:
-    """The progress asked for; ``auto`` is a bar where one can be drawn, else plain lines."""
-    if terminal.quiet or kind == "none":
-        return Progress(terminal)
+def make_progress(kind: str, say: Callable[[str], None] = tell_plainly, *, quiet: bool = False) -> Progress:
+    """The progress asked for; ``auto`` is a bar where one can be drawn, else plain lines.
+
+    Args:
+        kind: ``auto``, ``bar``, ``plain``, ``json`` or ``none``.
+        say: Prints a line that stays.
+        quiet: Show no progress after all.
+    """
+    if quiet or kind == "none":
+        return Progress(say)
     if kind == "auto":
         dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("CI"))
         kind = "bar" if _in_notebook() or (sys.stderr.isatty() and not dumb) else "plain"
     kinds: dict[str, type[Progress]] = {"bar": BarProgress, "plain": PlainProgress, "json": JsonProgress}
-    return kinds[kind](terminal)
+    return kinds[kind](say)
 
 
 def progress_bar() -> Progress:
     """What functions of Python show for ``progress=True``: what commands show by themselves."""
-    return make_progress("auto", Terminal())
+    return make_progress("auto")
 
 
 def _in_notebook() -> bool:
