@@ -2,8 +2,8 @@
 
 All switches off (:data:`HINERV_SWITCHES`) is HiNeRV's kind of network (Kwan et al., NeurIPS 2023); all on but
 ``gop_kernels`` MSNeRV's (Zhu et al., 2025); what the papers' own networks are besides is in
-:mod:`nvcodec.encoder.plan.paper_sizes`. TeNeRV (Zhu et al.) is its window and GoP grids with ``gop_kernels``, on groups of pictures
-that follow the content; which frame belongs to which group is not configuration but part of every segment.
+:mod:`nvcodec.encoder.plan.paper_sizes`. TeNeRV (Zhu et al.) is its window and GoP grids with ``gop_kernels``, on groups
+of pictures that follow the content; which frame belongs to which group is not configuration but part of every segment.
 """
 
 from __future__ import annotations
