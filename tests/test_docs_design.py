@@ -139,8 +139,8 @@ def test_rot_is_found() -> None:
 `nvc gone`, `python tools/gone.py x`, `nvcodec.encoder.gone`, `nvcodec.encoder.encode.gone`
 
 * `Part` is in a file that is named below, and too late for this.
-* `encoder/parts/part.py` has `Part`, `Part.run`, `Part.gone` and `Gone`. `fit.batch` is a setting, `model.window=3` too,
-  `fit.gone` and `model.gone=3` are none.
+* `encoder/parts/part.py` has `Part`, `Part.run`, `Part.gone` and `Gone`. `fit.batch` is a setting,
+  `model.window=3` too, `fit.gone` and `model.gone=3` are none.
 
 `Part` is known by now, `nvcodec.errors.UsageError` always, `ValueError` and `BASE` to anyone. `metrics` is a package.
 """
