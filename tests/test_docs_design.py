@@ -24,7 +24,8 @@ from nvcodec.models.registry import MODELS
 ROOT = Path(__file__).parents[1]
 CHANGES = ROOT / "docs" / "where_does_my_change_go.md"
 PROMISES = ROOT / "docs" / "reliability.md"
-PAGES = [*sorted((ROOT / "docs" / "design").glob("*.md")), CHANGES, ROOT / "CONTRIBUTING.md"]
+PAPERS = ROOT / "docs" / "papers.md"
+PAGES = [*sorted((ROOT / "docs" / "design").glob("*.md")), CHANGES, PAPERS, ROOT / "CONTRIBUTING.md"]
 _FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _PATH = re.compile(r"(?:[\w.*-]+/)*[\w*-]*(?:/|\.(?:json|md|nvc|py|toml|yml))(?:::\w+)?")
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.\w+)*")
@@ -81,8 +82,8 @@ def _is_dotted_path(name: str) -> bool:
 
 def _is_setting(name: str) -> bool:
     group, _, field = name.partition(".")
-    kind = getattr(Settings(), group, None)
-    return is_dataclass(kind) and field in [each.name for each in fields(kind)]
+    kinds = [model.settings for model in MODELS] if group == "model" else [getattr(Settings(), group, None)]
+    return any(is_dataclass(kind) and field in [each.name for each in fields(kind)] for kind in kinds)
 
 
 def _unknown(text: str) -> Iterator[str]:
@@ -105,6 +106,8 @@ def _is_fine(span: str, files: list[Path]) -> bool:
         return f"\n{span.split()[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
     if span.startswith("nvc "):
         return span.split()[1] in {*COMMANDS, "-h"}
+    if re.fullmatch(r"[a-z]+\.\w+=\S+", span):
+        return _is_setting(span.partition("=")[0])
     if " " in span:
         return all(_files(word) for word in span.split() if _is_path(word))
     if not _NAME.fullmatch(span) or span in _ANYONES | _INVENTED or span in ("nvc", "nvcodec"):
@@ -136,14 +139,15 @@ def test_rot_is_found() -> None:
 `nvc gone`, `python tools/gone.py x`, `nvcodec.encoder.gone`, `nvcodec.encoder.encode.gone`
 
 * `Part` is in a file that is named below, and too late for this.
-* `encoder/parts/part.py` has `Part`, `Part.run`, `Part.gone` and `Gone`. `fit.batch` is a setting, `fit.gone` is none.
+* `encoder/parts/part.py` has `Part`, `Part.run`, `Part.gone` and `Gone`. `fit.batch` is a setting,
+  `model.window=3` too, `fit.gone` and `model.gone=3` are none.
 
 `Part` is known by now, `nvcodec.errors.UsageError` always, `ValueError` and `BASE` to anyone. `metrics` is a package.
 """
     assert list(_unknown(page)) == [
         "encoder/gone.py", "tests/test_docs_design.py::test_gone", "tests/gone/", "models/NAME_gone.py", "make gone",
         "nvc gone", "python tools/gone.py x", "nvcodec.encoder.gone", "nvcodec.encoder.encode.gone",
-        "Part", "Part.gone", "Gone", "fit.gone",
+        "Part", "Part.gone", "Gone", "fit.gone", "model.gone=3",
     ]  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def multi_scale_ssim(first: Tensor, second: Tensor, window: int = WINDOW) -> Ten
     for _ in range(levels):
         values.append(ssim(first, second, data_range=1.0, win=taps, nonnegative_ssim=True))
         first, second = (F.avg_pool2d(x, 2, ceil_mode=True) for x in (first, second))
-    return _product(torch.stack(values) ** (weights / weights.sum()))
+    return _product(_power(torch.stack(values), weights / weights.sum()))
 
 
 def single_scale_ssim(first: Tensor, second: Tensor, window: int = WINDOW) -> Tensor:
@@ -74,7 +74,13 @@ def _five_scales(first: Tensor, second: Tensor, taps: Tensor) -> Tensor:
         first, second = (F.avg_pool2d(x, 2, padding=padding) for x in (first, second))
     whole, _ = _similarity(first, second, taps)
     factors.append(torch.relu(whole))
-    return _product(torch.stack(factors) ** _filled(_WEIGHTS, first).view(-1, 1, 1)).mean()
+    return _product(_power(torch.stack(factors), _filled(_WEIGHTS, first).view(-1, 1, 1))).mean()
+
+
+def _power(values: Tensor, weights: Tensor) -> Tensor:
+    """Of similarities of at least 0, without the endless slope at 0 that makes no number of a gradient."""
+    above = values > 0
+    return torch.where(above, torch.where(above, values, 1.0) ** weights, 0.0)
 
 
 def _product(factors: Tensor) -> Tensor:

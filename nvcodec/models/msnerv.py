@@ -279,7 +279,7 @@ class FusionLayer(nn.Module):
     Source: MSNeRV equation 10, Figure 5. The paper's parallel 3x3 and 5x5 depthwise branches are summed, which is
     exactly one 5x5 kernel; that is what is stored, with nine parameters per channel fewer. What is sliced is their sum,
     as the text has it, and the layer starts as the identity; or it is the layer's input, HiNeRV's skip made to suit
-    every width, and branches start as in PyTorch: that learns faster (docs/switches.md).
+    every width, and branches start as in PyTorch: that learns quicker by Muon (docs/switches.md).
     """
 
     def __init__(self, incoming: int, outgoing: int, expansion: int, gops: int, *, sliced_input: bool = False) -> None:

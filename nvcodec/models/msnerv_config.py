@@ -1,8 +1,9 @@
 """Configuration of MSNeRV and TeNeRV: what the decoder must know to rebuild the network. No torch.
 
-All switches off (:data:`HINERV_SWITCHES`) is HiNeRV (Kwan et al., NeurIPS 2023); all on but ``gop_kernels`` is MSNeRV
-(Zhu et al., 2025). TeNeRV (Zhu et al.) is its window and GoP grids with ``gop_kernels``, on groups of pictures
-that follow the content; which frame belongs to which group is not configuration but part of every segment.
+All switches off (:data:`HINERV_SWITCHES`) is HiNeRV's kind of network (Kwan et al., NeurIPS 2023); all on but
+``gop_kernels`` MSNeRV's (Zhu et al., 2025); what the papers' own networks are besides is in
+:mod:`nvcodec.encoder.plan.paper_sizes`. TeNeRV (Zhu et al.) is its window and GoP grids with ``gop_kernels``, on groups
+of pictures that follow the content; which frame belongs to which group is not configuration but part of every segment.
 """
 
 from __future__ import annotations
@@ -315,4 +316,4 @@ HINERV_SWITCHES: dict[str, object] = {
     "fusion": False,
     "cross_depth": False,
 }
-"""The network switches that turn MSNeRV into HiNeRV."""
+"""The switches of what MSNeRV has and HiNeRV has not."""

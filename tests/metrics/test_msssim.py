@@ -50,3 +50,14 @@ def test_strips_measure_what_whole_pictures_do(size: tuple[int, int]) -> None:
     with torch.no_grad():
         in_strips = multi_scale_ssim(first, second).item()
     assert in_strips == pytest.approx(multi_scale_ssim(first, second).item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [(90, 100), (40, 48)], ids=["five scales", "fewer"])
+def test_pictures_that_are_each_others_negatives_can_be_learned_from(size: tuple[int, int]) -> None:
+    """Where similarity is at its end, what brings it there has no slope; it must not be no number."""
+    torch.manual_seed(0)
+    source = torch.rand(1, 1, *size)
+    drawn = (1 - source).requires_grad_()
+    value = multi_scale_ssim(drawn, source, 5)
+    value.backward()
+    assert value == 0 and drawn.grad is not None and bool(torch.isfinite(drawn.grad).all())

@@ -8,9 +8,9 @@ preset     work at                 layers  expansion  epochs      meant for
 draft      1/8 and 1/4             3 + 3   2          20          a look, tests
 faster     1/8 and 1/4             3 + 3   2          80          a CPU
 fast       1/16 to 1/2             2 x 3   4          100         a patient CPU, a small GPU
-medium     the paper's network     3 x 4   4          300         a GPU
-slow       the paper's network     3 x 4   4          600         a GPU
-slower     the paper's network     3 x 4   4          1200        a GPU
+medium     1/8 to all of it        3 x 4   4          300         a GPU
+slow       1/8 to all of it        3 x 4   4          600         a GPU
+slower     1/8 to all of it        3 x 4   4          1200        a GPU
 =========  ======================  ======  =========  ==========  =======================================
 """
 
@@ -26,7 +26,7 @@ from nvcodec.models.msnerv_config import GridLevel, MSNeRVConfig, Upsampling
 
 _MIN_CHANNELS = 8
 MAX_CHANNELS = 1024
-"""Widest first block that the rule goes to: 28 M parameters of the paper's network."""
+"""Widest first block that the rule goes to: 28 M parameters at ``medium``."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ _MAX_CPU_POSITIONS = 1 << 15
 
 
 def default_preset(device: str) -> PresetName:
-    """The preset for whoever does not name one: the paper's network needs a GPU."""
+    """The preset for whoever does not name one: ``medium`` works at the full size and needs a GPU."""
     return "medium" if device.startswith("cuda") else "faster"
 
 
@@ -111,7 +111,7 @@ def choose_strides(preset: Preset, height: int, width: int) -> tuple[int, ...]:
     """Strides of the blocks for a picture of this size.
 
     A leading 0 becomes the smallest of 2, 3, 4, 5, 6 that leaves at most 48 rows and 86 columns of base cells (in
-    landscape): for the paper's network 2 up to 720p, 3 at 1080p as published, 6 at 2160p. Pictures below 8 x 8 cells
+    landscape): at ``medium`` 2 up to 720p, 3 at 1080p as MSNeRV's paper has it, 6 at 2160p. Pictures below 8 x 8 cells
     get 1 instead.
     """
     if preset.strides[0] != 0:
@@ -206,4 +206,4 @@ MEASURED_SWITCHES: dict[str, object] = {
     "fusion": False,
     "cross_depth": False,
 }
-"""Where the network differs from the paper's because measurement said so: docs/switches.md has the table."""
+"""Where networks differ from MSNeRV's because measurement said so: docs/switches.md has the table."""
