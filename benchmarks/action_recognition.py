@@ -6,12 +6,12 @@
 A classifier is trained on clips of the source and asked about others that it has not seen, after they were coded (the
 paper's setting "Test"). The clips are made by benchmarks/moving_textures.py: only motion tells their eight kinds
 apart, and training and test share no sample of a picture. The clips of the test go into one file of each codec:
-``dnerv``, at so many bytes a clip, then the others, nearest to the archive's size. Sizes are those of the files on disk,
-without a container that others would have and we have not: ``.h264`` and ``.obu``, with a key frame at the start of
-every clip, so that each can be read by itself.
+``dnerv``, at so many bytes a clip, then the others, nearest to the archive's size. Sizes are those of the files on
+disk. H.264 and AV1 have no container, which would cost them bytes (``.h264``, ``.obu``), and a key frame at the start
+of every clip, so that each can be read by itself.
 
-Everything is drawn anew for every seed: clips, the classifier's beginning, the archive's fit. Stop it at any moment; the
-same command goes on.
+Everything is drawn anew for every seed: clips, the classifier's beginning, the archive's fit. Stop it at any moment;
+the same command goes on.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # this checkout's codec, installed or not
+sys.path[:0] = [str(ROOT), str(ROOT / "examples")]  # this checkout's codec, installed or not
+
+from action_classifier import Classifier, fit  # noqa: E402
 
 from benchmarks.figures import COLOURS, panel, save  # noqa: E402
 from benchmarks.markdown import table  # noqa: E402
 from benchmarks.moving_textures import FORMAT, FRAMES, KINDS, LabelledClip, labelled_clips  # noqa: E402
-from examples.action_classifier import Classifier, fit  # noqa: E402
 from nvcodec import VideoDataset, encode  # noqa: E402
 from nvcodec.color import to_eight_bit, to_rgb  # noqa: E402
 from nvcodec.io.packets import EncodedVideo, encode_packets  # noqa: E402
@@ -47,12 +48,12 @@ from nvcodec.types import Planes  # noqa: E402
 _STEP = 3
 """The classifier sees every third picture."""
 _BATCH = 16
-_OPPOSITES = {
-    "mirrored": ((-1,), ("left", "right"), ("clockwise", "anticlockwise")),
-    "upside down": ((-2,), ("up", "down"), ("clockwise", "anticlockwise")),
-    "backwards": ((-4,), *zip(KINDS[::2], KINDS[1::2], strict=True)),
-}
-"""What turns a clip into one of another kind: the axis that is turned round, and which kinds change places."""
+_TURNED: tuple[tuple[int, tuple[tuple[str, str], ...]], ...] = (
+    (-1, (("left", "right"), ("clockwise", "anticlockwise"))),  # mirrored
+    (-2, (("up", "down"), ("clockwise", "anticlockwise"))),  # upside down
+    (-4, tuple(zip(KINDS[::2], KINDS[1::2], strict=True))),  # backwards
+)
+"""What makes a clip one of another kind: the axis that is turned round, and the kinds that change places."""
 _ENCODERS: dict[str, tuple[str, dict[str, str], float, float, float]] = {
     "H.264": ("libx264", {"preset": "veryslow", "g": str(FRAMES), "keyint_min": str(FRAMES),
                           "sc_threshold": "0", "threads": "1"}, 1, 51, 0.25),
@@ -125,8 +126,8 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
         means = [[sum(run[key] for run in group) / len(group) for group in groups]
                  for key in ("bytes_a_clip", "accuracy")]  # fmt: skip
         axes.plot(means[0], [100 * one for one in means[1]], color=COLOURS[codec], label=codec)
-        dots = {"color": COLOURS[codec], "marker": "o", "linestyle": "", "markersize": 4}
-        axes.plot([run["bytes_a_clip"] for run in runs], [100 * run["accuracy"] for run in runs], **dots)
+        places = ([run["bytes_a_clip"] for run in runs], [100 * run["accuracy"] for run in runs])
+        axes.scatter(*places, s=14, color=COLOURS[codec])
     axes.set(xlabel="bytes a clip", ylabel="clips told right (%)", ylim=(0, 103))
     axes.legend(frameon=False)
     save(figure, path)
@@ -202,9 +203,9 @@ def _batches(pictures: Tensor, wanted: Tensor) -> Iterator[tuple[Tensor, Tensor]
     while True:
         lot = torch.randint(len(pictures), (_BATCH,))
         clips, kinds = pictures[lot], wanted[lot]
-        for axes, *pairs in _OPPOSITES.values():
+        for axis, pairs in _TURNED:
             if torch.rand(()) < 0.5:
-                clips, kinds = clips.flip(axes), _exchanged(pairs)[kinds]
+                clips, kinds = clips.flip(axis), _exchanged(pairs)[kinds]
         yield clips, kinds
 
 
@@ -220,7 +221,8 @@ def _seen(clips: Tensor) -> Tensor:
 
 def _accuracy(network: Classifier, clips: Tensor, wanted: Tensor) -> float:
     with torch.no_grad():
-        return (network(_seen(clips)).argmax(1) == wanted).float().mean().item()
+        told = network(_seen(clips)).argmax(1)
+    return int((told == wanted).sum()) / len(wanted)
 
 
 def _sources(folder: Path, clips: Sequence[LabelledClip]) -> list[Path]:
@@ -243,7 +245,7 @@ def _archived(file: Path, sources: list[Path], size: int, seed: int, how: Condit
     )  # fmt: skip
     dataset = VideoDataset(file, clip_length=FRAMES)
     assert [stream.name for stream in dataset.streams] == [source.stem for source in sources]
-    return torch.stack([clip.frames for clip in dataset])
+    return torch.stack([dataset[index].frames for index in range(len(dataset))])
 
 
 def _coded(codec: str, file: Path, clips: Sequence[LabelledClip], nbytes: int) -> Tensor:
@@ -264,7 +266,7 @@ def _coded(codec: str, file: Path, clips: Sequence[LabelledClip], nbytes: int) -
     with open_source(file, fps=FORMAT.fps) as source:
         decoded = rgb(list(source))
     assert len(decoded) == len(pictures)
-    return decoded.unflatten(0, (len(clips), FRAMES))
+    return decoded.view(len(clips), FRAMES, *decoded.shape[1:])
 
 
 def _bare(video: EncodedVideo) -> bytes:
