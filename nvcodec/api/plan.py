@@ -96,8 +96,10 @@ def plan(
         geometry = made.geometry(longest, format)
         parameters = sum(spec.size for spec in network.tensor_specs(geometry))
         if not made.steps and network.together is not None:
-            clips = sum(-(-span.frames // network.together) for span in made.spans)
-            steps = schedule_steps(made.preset, made.settings.fit.batch, clips, asked.epochs)
+            steps = 0
+            for spans in made.parts:
+                units = sum(network.units(made.geometry(span, sizes[span.stream][0])) for span in spans)
+                steps += schedule_steps(made.preset, min(made.settings.fit.batch, units), units, asked.epochs)
     return EncodePlan(
         model=asked.model,
         preset=made.preset.name,

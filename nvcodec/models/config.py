@@ -45,6 +45,10 @@ class FieldConfig(ABC):
         """So many frames, from a multiple of it on, are drawn in one pass, whichever are asked for; None: one alone."""
         return None
 
+    def units(self, geometry: FieldGeometry) -> int:
+        """How many frames, or what takes their place, a fit draws one after another to see all of a segment."""
+        return geometry.frames
+
     def key_times(self, frames: int) -> Sequence[int]:
         """Which frames of a segment of ``frames`` frames are coded as key frames, in order."""
         return ()

@@ -115,8 +115,8 @@ class DNeRVNetwork(nn.Module):
             self.flows[str(len(config.strides))] = _flow_head(incoming)
         narrow = max(incoming // 4, 4)
         seen = packed if config.key_frames else 0
-        last = nn.Conv2d(narrow, packed, 3, padding=1)
-        self.head = nn.Sequential(nn.Conv2d(incoming + seen, narrow, 1), nn.GELU(), last)
+        first, last = nn.Conv2d(incoming + seen, narrow, 1), nn.Conv2d(narrow, packed, 3, padding=1)
+        self.head = nn.Sequential(first, nn.GELU(), last)
         if config.picture:
             begin_smooth(last.weight, config.shuffle, chroma)
             nn.init.constant_(last.get_parameter("bias"), 0.5)

@@ -171,6 +171,10 @@ class DNeRVConfig(FieldConfig):
         """A clip."""
         return self.clip
 
+    def units(self, geometry: FieldGeometry) -> int:
+        """Tiles of clips."""
+        return self.clips(geometry.frames) * len(self.spans(geometry.height)) * len(self.spans(geometry.width))
+
     @property
     def interval(self) -> int:
         """Frames from one key frame to the next: those of a clip; 0: there are no key frames."""
