@@ -288,11 +288,10 @@ class SharedPart(Part):
         ]
         units = Units(network, [clip.to(device) for clip in self.clips], pictures)
         flat = FlatField(UnitField(units).to(device))
-        config = replace(settings.fit, batch=min(settings.fit.batch, len(units)))  # none is drawn twice in a step
-        steps = schedule_steps(self.plan.preset, config.batch, len(units), options.epochs)
+        steps = schedule_steps(self.plan.preset, settings.fit.batch, len(units), options.epochs)
         painter = Painter(flat, [], self.context.on_event, settings.loss.fill)
         weight = (goal or self._goal(keys, network)).weight()
-        fit = Fit(painter, units, config, settings.loss, weight, Budget(max(1, round(part * steps))))
+        fit = Fit(painter, units, settings.fit, settings.loss, weight, Budget(max(1, round(part * steps))))
         if part < 1 and self.context.deadline is not None:
             whole_s = self.context.deadline.for_fit(self._closing_s(fit), self.pixels / self.pixels_left)
             fit.budget.seconds = max(part * whole_s, 1.0)
