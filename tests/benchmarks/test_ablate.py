@@ -395,8 +395,9 @@ def test_studies_plan_networks_of_the_size_they_say(path: Path) -> None:
             options = runs.Run(loaded, row, loaded.clips[0], 0).options
             options = replace(options, parameters=options.parameters or 40_000)
             assert options.frames and options.parameters
-            plan = make_plan([(VIDEO, options.frames)], options)
-            geometry = plan.geometry(plan.spans[0], VIDEO)
+            video = VideoFormat(*options.scale) if isinstance(options.scale, tuple) else VIDEO
+            plan = make_plan([(video, options.frames)], options)
+            geometry = plan.geometry(plan.spans[0], video)
             network = network_of(plan.preset, geometry, round(options.parameters), plan.settings, pinned=True)
             assert plan.network in (network, None)
             size = sum(spec.size for spec in network.tensor_specs(geometry))
