@@ -103,7 +103,7 @@ def test_a_step_of_several_clips_is_one_of_their_mean() -> None:
     flat.vector.grad = None
     errors = []
     for unit in chosen:
-        (planes, _), targets = fit.painter.train(flat.vector, units, unit.view(1))
+        (planes, _), targets, _ = fit.painter.train(flat.vector, units, unit.view(1))
         errors.append(picture_error(planes, targets, ChromaFormat.YUV420).mean())
     (sum(errors) / 3).backward()  # type: ignore[union-attr]
     torch.testing.assert_close(seen[0], flat.vector.grad)
