@@ -35,7 +35,7 @@ set = { model.flow = false }
 [[configurations]]
 name = "gone"
 model = "dnerv"
-set = { model.key_frames = false }
+set = { model.key_channel = 0 }
 """
 
 
@@ -81,7 +81,7 @@ def test_a_table(path: Path, clips: Path, tmp_path: Path, capsys: pytest.Capture
         assert record["bytes"] == Path(record["file"]).stat().st_size <= 3000
         assert record["config"]["network"]["flow"] is (name == "base") and record["run"]["model"] == "dnerv"
         assert f"{record['psnr']['yuv_611']:.2f}" in shown and f"{record['bytes']:,} ({record['bpp']:.4f})" in shown
-    assert "2 of 2 runs done" in shown and "- gone: no setting is called 'model.key_frames'" in shown
+    assert "2 of 2 runs done" in shown and "- gone: no setting is called 'model.key_channel'" in shown
     assert _run(path, clips, out) == 0 and capsys.readouterr().out == shown
 
 
