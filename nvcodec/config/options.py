@@ -309,7 +309,7 @@ class EncodeOptions(Checked):
     def reading(self) -> Reading:
         """How sources are opened, for :func:`nvcodec.io.source.open_source`."""
         kind, reading = by_name(self.model).settings, _reading(self)
-        drawn = tuple((chroma, depth) for chroma in kind.draws for depth in kind.bit_depths)
+        drawn = tuple((chroma, depth) for chroma in kind.sources for depth in kind.bit_depths)
         return {**reading, "conversion": replace(reading["conversion"], drawn=drawn), "assume_rate": True}
 
 

@@ -81,7 +81,7 @@ def test_as_from_a_file(nvc, files, monkeypatch, name):
 
 
 def test_every_reading_command_is_tried():
-    writing = {"encode", "add-layer", "bench", "doctor", "completion"}
+    writing = {"encode", "add-layer", "bench", "doctor", "completion", "recipes"}
     assert {words.split()[0] for words in READ.values()} == COMMANDS.keys() - writing
 
 
