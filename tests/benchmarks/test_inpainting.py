@@ -37,7 +37,7 @@ def test_masks_of_rgb_by_boxes_and_by_path(pictures: Path, tmp_path: Path, monke
         sink.write((shown, shown, shown))
     masks = ["box:8x8+1+1,8x8+20+20", str(tmp_path / "mask.png")]
     words = ["inpainting.py", str(pictures), "-o", str(tmp_path / "out"), "--models", "msnerv", "--epochs", "1"]
-    words += ["--bpp", "0.6"]
+    words += ["--bpp", "0.9"]
     monkeypatch.setattr(sys, "argv", [*words, "--mask", masks[0], "--mask", masks[1]])
     inpainting.main()
     rows = json.loads((tmp_path / "out" / "inpainting.json").read_text())
