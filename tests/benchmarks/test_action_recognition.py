@@ -85,7 +85,7 @@ def test_a_moment_of_everything(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_turned_clips_are_told_to_be_what_they_have_become() -> None:
-    """Mirrored, upside down or backwards, a clip is of its own kind or of the opposite one, each as often."""
+    """Mirrored, upside down or backwards, a clip is of its own kind or of the opposite one, in equal shares."""
     clips = list(labelled_clips("train", 1, 0))
     pictures = torch.stack([action_recognition._seen(action_recognition.rgb(clip.planes)) for clip in clips])
     batches = action_recognition._batches(pictures, torch.arange(len(KINDS)))
