@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,18 +61,18 @@ def test_a_moment_of_everything(tmp_path: Path, capsys: pytest.CaptureFixture[st
     record = json.loads((tmp_path / "action_recognition.json").read_text())
     rows = {row["codec"]: row for row in record["results"]}
     folder = tmp_path / "seed0"
-    files = {name: next(folder.glob(f"{name}-2000.[!j]*")) for name in ("archive", "H.264", "AV1")}
+    files = {name: next(folder.glob(f"{name}-2000.[!j]*")) for name in ("archive, 8", "H.264", "AV1")}
     assert {name: rows[name]["bytes"] for name in files} == {name: file.stat().st_size for name, file in files.items()}
     for name in files:  # at equal bytes
-        assert abs(rows[name]["bytes"] - rows["archive"]["bytes"]) < 0.1 * rows["archive"]["bytes"]
+        assert abs(rows[name]["bytes"] - rows["archive, 8"]["bytes"]) < 0.1 * rows["archive, 8"]["bytes"]
     sources = sorted((folder / "source").iterdir())
     assert len(sources) == len(KINDS) == record["results"][0]["clips"]
     assert rows["source"]["bytes"] == sum(file.stat().st_size for file in sources)
     assert all(0 <= row["accuracy"] <= 1 for row in rows.values())
-    with VideoReader(files["archive"], device="cpu") as reader:
+    with VideoReader(files["archive, 8"], device="cpu") as reader:
         assert (reader.metadata.width, reader.metadata.height) == (FORMAT.width, FORMAT.height)
     assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
-    assert "| archive |" in capsys.readouterr().out
+    assert "| archive, key frame every 8 |" in capsys.readouterr().out
 
     # what is there is not measured again, and is not mixed with what was measured otherwise
     before = {file: file.stat().st_mtime_ns for file in [*files.values(), folder / "classifier.pt"]}
@@ -82,6 +82,17 @@ def test_a_moment_of_everything(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert before == {file: file.stat().st_mtime_ns for file in before}
     with pytest.raises(SystemExit, match="holds results of other conditions"):
         action_recognition.main(["-o", str(tmp_path), "--sizes", "2000", "--seeds", "0"])
+
+
+def test_what_key_frames_tell_is_told_by_nothing_else() -> None:
+    clips = torch.randint(0, 256, (2, 16, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for every, keys in ((8, [0, 8, 15]), (4, [0, 4, 8, 12, 15])):
+        blended = action_recognition._blended(clips, every)
+        for before, after in pairwise(keys):
+            for at in range(before, after + 1):
+                share = (at - before) / (after - before)
+                mean = (1 - share) * clips[:, before].double() + share * clips[:, after].double()
+                assert (blended[:, at].double() - mean).abs().max() <= 0.51
 
 
 def test_turned_clips_are_told_to_be_what_they_have_become() -> None:
