@@ -113,7 +113,7 @@ def shown(rows: Sequence[dict[str, Any]]) -> str:
         runs = [row for row in rows if (row["size"], row["codec"]) == (size, codec)]
         mean = {key: sum(run[key] for run in runs) / len(runs) for key in ("bytes_a_clip", "psnr_rgb", "accuracy")}
         nbytes = "" if codec.startswith("blended") else f"{mean['bytes_a_clip']:,.0f}"
-        db = "" if codec == "source" else f"{mean['psnr_rgb']:.2f}"
+        db = f"{mean['psnr_rgb']:.2f}" if size else ""
         each = ", ".join(f"{run['accuracy']:.1%}" for run in runs)
         lines.append((_named(codec), nbytes, db, f"**{mean['accuracy']:.1%}**", each))
     return table(("clips from", "bytes a clip", "PSNR of RGB", "told right", "seed by seed"), lines)

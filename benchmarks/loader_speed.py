@@ -184,9 +184,9 @@ def draw(records: Sequence[Record], path: Path) -> None:
     kinds, groups = (list(dict.fromkeys(one[key] for one in records)) for key in ("kind", "workers"))
     for at, kind in enumerate(kinds):
         rates = [one["clips_per_s"] for one in records if one["kind"] == kind]
-        places = [group + 0.27 * (at - (len(kinds) - 1) / 2) for group in range(len(groups))]
+        places = [group + (at - (len(kinds) - 1) / 2) * 0.8 / len(kinds) for group in range(len(groups))]
         colour = next(colour for word, colour in COLOURS.items() if kind.startswith(word))
-        bars = axes.bar(places, rates, 0.25, color=colour, label=kind)
+        bars = axes.bar(places, rates, 0.75 / len(kinds), color=colour, label=kind)
         axes.bar_label(bars, [f"{rate:.3g}" for rate in rates], fontsize=8)
     axes.set_xticks(range(len(groups)), [plural(workers, "worker") for workers in groups])
     axes.set(ylabel="clips a second", yscale="log")
