@@ -6,7 +6,7 @@
 A classifier is trained on clips of the source and asked about others that it has not seen, after they were coded (the
 paper's setting "Test"). The clips are made by benchmarks/moving_textures.py: only motion tells their eight kinds
 apart, and training and test share no sample of a picture. The clips of the test go into one file of each codec:
-``dnerv``, at so many bytes a clip, with a key frame in eight and in four, then the others, nearest to the archive's
+``dnerv``, at so many bytes a clip, in three ways (see ``_ARCHIVES``), then the others, nearest to the archive's
 size. Sizes are those of the files on disk. H.264 and AV1 have no container, which would cost them bytes (``.h264``,
 ``.obu``), and a key frame at the start of every clip, so that each can be read by itself. What key frames alone tell
 is measured too: those of the source, blended into each other.
@@ -61,6 +61,12 @@ _ENCODERS: dict[str, tuple[str, dict[str, str], float, float, float]] = {
     "AV1": ("libsvtav1", {"preset": "4", "g": str(FRAMES), "svtav1-params": "lp=1"}, 1, 63, 1),
 }  # fmt: skip
 """Encoder, options, and of its rate factor the least, the most, and the step."""
+_ARCHIVES: dict[str, tuple[str, dict[str, object]]] = {
+    "archive, 8": ("archive", {}),
+    "archive, 4": ("archive, a key frame in four", {"model.clip": 4}),
+    "archive, fine": ("archive, drawn without pixel shuffle", {"model.shuffle": 1}),
+}
+"""Names in tables, and settings besides the preset's, whose network draws at a quarter of the size."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,8 @@ class Conditions:
 
     sizes: tuple[int, ...]
     """Bytes a clip."""
-    key_frames: tuple[int, ...]
-    """Frames from key frame to key frame of an archive."""
+    archives: tuple[str, ...]
+    """Which of the archives."""
     train: int
     """Clips of each kind."""
     test: int
@@ -85,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the results")
     parser.add_argument("--sizes", type=int, nargs="+", default=[800, 1200, 2400], help="bytes a clip")
-    parser.add_argument("--key-frames", type=int, nargs="+", default=[8, 4], help="frames from one to the next, each")
+    parser.add_argument("--archives", nargs="+", choices=_ARCHIVES, default=list(_ARCHIVES), help="which of them")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--train", type=int, default=24, help="clips of each kind that are trained on")
     parser.add_argument("--test", type=int, default=12, help="clips of each kind that are held out")
@@ -94,9 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a moment of everything, to see that it runs")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    how = Conditions(tuple(given.sizes), tuple(given.key_frames), given.train, given.test, given.steps, given.epochs)
+    how = Conditions(tuple(given.sizes), tuple(given.archives), given.train, given.test, given.steps, given.epochs)
     if given.quick:
-        how, given.seeds = Conditions((2000,), (8,), 2, 1, 4, 1), given.seeds[:1]
+        how, given.seeds = Conditions((2000,), ("archive, 8",), 2, 1, 4, 1), given.seeds[:1]
     rows = [row for seed in given.seeds for row in _of_seed(given.output / f"seed{seed}", seed, how)]
     summary = {"schema": "nvc-action-recognition/1", "kinds": KINDS, "frames": FRAMES, "width": FORMAT.width,
                "height": FORMAT.height, **asdict(how), "seeds": given.seeds, "results": rows}  # fmt: skip
@@ -120,11 +126,11 @@ def shown(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _named(codec: str) -> str:
-    """``archive, 4`` -> ``archive, key frame every 4``."""
+    """What a table calls it."""
+    if codec in _ARCHIVES:
+        return _ARCHIVES[codec][0]
     kind, _, every = codec.partition(", ")
-    if not every:
-        return codec
-    return f"{'source, key frames blended' if kind == 'blended' else 'archive, key frame'} every {every}"
+    return f"source, every {every}th picture, blended" if kind == "blended" else codec
 
 
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -133,8 +139,8 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.axhline(100 / len(KINDS), color=COLOURS["raw"], linewidth=1, linestyle=":", label="chance")
     for codec in dict.fromkeys(row["codec"] for row in rows):
         runs = [row for row in rows if row["codec"] == codec]
-        kind, _, every = codec.partition(", ")
-        style: dict[str, Any] = {"color": COLOURS.get(kind), "linestyle": "--" if every == "4" else "-"}
+        kind, _, way = codec.partition(", ")
+        style: dict[str, Any] = {"color": COLOURS.get(kind), "linestyle": {"4": "--", "fine": ":"}.get(way, "-")}
         groups = [[run for run in runs if run["size"] == size] for size in dict.fromkeys(run["size"] for run in runs)]
         sizes, accuracies = (
             [sum(run[key] for run in group) / len(group) for group in groups] for key in ("bytes_a_clip", "accuracy")
@@ -176,14 +182,13 @@ def _of_seed(folder: Path, seed: int, how: Conditions) -> list[dict[str, Any]]:
 
     sources = _sources(folder / "source", test)
     rows = [measured("source", 0, None, lambda: source)]
-    for every in how.key_frames:
+    for every in (8, 4):
         rows.append(measured(f"blended, {every}", 0, None, partial(_blended, source, every)))
     for size in how.sizes:
         archives = []
-        for every in how.key_frames:
-            name = f"archive, {every}"
+        for name in how.archives:
             file = folder / f"{name}-{size}.nvc"
-            fit_it = partial(_archived, file, sources, every, size, seed, how)
+            fit_it = partial(_archived, file, sources, _ARCHIVES[name][1], size, seed, how)
             archives.append(measured(name, size, file, fit_it))
         rows += archives
         for codec in _ENCODERS:
@@ -194,7 +199,7 @@ def _of_seed(folder: Path, seed: int, how: Conditions) -> list[dict[str, Any]]:
 
 def _check(folder: Path, how: Conditions) -> None:
     """A folder holds results of one set of conditions; other sizes and archives may be added."""
-    ours = {name: value for name, value in asdict(how).items() if name not in ("sizes", "key_frames")}
+    ours = {name: value for name, value in asdict(how).items() if name not in ("sizes", "archives")}
     path = folder / "conditions.json"
     if path.exists() and json.loads(path.read_text()) != ours:
         raise SystemExit(f"{folder} holds results of other conditions: delete it, or give another -o")
@@ -273,11 +278,13 @@ def _blended(clips: Tensor, every: int) -> Tensor:
     return torch.lerp(clips[:, before].float(), clips[:, after].float(), share).round().to(torch.uint8)
 
 
-def _archived(file: Path, sources: list[Path], every: int, size: int, seed: int, how: Conditions) -> Tensor:
+def _archived(
+    file: Path, sources: list[Path], settings: dict[str, object], size: int, seed: int, how: Conditions
+) -> Tensor:
     """An archive of the clips, and what the loader reads from it."""
     encode(
         sources, file, model="dnerv", preset="draft", target_size=size * len(sources), epochs=how.epochs, seed=seed,
-        threads=1, overwrite=True, settings={"model.clip": every},
+        threads=1, overwrite=True, settings=settings,
     )  # fmt: skip
     dataset = VideoDataset(file, clip_length=FRAMES)
     assert [stream.name for stream in dataset.streams] == [source.stem for source in sources]

@@ -72,7 +72,7 @@ def test_a_moment_of_everything(tmp_path: Path, capsys: pytest.CaptureFixture[st
     with VideoReader(files["archive, 8"], device="cpu") as reader:
         assert (reader.metadata.width, reader.metadata.height) == (FORMAT.width, FORMAT.height)
     assert (tmp_path / "accuracy.png").read_bytes().startswith(b"\x89PNG")
-    assert "| archive, key frame every 8 |" in capsys.readouterr().out
+    assert "| archive |" in capsys.readouterr().out
 
     # what is there is not measured again, and is not mixed with what was measured otherwise
     before = {file: file.stat().st_mtime_ns for file in [*files.values(), folder / "classifier.pt"]}
