@@ -97,13 +97,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--test", type=int, default=12, help="clips of each kind that are held out")
     parser.add_argument("--steps", type=int, default=600, help="of the classifier")
     parser.add_argument("--epochs", type=float, default=3, help="of the archive's fit")
+    parser.add_argument("--table-only", action="store_true", help="of what is there, without measuring anything")
     parser.add_argument("--quick", action="store_true", help="a moment of everything, to see that it runs")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     how = Conditions(tuple(given.sizes), tuple(given.archives), given.train, given.test, given.steps, given.epochs)
     if given.quick:
         how, given.seeds = Conditions((2000,), ("archive, 8",), 2, 1, 4, 1), given.seeds[:1]
-    rows = [row for seed in given.seeds for row in _of_seed(given.output / f"seed{seed}", seed, how)]
+    measured = _found if given.table_only else _of_seed
+    rows = [row for seed in given.seeds for row in measured(given.output / f"seed{seed}", seed, how)]
     summary = {"schema": "nvc-action-recognition/1", "kinds": KINDS, "frames": FRAMES, "width": FORMAT.width,
                "height": FORMAT.height, **asdict(how), "seeds": given.seeds, "results": rows}  # fmt: skip
     (given.output / "action_recognition.json").write_text(json.dumps(summary, indent=1) + "\n")
@@ -195,6 +197,14 @@ def _of_seed(folder: Path, seed: int, how: Conditions) -> list[dict[str, Any]]:
             file = folder / f"{codec}-{size}{'.obu' if codec == 'AV1' else '.h264'}"
             rows.append(measured(codec, size, file, partial(_coded, codec, file, test, archives[0]["bytes"])))
     return rows
+
+
+def _found(folder: Path, _seed: int, how: Conditions) -> list[dict[str, Any]]:
+    """What was measured before, in the order of :func:`_of_seed`."""
+    names = ["source", "blended, 8", "blended, 4", *how.archives, *_ENCODERS]
+    places = [(codec, size) for size in (0, *how.sizes) for codec in names]
+    files = [folder / f"{codec}-{size}.json" for codec, size in places]
+    return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
 def _check(folder: Path, how: Conditions) -> None:
