@@ -155,7 +155,7 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
         places = ([run["bytes_a_clip"] for run in runs], [100 * run["accuracy"] for run in runs])
         axes.scatter(*places, s=14, color=style["color"])
     axes.set(xlabel="bytes a clip", ylabel="clips told right (%)", ylim=(0, 103))
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.36))
     save(figure, path)
 
 

@@ -88,6 +88,13 @@ def test_a_moment_of_everything(tmp_path: Path, capsys: pytest.CaptureFixture[st
         action_recognition.main(again)
 
 
+def test_the_results_that_are_kept_are_in_their_page() -> None:
+    kept = Path(__file__).parents[2] / "results" / "papers" / "action_recognition"
+    rows = json.loads((kept / "action_recognition.json").read_text())["results"]
+    assert action_recognition.shown(rows) in (kept / "README.md").read_text()
+    assert {row["seed"] for row in rows} == {0, 1} and {row["clips"] for row in rows} == {96}
+
+
 def test_what_key_frames_tell_is_told_by_nothing_else() -> None:
     clips = torch.randint(0, 256, (2, 16, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for every, keys in ((8, [0, 8, 15]), (4, [0, 4, 8, 12, 15])):
