@@ -6,9 +6,10 @@
 A classifier is trained on clips of the source and asked about others that it has not seen, after they were coded (the
 paper's setting "Test"). The clips are made by benchmarks/moving_textures.py: only motion tells their eight kinds
 apart, and training and test share no sample of a picture. The clips of the test go into one file of each codec:
-``dnerv``, at so many bytes a clip, then the others, nearest to the archive's size. Sizes are those of the files on
-disk. H.264 and AV1 have no container, which would cost them bytes (``.h264``, ``.obu``), and a key frame at the start
-of every clip, so that each can be read by itself.
+``dnerv``, at so many bytes a clip, in three ways (see ``_ARCHIVES``), then the others, nearest to the archive's
+size. Sizes are those of the files on disk. H.264 and AV1 have no container, which would cost them bytes (``.h264``,
+``.obu``), and a key frame at the start of every clip, so that each can be read by itself. What key frames alone tell
+is measured too: those of the source, blended into each other.
 
 Everything is drawn anew for every seed: clips, the classifier's beginning, the archive's fit. Stop it at any moment;
 the same command goes on.
@@ -60,6 +61,12 @@ _ENCODERS: dict[str, tuple[str, dict[str, str], float, float, float]] = {
     "AV1": ("libsvtav1", {"preset": "4", "g": str(FRAMES), "svtav1-params": "lp=1"}, 1, 63, 1),
 }  # fmt: skip
 """Encoder, options, and of its rate factor the least, the most, and the step."""
+_ARCHIVES: dict[str, tuple[str, dict[str, object]]] = {
+    "archive, 8": ("archive", {}),
+    "archive, 4": ("archive, a key frame in four", {"model.clip": 4}),
+    "archive, fine": ("archive, drawn without pixel shuffle", {"model.shuffle": 1}),
+}
+"""Names in tables, and settings besides the preset's, whose network draws at a quarter of the size."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class Conditions:
 
     sizes: tuple[int, ...]
     """Bytes a clip."""
+    archives: tuple[str, ...]
+    """Which of the archives."""
     train: int
     """Clips of each kind."""
     test: int
@@ -82,18 +91,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder of the results")
     parser.add_argument("--sizes", type=int, nargs="+", default=[800, 1200, 2400], help="bytes a clip")
+    parser.add_argument("--archives", nargs="+", choices=_ARCHIVES, default=list(_ARCHIVES), help="which of them")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--train", type=int, default=24, help="clips of each kind that are trained on")
     parser.add_argument("--test", type=int, default=12, help="clips of each kind that are held out")
     parser.add_argument("--steps", type=int, default=600, help="of the classifier")
     parser.add_argument("--epochs", type=float, default=3, help="of the archive's fit")
+    parser.add_argument("--table-only", action="store_true", help="of what is there, without measuring anything")
     parser.add_argument("--quick", action="store_true", help="a moment of everything, to see that it runs")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    how = Conditions(tuple(given.sizes), given.train, given.test, given.steps, given.epochs)
+    how = Conditions(tuple(given.sizes), tuple(given.archives), given.train, given.test, given.steps, given.epochs)
     if given.quick:
-        how, given.seeds = Conditions((2000,), 2, 1, 4, 1), given.seeds[:1]
-    rows = [row for seed in given.seeds for row in _of_seed(given.output / f"seed{seed}", seed, how)]
+        how, given.seeds = Conditions((2000,), ("archive, 8",), 2, 1, 4, 1), given.seeds[:1]
+    measured = _found if given.table_only else _of_seed
+    rows = [row for seed in given.seeds for row in measured(given.output / f"seed{seed}", seed, how)]
     summary = {"schema": "nvc-action-recognition/1", "kinds": KINDS, "frames": FRAMES, "width": FORMAT.width,
                "height": FORMAT.height, **asdict(how), "seeds": given.seeds, "results": rows}  # fmt: skip
     (given.output / "action_recognition.json").write_text(json.dumps(summary, indent=1) + "\n")
@@ -107,29 +119,43 @@ def shown(rows: Sequence[dict[str, Any]]) -> str:
     lines = []
     for size, codec in dict.fromkeys((row["size"], row["codec"]) for row in rows):
         runs = [row for row in rows if (row["size"], row["codec"]) == (size, codec)]
-        mean = {key: sum(run[key] for run in runs) / len(runs) for key in ("bytes_a_clip", "accuracy")}
-        db = "" if codec == "source" else f"{sum(run['psnr_rgb'] for run in runs) / len(runs):.2f}"
+        mean = {key: sum(run[key] for run in runs) / len(runs) for key in ("bytes_a_clip", "psnr_rgb", "accuracy")}
+        nbytes = "" if codec.startswith("blended") else f"{mean['bytes_a_clip']:,.0f}"
+        db = f"{mean['psnr_rgb']:.2f}" if size else ""
         each = ", ".join(f"{run['accuracy']:.1%}" for run in runs)
-        lines.append((codec, f"{mean['bytes_a_clip']:,.0f}", db, f"**{mean['accuracy']:.1%}**", each))
+        lines.append((_named(codec), nbytes, db, f"**{mean['accuracy']:.1%}**", each))
     return table(("clips from", "bytes a clip", "PSNR of RGB", "told right", "seed by seed"), lines)
 
 
+def _named(codec: str) -> str:
+    """What a table calls it."""
+    if codec in _ARCHIVES:
+        return _ARCHIVES[codec][0]
+    kind, _, every = codec.partition(", ")
+    return f"source, every {every}th picture, blended" if kind == "blended" else codec
+
+
 def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Accuracy against bytes: lines through the means, a dot for each seed."""
-    figure, axes = panel()
-    source = [row["accuracy"] for row in rows if row["codec"] == "source"]
-    axes.axhline(100 * sum(source) / len(source), color=COLOURS["raw"], linewidth=1, label="source")
+    """Accuracy against bytes: lines through the means, a dot for each seed; what has no size is a line across."""
+    figure, axes = panel(6.4, 4.4)
     axes.axhline(100 / len(KINDS), color=COLOURS["raw"], linewidth=1, linestyle=":", label="chance")
-    for codec in dict.fromkeys(row["codec"] for row in rows if row["codec"] != "source"):
+    for codec in dict.fromkeys(row["codec"] for row in rows):
         runs = [row for row in rows if row["codec"] == codec]
+        kind, _, way = codec.partition(", ")
+        style: dict[str, Any] = {"color": COLOURS.get(kind), "linestyle": {"4": "--", "fine": ":"}.get(way, "-")}
         groups = [[run for run in runs if run["size"] == size] for size in dict.fromkeys(run["size"] for run in runs)]
-        means = [[sum(run[key] for run in group) / len(group) for group in groups]
-                 for key in ("bytes_a_clip", "accuracy")]  # fmt: skip
-        axes.plot(means[0], [100 * one for one in means[1]], color=COLOURS[codec], label=codec)
+        sizes, accuracies = (
+            [sum(run[key] for run in group) / len(group) for group in groups] for key in ("bytes_a_clip", "accuracy")
+        )
+        if runs[0]["size"] == 0:
+            style["color"] = "#111111" if kind == "source" else "#AAAAAA"
+            axes.axhline(100 * accuracies[0], linewidth=1, label=_named(codec), **style)
+            continue
+        axes.plot(sizes, [100 * one for one in accuracies], label=_named(codec), **style)
         places = ([run["bytes_a_clip"] for run in runs], [100 * run["accuracy"] for run in runs])
-        axes.scatter(*places, s=14, color=COLOURS[codec])
+        axes.scatter(*places, s=14, color=style["color"])
     axes.set(xlabel="bytes a clip", ylabel="clips told right (%)", ylim=(0, 103))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.36))
     save(figure, path)
 
 
@@ -158,18 +184,33 @@ def _of_seed(folder: Path, seed: int, how: Conditions) -> list[dict[str, Any]]:
 
     sources = _sources(folder / "source", test)
     rows = [measured("source", 0, None, lambda: source)]
+    for every in (8, 4):
+        rows.append(measured(f"blended, {every}", 0, None, partial(_blended, source, every)))
     for size in how.sizes:
-        archive = folder / f"archive-{size}.nvc"
-        rows.append(measured("archive", size, archive, partial(_archived, archive, sources, size, seed, how)))
+        archives = []
+        for name in how.archives:
+            file = folder / f"{name}-{size}.nvc"
+            fit_it = partial(_archived, file, sources, _ARCHIVES[name][1], size, seed, how)
+            archives.append(measured(name, size, file, fit_it))
+        rows += archives
         for codec in _ENCODERS:
             file = folder / f"{codec}-{size}{'.obu' if codec == 'AV1' else '.h264'}"
-            rows.append(measured(codec, size, file, partial(_coded, codec, file, test, rows[-1]["bytes"])))
+            rows.append(measured(codec, size, file, partial(_coded, codec, file, test, archives[0]["bytes"])))
     return rows
 
 
+def _found(folder: Path, _seed: int, how: Conditions) -> list[dict[str, Any]]:
+    """What was measured before, in the order of :func:`_of_seed`."""
+    names = ["source", "blended, 8", "blended, 4", *how.archives, *_ENCODERS]
+    places = [(codec, size) for size in (0, *how.sizes) for codec in names]
+    files = [folder / f"{codec}-{size}.json" for codec, size in places]
+    return [json.loads(file.read_text()) for file in files if file.exists()]
+
+
 def _check(folder: Path, how: Conditions) -> None:
-    """A folder holds results of one set of conditions; other sizes may be added."""
-    path, ours = folder / "conditions.json", {**asdict(how), "sizes": None}
+    """A folder holds results of one set of conditions; other sizes and archives may be added."""
+    ours = {name: value for name, value in asdict(how).items() if name not in ("sizes", "archives")}
+    path = folder / "conditions.json"
     if path.exists() and json.loads(path.read_text()) != ours:
         raise SystemExit(f"{folder} holds results of other conditions: delete it, or give another -o")
     path.write_text(json.dumps(ours) + "\n")
@@ -237,11 +278,23 @@ def _sources(folder: Path, clips: Sequence[LabelledClip]) -> list[Path]:
     return files
 
 
-def _archived(file: Path, sources: list[Path], size: int, seed: int, how: Conditions) -> Tensor:
+def _blended(clips: Tensor, every: int) -> Tensor:
+    """Key frames as they are, and what is between them as their mean, weighed by distance."""
+    frames = torch.arange(FRAMES)
+    keys = torch.tensor(sorted({*range(0, FRAMES, every), FRAMES - 1}))
+    after = keys[torch.searchsorted(keys, frames)]
+    before = keys[(torch.searchsorted(keys, frames, right=True) - 1)]
+    share = ((frames - before) / (after - before).clamp(min=1))[:, None, None, None]
+    return torch.lerp(clips[:, before].float(), clips[:, after].float(), share).round().to(torch.uint8)
+
+
+def _archived(
+    file: Path, sources: list[Path], settings: dict[str, object], size: int, seed: int, how: Conditions
+) -> Tensor:
     """An archive of the clips, and what the loader reads from it."""
     encode(
         sources, file, model="dnerv", preset="draft", target_size=size * len(sources), epochs=how.epochs, seed=seed,
-        threads=1, overwrite=True,
+        threads=1, overwrite=True, settings=settings,
     )  # fmt: skip
     dataset = VideoDataset(file, clip_length=FRAMES)
     assert [stream.name for stream in dataset.streams] == [source.stem for source in sources]

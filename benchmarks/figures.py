@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {"archive": "#0072B2", "H.264": "#009E73", "AV1": "#CC79A7", "raw": "#333333"}
+COLOURS = {"archive, bfloat16": "#56B4E9", "archive": "#0072B2", "H.264": "#009E73", "AV1": "#CC79A7", "raw": "#777777"}
 """Of Okabe and Ito's, which the colour-blind can tell apart; blue is ours in every plot."""
 
 

@@ -6,9 +6,10 @@
 The H.264 files are made here with libx264 (preset medium, at most 250 frames from key frame to key frame, ``--gop``
 for others): one for each video, all at the rate factor that brings their sum nearest to the archive's bytes. The raw
 ones hold RGB, three bytes a pixel, as frames that were extracted before training do. Both are made from ``--sources``,
-in the order of the archive's videos, or from the decoded archive. All three are asked for the same random clips and
-give uint8 RGB of [T, 3, height, width]: the archive through VideoDataset, H.264 through PyAV, which seeks to the key
-frame before the clip, decodes with one thread, and converts as FFmpeg does, raw files as they are.
+in the order of the archive's videos, or from the decoded archive. All are asked for the same random clips and give
+uint8 RGB of [T, 3, height, width]: the archive through VideoDataset, in float32 and in bfloat16, H.264 through PyAV,
+which seeks to the key frame before the clip, decodes with one thread, and converts as FFmpeg does, raw files as they
+are.
 
 They take turns, ``--rounds`` times; the table has medians. Clips a second are those of the clock, and suffer from
 whatever else the machine does; milliseconds of processor time a clip, of all processes, suffer less.
@@ -123,7 +124,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     given.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    dataset = VideoDataset(given.archive, clip_length=given.clip_length, streams_kept=given.streams_kept)
+    dataset, quicker = (
+        VideoDataset(given.archive, clip_length=given.clip_length, streams_kept=given.streams_kept, precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
     nbytes = given.archive.stat().st_size
     if given.sources and len(given.sources) != len(dataset.streams):
         parser.error(f"{len(given.sources)} sources for {len(dataset.streams)} videos")
@@ -131,6 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     raw = _raw(dataset, given)
     kinds: list[tuple[str, int, Dataset[VideoClip]]] = [
         ("archive", nbytes, dataset),
+        ("archive, bfloat16", nbytes, quicker),
         (f"H.264, crf {crf}", _bytes(files), H264Clips(files, dataset)),
         ("raw RGB", _bytes(raw), RawClips(raw, dataset)),
     ]
@@ -179,9 +184,9 @@ def draw(records: Sequence[Record], path: Path) -> None:
     kinds, groups = (list(dict.fromkeys(one[key] for one in records)) for key in ("kind", "workers"))
     for at, kind in enumerate(kinds):
         rates = [one["clips_per_s"] for one in records if one["kind"] == kind]
-        places = [group + 0.27 * (at - (len(kinds) - 1) / 2) for group in range(len(groups))]
+        places = [group + (at - (len(kinds) - 1) / 2) * 0.8 / len(kinds) for group in range(len(groups))]
         colour = next(colour for word, colour in COLOURS.items() if kind.startswith(word))
-        bars = axes.bar(places, rates, 0.25, color=colour, label=kind)
+        bars = axes.bar(places, rates, 0.75 / len(kinds), color=colour, label=kind)
         axes.bar_label(bars, [f"{rate:.3g}" for rate in rates], fontsize=8)
     axes.set_xticks(range(len(groups)), [plural(workers, "worker") for workers in groups])
     axes.set(ylabel="clips a second", yscale="log")

@@ -10,7 +10,7 @@ import io
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -75,6 +75,7 @@ class PyavReader:
         self._path, self._name, self._allow_truncated = path, str(path), allow_truncated
         self.notices: list[str] = []
         self._problem: str | None = None
+        self._frames = self._decoded()
         try:
             self._container = av.open(f"file:{path}", options=_opening(_DEMUXERS), metadata_errors="ignore")
         except av.FFmpegError as error:
@@ -85,7 +86,6 @@ class PyavReader:
             ) from error
         try:
             self._stream = self._video_stream(video_stream)
-            self._frames = self._decoded()
             self._first = next(self._frames, None)
             if self._first is None:
                 raise InputError(f"{path} holds no pictures", "Take the file again if it was cut.")
@@ -131,7 +131,12 @@ class PyavReader:
         return replace(self._side_data, timestamps=self.clock.timestamps(first, count, self.format.fps))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and let go of its decoder.
+
+        Left to the garbage collector, its threads would be missing where a forked process waits for them: a worker of
+        a data loader, for ever.
+        """
+        self._frames.close()
         self._container.close()
 
     def _tell(self, notice: str) -> None:
@@ -163,7 +168,7 @@ class PyavReader:
         chosen.thread_type = "AUTO"
         return chosen
 
-    def _decoded(self) -> Iterator[av.VideoFrame]:
+    def _decoded(self) -> Generator[av.VideoFrame, None, None]:
         """The frames of the file as far as it is sound.
 
         Raises:

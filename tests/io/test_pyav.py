@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 import sys
+import weakref
 from fractions import Fraction
 from pathlib import Path
 
@@ -256,6 +258,21 @@ def test_truncated_mkv(tmp_path: Path, noise, save, load) -> None:
     with open_source(tmp_path / "cut.mkv") as source, pytest.raises(InputError, match=r"s of 1.00 s: truncated by"):
         list(source)
     assert len(load(tmp_path / "cut.mkv", frames=10)) == 10
+
+
+def test_a_closed_file_leaves_no_decoder_to_the_garbage_collector(tmp_path: Path, noise, save) -> None:
+    """Its threads would be missing in a forked process that collects it: a worker of a loader waited for ever."""
+    save(tmp_path / "a.mkv", VideoFormat(64, 48, Fraction(25)), noise(VideoFormat(64, 48, Fraction(25)), 9))
+    source = open_source(tmp_path / "a.mkv", frames=3)
+    reader = weakref.ref(source._reader)
+    gc.disable()
+    try:
+        assert len(list(source)) == 3
+        source.close()
+        del source
+        assert reader() is None
+    finally:
+        gc.enable()
 
 
 def test_change_of_size_is_refused(tmp_path: Path) -> None:
