@@ -112,7 +112,7 @@ def test_newer_version(nvc, coded, tmp_path):
     data[8] = 2
     (tmp_path / "new.nvc").write_bytes(data)
     outcome = nvc("decode", tmp_path / "new.nvc", "-o", tmp_path / "x.y4m")
-    assert outcome.code == 5 and "uses bitstream version 2.0; this nvc reads up to 1.1" in outcome.err
+    assert outcome.code == 5 and "uses bitstream version 2.0; this nvc reads up to 1.2" in outcome.err
 
 
 def test_limits(nvc, coded, tmp_path):
