@@ -89,7 +89,7 @@ def _output(match: re.Match[str]) -> str:
         (name,) = shlex.split(match["file"])
     except ValueError:  # a quotation that is cut
         return match[0]
-    return f"output={name!r}"
+    return "output=" + repr(name)  # to be typed
 
 
 def _keyword(match: re.Match[str]) -> str:

@@ -21,7 +21,7 @@ from nvcodec.api.arguments import file_name
 from nvcodec.color import to_eight_bit, to_rgb, yuv_format
 from nvcodec.container import Limits
 from nvcodec.decoder.kept import Kept
-from nvcodec.decoder.opening import check_layers, check_precision, open_session, pick_device
+from nvcodec.decoder.opening import Precision, check_layers, check_precision, open_session, pick_device
 from nvcodec.decoder.reader import VideoReader
 from nvcodec.decoder.session import Session
 from nvcodec.errors import NoFrameError, UsageError, naming, shown
@@ -111,7 +111,7 @@ class VideoDataset(Dataset[VideoClip]):
         layers: int | None = None,
         limits: Limits | Mapping[str, int] | None = None,
         streams_kept: int = 8,
-        precision: str = "float32",
+        precision: Precision = "float32",
     ) -> None:
         stride = clip_length if stride is None else stride
         for name, value in (("clip_length", clip_length), ("stride", stride), ("streams_kept", streams_kept)):

@@ -64,7 +64,7 @@ class ChangedFile:
 
     def to_json(self, schema: str) -> dict[str, Any]:
         """The object that ``--json`` prints."""
-        return {"schema": schema, **asdict(self)}
+        return {"schema": schema, **asdict(self), "enhancement_layers": self.enhancement_layers}
 
 
 @strict

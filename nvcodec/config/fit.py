@@ -31,6 +31,8 @@ _FIT_RANGES: _Ranges = {
     "rate_from": (0, 1),
     "rate_reached": (0, 1),
     "rate_every": (1, 1_000_000),
+    "warmup_from": (0, 1),
+    "fixed_rate": (0, 1),
     "companion_until": (0, 1),
     "companion_weight": (0, 1000),
     "fixed_from": (0, 1),
@@ -222,6 +224,11 @@ class FitConfig:
     """AdamW's; nothing else has one."""
     warmup: float = 0.03
     """Share of the schedule in which the learning rate rises linearly."""
+    warmup_from: float = 0.0
+    """Where it rises from, in units of the peak; 0.1 in HNeRV."""
+    cosine_from_warmup: bool = False
+    """Whether the cosine begins when the warm-up ends, as in HNeRV and D-NeRV, so that the peak is reached; else it
+    begins with the schedule, and the warm-up takes away from it."""
     final_learning_rate: float = 0.01
     """Learning rate at the end, in units of the peak; cosine in between."""
     clip_norm: float = 1.0
@@ -257,6 +264,9 @@ class FitConfig:
     fixed_from: float = 0.8
     """Progress from which ``fixed_bits`` rounds. MSNeRV's and TeNeRV's 30 epochs behind 300 are 0.909; 1: values are
     rounded when all is fitted, as HNeRV and QS-NeRV do."""
+    fixed_rate: float = 0.0
+    """Where the learning rate is when ``fixed_bits`` begin to round, in units of the peak: a cosine of its own falls
+    from there, and the first one ends before it (0.1 in HiNeRV). 0: there is one cosine for all."""
 
     @property
     def schedule(self) -> tuple[Stage, ...]:

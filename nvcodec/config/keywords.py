@@ -19,6 +19,7 @@ RecipeName = Literal["msnerv", "hinerv", "tenerv", "qsnerv", "hnerv", "dnerv"]
 DomainName = Literal["yuv420", "rgb"]
 TuneName = Literal["psnr", "ssim"]
 MetricName = Literal["psnr", "ms-ssim", "vmaf"]
+CurveName = Literal["psnr-yuv", "psnr-y", "psnr-rgb", "ms-ssim-y", "vmaf"]
 ScaleName = Literal["1", "1/2", "1/4", "1/8"]
 PixelFormatName = Literal[
     "yuv420p", "yuv420p10le", "yuv420p12le", "yuv422p", "yuv422p10le", "yuv422p12le",

@@ -217,6 +217,11 @@ class EncodeOptions(Checked):
         metavar="MASK",
     )  # fmt: skip
     """What the fit must not see of each source, as :func:`nvcodec.io.mask.open_mask` takes it."""
+    recipe: RecipeName | None = option(
+        "--recipe", one_of(RECIPES), "Speed", "Encode as a paper did, see nvc recipes; give --params too."
+    )
+    """The network, losses, optimiser, schedule and quantisation of a paper, of the size ``parameters``; options that
+    are given win, and ``model``, ``domain``, ``epochs`` and ``settings`` become those of the recipe where none are."""
     model: ModelName = option(
         "-m --model", one_of(model.name for model in MODELS), _MODEL,
         f"Representation; {MANY} takes several videos.  [default: {MODELS[0].name}]",
@@ -259,11 +264,6 @@ class EncodeOptions(Checked):
         metavar="DB",
     )
     """Least PSNR in dB, YUV 6:1:1 (RGB in the domain ``rgb``), mean over the sources; exact pictures count as 100."""
-    recipe: RecipeName | None = option(
-        "--recipe", one_of(RECIPES), "Speed", "Encode as a paper did, see nvc recipes; give --params too."
-    )
-    """The network, losses, optimiser, schedule and quantisation of a paper, of the size ``parameters``; options that
-    are given win, and ``model``, ``domain``, ``epochs`` and ``settings`` become those of the recipe where none are."""
     preset: PresetName | None = option(
         "--preset", one_of(PRESETS), "Speed", "Encoding effort.  [default: medium on CUDA, else faster]"
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from nvcodec.container import Limits, no_layer
 from nvcodec.decoder.session import FIELDS_KEPT, Session
@@ -16,7 +16,8 @@ from nvcodec.io.standard import is_terminal, standard_input
 
 _SOURCES = "Give a path, bytes, or a file open in binary mode:  open(path, 'rb')"
 
-PRECISIONS = ("float32", "bfloat16")
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 """What networks may draw in."""
 _MOST_DIGITS = 18
 """Of the number of a stream; Python itself refuses thousands."""

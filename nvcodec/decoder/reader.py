@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex
 from nvcodec.container import Limits
 from nvcodec.decoder.frames import Frame, FrameBatch, rgb_tensor
 from nvcodec.decoder.metadata import VideoMetadata
-from nvcodec.decoder.opening import BinaryFile, check_layers, check_precision, open_session, pick_device, stream_number
+from nvcodec.decoder.opening import (
+    BinaryFile,
+    Precision,
+    check_layers,
+    check_precision,
+    open_session,
+    pick_device,
+    stream_number,
+)
 from nvcodec.decoder.pictures import Pictures
 from nvcodec.decoder.places import no_frame
 from nvcodec.decoder.previews import Scale, check_scale
@@ -85,7 +93,7 @@ class VideoReader:
         scale: Scale = 1,
         batch: int | None = None,
         limits: Limits | Mapping[str, int] | None = None,
-        precision: str = "float32",
+        precision: Precision = "float32",
     ) -> None:
         self.precision = check_precision(precision)
         self._session: Session | None = source if isinstance(source, Session) else open_session(source, limits)

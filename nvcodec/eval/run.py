@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nvcodec.api.arguments import file_name, strict
 from nvcodec.api.shown import shown
-from nvcodec.config.keywords import BenchKeywords
+from nvcodec.config.keywords import BenchKeywords, CurveName, MetricName
 from nvcodec.config.kinds import TEXT, one_of, several_of
 from nvcodec.config.options import EvalOptions, changed, read_value
 from nvcodec.encoder.fit.events import EventHandler, ignore
@@ -35,9 +35,9 @@ def bench(
     codecs: str | Iterable[str] = "nvc,x264,x265,svtav1",
     points: Mapping[str, float | Iterable[float] | str] | float | Iterable[float] | str | None = None,
     options: Mapping[str, str] | str | None = None,
-    metrics: str | Sequence[str] = ("psnr", "ms-ssim"),
+    metrics: str | Sequence[MetricName] = ("psnr", "ms-ssim"),
     anchor: str | None = None,
-    metric: str = "psnr-yuv",
+    metric: CurveName = "psnr-yuv",
     plot: str | Path | None = None,
     overwrite: bool = False,
     progress: bool = False,

@@ -33,10 +33,13 @@ def test_a_network_that_is_weighed_is_not_known(tmp_path: Path) -> None:
     assert known.parameters == pytest.approx(50_000, rel=0.2) and known.steps
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name != "dnerv"])
-def test_recipes_encode(name: RecipeName, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_encode_decode_and_verify(name: RecipeName, tmp_path: Path) -> None:
     """The whole road in a step or two: what is fixed at so many bits is a file like others."""
-    result = nvcodec.encode(FRAMES, tmp_path / "a.nvc", recipe=name, params="20k", epochs=1, device="cpu")
+    file = tmp_path / "a.nvc"
+    result = nvcodec.encode(FRAMES, file, recipe=name, params="20k", epochs=1, device="cpu")
     assert result.parameters == nvcodec.plan(FRAMES, recipe=name, params="20k", device="cpu").parameters
-    assert nvcodec.probe(tmp_path / "a.nvc").metadata["preset"] == f"recipe {name}"
+    assert nvcodec.probe(file).metadata["preset"] == f"recipe {name}"
     assert result.bits_per_parameter < 9
+    nvcodec.decode(file, None, check=True, device="cpu")
+    assert sum(1 for _ in nvcodec.VideoReader(file, device="cpu")) == len(FRAMES)

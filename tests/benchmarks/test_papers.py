@@ -22,7 +22,7 @@ def test_every_row_is_a_recipe_in_full(path: Path) -> None:
         for clip in study.clips:
             options = row.options(clip, epochs=row.epochs(clip))
             assert options.epochs is None and options.domain == "rgb"
-            assert options.parameters == clip.options["params"] * row.scale
+            assert options.parameters == clip.options["params"] * row.scale / (1 + sum(row.layers))
 
 
 def test_what_has_no_clips_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,4 +30,4 @@ def test_what_has_no_clips_is_left_out(tmp_path: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().err
     assert all(f"{name} is left out" in said for name in (*papers.STUDIES, "uvg_archive"))
     assert papers.main(["--out", str(tmp_path / "out"), "--list"]) == 0
-    assert "qsnerv-1.5M" in capsys.readouterr().out
+    assert "qsnerv-0.75M-0.75M" in capsys.readouterr().out

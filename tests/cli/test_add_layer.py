@@ -25,6 +25,19 @@ def file(coded, tmp_path):
 QUICK = ("--epochs", "2", "--params", "900", "--device", "cpu")
 
 
+def test_by_a_recipe(nvc, clip, tmp_path):
+    """Bits are fixed: nothing but the network says how large it gets."""
+    words = ("--recipe", "qsnerv", "--params", "4k", "--epochs", "1", "--device", "cpu")
+    assert nvc("encode", clip, "-o", tmp_path / "r.nvc", *words).code == 0
+    added = nvc("add-layer", tmp_path / "r.nvc", "-i", clip, *words, "--json")
+    assert added.code == 0, added.err
+    network = added.json["network"]
+    assert network["grid_interval"] == 0 and network["kernels"][:2] == [1, 3] and network["multi_scale"] is True
+    assert network["channels"] == sorted(network["channels"], reverse=True)
+    assert 8 * added.json["added_bytes"] > 7 * added.json["parameters"]
+    assert nvc("decode", tmp_path / "r.nvc", "--check").code == 0
+
+
 def test_from_one_end_to_the_other(nvc, clip, file, tmp_path):
     old = file.read_bytes()
     outcome = nvc("add-layer", file, "--source", clip, *QUICK, "--bpp", "0.4", "--json")

@@ -154,7 +154,8 @@ def test_strip_in_place(nvc, layered, files):
     assert outcome.code == 0 and layered.read_bytes() == files[1]
     changed = len(files[1]) - len(files[2])
     assert outcome.json == {
-        "schema": "nvc-strip/1", "file": str(layered), "bytes": len(files[1]), "layers": 2, "changed_bytes": changed,
+        "schema": "nvc-strip/1", "file": str(layered), "bytes": len(files[1]), "layers": 2,
+        "enhancement_layers": 1, "changed_bytes": changed,
     }  # fmt: skip
     assert f"{layered}  " in outcome.err and "base + 1 layer; " in outcome.err and "removed" in outcome.err
     assert nvc("strip", layered, "--layers", "1").err.endswith("nothing to remove\n")

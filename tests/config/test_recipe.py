@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from typing import get_args
 
@@ -42,6 +43,8 @@ def test_every_setting_exists_and_every_line_is_used(name: RecipeName) -> None:
 def test_comments_say_where_lines_are_from(name: RecipeName) -> None:
     text = recipe(name).text
     assert text.startswith("# ") and recipe(name).about in text
+    lines = [line for line in text.splitlines() if " = " in line and not line.startswith(("#", "about", "model"))]
+    assert len(lines) > 15 and all(re.search(r"\S  # \w", line) for line in lines)
 
 
 def test_what_is_asked_for_wins() -> None:

@@ -39,7 +39,7 @@ _OTHER: dict[str, object] = {
     "size": (64, 48), "rate": 24, "pix_fmt": "gray", "crop": "8:8", "scale": "1/2", "fps": 25, "deinterlace": True,
     "seek": 2, "frames": 3, "video_stream": 1, "allow_truncated": True, "mask": "boxes:2", "model": "qsnerv",
     "domain": "rgb", "preview": True, "parameters": 3000, "crf": 20, "bpp": 0.5, "bitrate": 8000, "target_size": 900,
-    "target_psnr": 30, "preset": "fast", "epochs": 3, "max_time_s": 60, "tune": "ssim",
+    "target_psnr": 30, "recipe": "msnerv", "preset": "fast", "epochs": 3, "max_time_s": 60, "tune": "ssim",
     "settings": {"fit.batch": 2}, "device": "cuda", "threads": 2, "segment": 4, "seed": 5,
 }  # fmt: skip
 

@@ -8,8 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from nvcodec.config.fit import FitConfig, Rounding, Stage
+from nvcodec.config.keywords import RecipeName
+from nvcodec.config.options import EncodeOptions
+from nvcodec.config.recipe import RECIPES, recipe
 from nvcodec.encoder.fit.rate import ConstantWeight, QualityWeight, RateWeight, Reading, TargetWeight
 from nvcodec.encoder.fit.schedule import Budget, geometric, learning_rate, rate_ramp, stage_at
+from nvcodec.encoder.plan.models import settings_for
 
 
 class _Clock:
@@ -115,3 +119,26 @@ def test_feedback_survives_nonsense_and_can_be_saved(make: Callable[[], RateWeig
     weight = make()
     weight.update(_reading())
     assert fresh.value == weight.value
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_learning_rates_of_recipes_epoch_by_epoch(name: RecipeName) -> None:
+    """As papers and the code that came with them have it, written out for each epoch."""
+    config, epochs = settings_for(EncodeOptions(recipe=name)).fit, round(recipe(name).epochs)
+    for epoch in range(0, epochs + 1, 3):
+        if name in ("msnerv", "hinerv", "tenerv"):  # 30 epochs up from a hundredth, down in 300; then 30 at a tenth
+            if epoch < 300:
+                falling = 0.01 + 0.99 * (1 + math.cos(math.pi * epoch / 300)) / 2
+                expected = 2e-3 * (0.01 + 0.99 * min(epoch / 30, 1)) * falling
+            else:
+                expected = 2e-4 * (0.01 + 0.99 * (1 + math.cos(math.pi * (epoch - 300) / 30)) / 2)
+        elif name in ("hnerv", "qsnerv"):  # a tenth of them up from a tenth, then down to nothing
+            peak = {"hnerv": 1e-3, "qsnerv": 5e-4}[name]
+            rising = 0.1 + 0.9 * epoch / 30
+            expected = peak * (rising if epoch < 30 else (1 + math.cos(math.pi * (epoch - 30) / 270)) / 2)
+        else:  # 80 of 400 up from a tenth
+            rising = 0.1 + 0.9 * epoch / 80
+            expected = 5e-4 * (rising if epoch < 80 else (1 + math.cos(math.pi * (epoch - 80) / 320)) / 2)
+        assert learning_rate(epoch / epochs, config) == pytest.approx(expected, abs=0.015 * config.learning_rate)
+    if name in ("hnerv", "qsnerv", "dnerv"):
+        assert max(learning_rate(step / 3000, config) for step in range(3001)) > 0.999 * config.learning_rate

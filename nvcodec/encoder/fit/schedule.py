@@ -64,6 +64,8 @@ class Budget:
 
 
 _KEPT_BACK = 0.02
+_NOT_QUITE_0 = 1e-3
+"""Of the schedule: the first step moves something, too."""
 _LATE_SHARE, _LATE_S = 0.1, 5.0
 """Nobody minds an end that is later by a tenth, or by a few seconds."""
 
@@ -98,10 +100,20 @@ class Deadline:
 
 
 def learning_rate(progress: float, config: FitConfig) -> float:
-    """Linear warm-up, then a cosine to ``final_learning_rate`` of the peak."""
-    rise = min(1.0, (progress + 1e-3) / config.warmup) if config.warmup else 1.0
-    fall = config.final_learning_rate + (1 - config.final_learning_rate) * 0.5 * (1 + cos(pi * progress))
-    return config.learning_rate * rise * fall
+    """Linear warm-up and a cosine to ``final_learning_rate`` of the peak; one more where bits are fixed apart."""
+    peak, floor = config.learning_rate, config.final_learning_rate
+    again = config.fixed_from if config.fixed_bits and config.fixed_rate else 1.0
+    if progress >= again and again < 1:
+        return peak * config.fixed_rate * _cosine((progress - again) / (1 - again), floor)
+    risen = min(1.0, (progress + _NOT_QUITE_0) / config.warmup) if config.warmup else 1.0
+    begins = config.warmup if config.cosine_from_warmup else 0.0
+    fall = _cosine(max(progress - begins, 0.0) / max(again - begins, _NOT_QUITE_0), floor)
+    return peak * (config.warmup_from + (1 - config.warmup_from) * risen) * fall
+
+
+def _cosine(share: float, floor: float) -> float:
+    """Half a period, from 1 to a floor."""
+    return floor + (1 - floor) * 0.5 * (1 + cos(pi * min(share, 1.0)))
 
 
 def stage_at(progress: float, stages: tuple[Stage, ...]) -> Stage:

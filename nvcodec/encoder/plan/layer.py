@@ -143,7 +143,7 @@ def make_layer_plan(session: Session, options: EncodeOptions) -> Plan:
     container, frames = session.container, session.frame_count()
     preset, target = shape_for(options, session.model.name), RateTarget.of(options)
     base_bytes = int(USUAL_SHARE * sum(len(segment.payload) for segment in container.segments))
-    limit: int | None = base_bytes
+    limit = None if settings.fit.fixed_bits else base_bytes  # whose file is as large as it comes
     if target.kind is not TargetKind.CRF:
         limit = target.file_bytes(session.stream(0).format, frames)
     geometry = session.geometry(max(container.segments, key=lambda segment: segment.frames))
