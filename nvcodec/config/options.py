@@ -234,7 +234,11 @@ class EncodeOptions(Checked):
     )  # fmt: skip
     """Coding domain, ``yuv420`` (YUV as it is stored, 4:2:0 or not) or ``rgb``; None = that of the source."""
     preview: bool = option(
-        "--preview", FLAG, _MODEL, "Store what nvc decode --scale needs to be quick: small heads.", default=False
+        "--preview",
+        FLAG,
+        _MODEL,
+        "Store small heads that make nvc decode --scale quick, where they show the picture well.",
+        default=False,
     )
     """Whether to store heads that draw small pictures."""
     parameters: float | None = option(
