@@ -166,10 +166,12 @@ def test_sources_and_targets_that_are_refused(job: Job, tmp_path: Path, moving: 
     with open_sink(f"{tmp_path}/pictures/", rgb) as sink:
         for planes in moving(rgb, 2):
             sink.write(planes)
-    with pytest.raises(UsageError, match="the source is 8-bit RGB"):
-        encode(_asking(job, tmp_path, *job.inputs, f"{tmp_path}/pictures/"))
-    with pytest.raises(UsageError, match=r"pictures.* is 8-bit RGB"):
-        nvcodec.encode([*job.inputs, f"{tmp_path}/pictures/"], tmp_path / "out.nvc", model="dnerv", device="cpu")
+    with pytest.raises(UsageError, match="the source is 8-bit 4:4:4"):
+        encode(_asking(job, tmp_path, f"{tmp_path}/pictures/", pix_fmt="yuv444p"))
+    with pytest.raises(UsageError, match=r"pictures.* is 8-bit 4:4:4"):
+        nvcodec.encode(
+            [f"{tmp_path}/pictures/"] * 2, tmp_path / "out.nvc", model="dnerv", device="cpu", pix_fmt="yuv444p"
+        )
     with pytest.raises(UsageError, match="frame rate"):  # that of the third is not known
         encode(_asking(job, tmp_path, target_size=None, bitrate=1e5))
     with pytest.raises(UsageError, match="key_channels"):
