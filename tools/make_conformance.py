@@ -154,6 +154,10 @@ ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
             "model.flow_at": "first", "model.mixing": "convolution", "model.taps": 5,
         }},
     ),
+    "dnerv_joined": (
+        "a video drawn by D-NeRV with its key frames' features as further channels, and flow in front of the head alone",
+        {"bpp": 1.2, "videos": 1, "settings": {"model.fusing": "joined", "model.flow_at": "last"}},
+    ),
     "nerv": (
         "a video drawn by D-NeRV's network without key frames, whose frames attend to each other",
         {"bpp": 1.2, "videos": 1, "settings": {
