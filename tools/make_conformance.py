@@ -155,7 +155,7 @@ ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
         }},
     ),
     "dnerv_joined": (
-        "a video drawn by D-NeRV with its key frames' features as further channels, and flow in front of the head alone",
+        "a video drawn by D-NeRV with its key frames' features as further channels, and flow for the head alone",
         {"bpp": 1.2, "videos": 1, "settings": {"model.fusing": "joined", "model.flow_at": "last"}},
     ),
     "nerv": (
