@@ -99,7 +99,7 @@ def plan(
             steps = 0
             for spans in made.parts:
                 units = sum(network.units(made.geometry(span, sizes[span.stream][0])) for span in spans)
-                steps += schedule_steps(made.preset, min(made.settings.fit.batch, units), units, asked.epochs)
+                steps += schedule_steps(made.preset, made.settings.fit.batch, units, asked.epochs)
     return EncodePlan(
         model=asked.model,
         preset=made.preset.name,

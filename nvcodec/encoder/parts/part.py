@@ -323,6 +323,12 @@ class Part(ABC):
         return video.width * video.height
 
 
+def stored_network(network: FieldConfig) -> State:
+    """A network as resume files hold it; :meth:`nvcodec.models.registry.Model.config` reads the two arrays back."""
+    parts = {"network": network.to_bytes(), "choices": network.choices_to_bytes()}
+    return {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
+
+
 def new_part(kind: str, context: Context, index: int, room: Room) -> Part:
     """A part of the class that ``kind``, its ``module:class``, names."""
     module, _, name = kind.partition(":")

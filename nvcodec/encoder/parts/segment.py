@@ -25,7 +25,7 @@ from nvcodec.encoder.fit.parameters import FlatField
 from nvcodec.encoder.fit.schedule import Budget, Deadline
 from nvcodec.encoder.parts.attempts import Attempts
 from nvcodec.encoder.parts.in_time import begin_measuring
-from nvcodec.encoder.parts.part import USUAL_CLOSING_S, Chunks, Context, Part, Room
+from nvcodec.encoder.parts.part import USUAL_CLOSING_S, Chunks, Context, Part, Room, stored_network
 from nvcodec.encoder.plan.memory import activation_bytes, available_bytes, fit_bytes, tile_cells
 from nvcodec.encoder.plan.models import ROWS
 from nvcodec.encoder.plan.plan import Plan
@@ -188,15 +188,11 @@ class SegmentPart(Part):
 
     def state(self) -> State:
         """The network too, which may be that of another machine's time."""
-        return {**super().state(), **self._stored_network()}
+        return {**super().state(), **stored_network(self.network)}
 
     def kept(self) -> State:
         """The network, and where groups of pictures begin."""
-        return {**self._stored_network(), "gops": np.array(self.field.geometry.gops)}
-
-    def _stored_network(self) -> State:
-        parts = {"network": self.network.to_bytes(), "choices": self.network.choices_to_bytes()}
-        return {name: np.frombuffer(part, np.uint8) for name, part in parts.items()}
+        return {**stored_network(self.network), "gops": np.array(self.field.geometry.gops)}
 
     def restore(self, state: State) -> None:
         """See :class:`Part`."""

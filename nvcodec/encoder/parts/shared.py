@@ -30,7 +30,7 @@ from nvcodec.encoder.footage.clip import Clip
 from nvcodec.encoder.footage.units import UnitField, Units, geometry_of, still_error
 from nvcodec.encoder.parts.in_time import begin_measuring
 from nvcodec.encoder.parts.key_coder import BEST_CRF, WORST_CRF, CodedKeys, KeyFrameCoder
-from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room
+from nvcodec.encoder.parts.part import Chunks, Context, Fitted, Part, Room, stored_network
 from nvcodec.encoder.plan.floor import check_room
 from nvcodec.encoder.plan.memory import fit_bytes
 from nvcodec.encoder.plan.plan import Span, network_of
@@ -151,9 +151,8 @@ class SharedPart(Part):
 
     def kept(self) -> State:
         """Key frames and network, by what they follow from."""
-        network = np.frombuffer(self.network.to_bytes(), np.uint8)
-        choices = np.frombuffer(self.network.choices_to_bytes(), np.uint8)
-        return {"network": network, "choices": choices, "crf": np.int64(self.keys.crf), "tries": np.int64(self.tries)}
+        found = {"crf": np.int64(self.keys.crf), "tries": np.int64(self.tries)}
+        return {**stored_network(self.network), **found}
 
     @property
     def _units(self) -> Units:
